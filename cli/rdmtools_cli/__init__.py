@@ -1,0 +1,1 @@
+"""The `rdmtools` command: reads arguments, calls the library, prints."""

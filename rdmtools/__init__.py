@@ -1,0 +1,54 @@
+"""rdmtools: early warnings of training transitions from per-sample losses.
+
+Public names load on first use, so that ``import rdmtools`` inside a training job costs nothing
+and the logger needs numpy and pyarrow alone.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from rdmtools.errors import FormatError, ParameterError, RdmtoolsError, RdmtoolsWarning
+
+if TYPE_CHECKING:
+    from rdmtools.analysis.pipeline import Analysis, AnalysisSettings, analyze
+    from rdmtools.comparison import compare
+    from rdmtools.load import read_run
+    from rdmtools.logger.probe_logger import ProbeLogger
+    from rdmtools.run import Run
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Analysis": "rdmtools.analysis.pipeline",
+    "AnalysisSettings": "rdmtools.analysis.pipeline",
+    "ProbeLogger": "rdmtools.logger.probe_logger",
+    "Run": "rdmtools.run",
+    "analyze": "rdmtools.analysis.pipeline",
+    "compare": "rdmtools.comparison",
+    "read_run": "rdmtools.load",
+}
+
+__all__ = [
+    "Analysis",
+    "AnalysisSettings",
+    "FormatError",
+    "ParameterError",
+    "ProbeLogger",
+    "RdmtoolsError",
+    "RdmtoolsWarning",
+    "Run",
+    "__version__",
+    "analyze",
+    "compare",
+    "read_run",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'rdmtools' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

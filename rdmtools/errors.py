@@ -1,0 +1,24 @@
+"""What can go wrong, and what each error is called.
+
+    RdmtoolsError
+    ├── FormatError      a file: missing, truncated, not what the format says
+    └── ParameterError   an argument (also a ValueError)
+
+Every message is one line: what was found, what was needed, the usual fix.
+"""
+
+
+class RdmtoolsError(Exception):
+    """Anything rdmtools raises on purpose."""
+
+
+class FormatError(RdmtoolsError):
+    """A file, or what is in it, cannot be read as a run."""
+
+
+class ParameterError(RdmtoolsError, ValueError):
+    """An argument does not fit what it is applied to."""
+
+
+class RdmtoolsWarning(UserWarning):
+    """Something was refused or trusted; the work went on."""
