@@ -1,0 +1,132 @@
+"""Which samples move together in a window, and what does the movement do to each one's loss?
+
+The 2RDM's top eigenvectors, from the window's residual field R = P X (rows x samples) by its singular values:
+
+    R = U sqrt(nu Lam) V'        u_k: time course over rows        v_k: loadings over samples, unit length
+
+A mode's sign is free: (u, v) and (-u, -v) are one mode. Fixed here so that the loading largest in absolute
+value is positive (the first such sample, where several tie). What does not depend on the sign is the *loss
+change*: the least-squares slope of the window's movement along the mode, times the loading, over the window's
+length. Negative means falling: being learned.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Float64
+
+from rdmtools.analysis.observables import DEGREES, residual
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Modes:
+    """The leading modes of one window."""
+
+    eigenvalues: Float64[np.ndarray, " all"]
+    """Every structurally nonzero eigenvalue of the 2RDM, largest first, loss**2."""
+    loadings: Float64[np.ndarray, "modes samples"]
+    """Unit rows: entry (k, i) is the part of sample i in mode k."""
+    loss_change: Float64[np.ndarray, "modes samples"]
+    """What the window's movement along mode k did to sample i's loss; sign-free, in loss."""
+    time_courses: Float64[np.ndarray, "w modes"]
+    """Unit columns: how far along mode k each row of the window stands."""
+
+    @property
+    def shares(self) -> Float64[np.ndarray, " all"]:
+        """Each eigenvalue's share of the total variance; NaN for C = 0."""
+        total = self.eigenvalues.sum()
+        return self.eigenvalues / total if total > 0 else np.full(self.eigenvalues.shape, np.nan)
+
+
+def window_modes(
+    window_rows: Float[np.ndarray, "w samples"], *, count: int, detrend: str = "constant"
+) -> Modes:
+    """The `count` leading modes of one window (fewer where the window has fewer).
+
+    Parameters
+    ----------
+    window_rows
+        Finite losses of the window's rows, at least 2 of them ("linear" detrending: 3).
+
+    Notes
+    -----
+    Loss changes are read off the movement about the window's mean, also when a linear trend was removed to
+    find the modes: a trend that is not part of the fluctuations is still part of what happened.
+    """
+    degree = DEGREES[detrend]
+    field = residual(window_rows, degree)
+    window, samples = field.shape
+    freedom = window - 1 - degree
+    left, singular, right = np.linalg.svd(field, full_matrices=False)
+    spectrum = singular[: min(samples, freedom)] ** 2 / freedom
+
+    count = min(count, len(spectrum))
+    left, right = left[:, :count], right[:count]
+    largest = np.argmax(np.abs(right), axis=1)
+    signs = np.where(right[np.arange(count), largest] < 0, -1.0, 1.0)
+    left, right = left * signs, right * signs[:, None]
+
+    movement = field if degree == 0 else residual(window_rows, 0)
+    times = np.arange(window) - (window - 1) / 2
+    slopes = times @ (movement @ right.T) / (times @ times)
+    change = (window - 1) * slopes[:, None] * right
+    return Modes(eigenvalues=spectrum, loadings=right, loss_change=change, time_courses=left)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupShare:
+    """What one group of samples has in one mode, beside what it has in the probe set."""
+
+    group: str
+    samples: int
+    sample_share: float
+    """The group's part of the probe samples: its share of a mode in which all move alike."""
+    mode_share: float
+    """Sum of the squared loadings of the group's samples."""
+    loss_change: float
+    """Mean loss change of the group's samples along the mode, in loss."""
+
+
+def group_shares(
+    loadings: Float64[np.ndarray, " samples"],
+    loss_change: Float64[np.ndarray, " samples"],
+    groups: Sequence[str],
+) -> list[GroupShare]:
+    """Shares of one mode by group, in the order in which the groups first appear."""
+    names = list(dict.fromkeys(groups))
+    place = {name: index for index, name in enumerate(names)}
+    codes = np.array([place[group] for group in groups])
+    counts = np.bincount(codes, minlength=len(names))
+    energy = np.bincount(codes, weights=loadings**2, minlength=len(names))
+    change = np.bincount(codes, weights=loss_change, minlength=len(names)) / counts
+    return [
+        GroupShare(
+            group=name,
+            samples=int(counts[index]),
+            sample_share=float(counts[index] / len(groups)),
+            mode_share=float(energy[index]),
+            loss_change=float(change[index]),
+        )
+        for index, name in enumerate(names)
+    ]
+
+
+def samples_carrying(loadings: Float64[np.ndarray, " samples"], share: float = 0.9) -> int:
+    """Fewest samples that carry that share of the mode (of the sum of squared loadings)."""
+    energy = np.cumsum(np.sort(loadings**2)[::-1])
+    return int(np.searchsorted(energy, share * energy[-1] * (1 - 1e-12)) + 1)
+
+
+def direction(loss_change: Float64[np.ndarray, " samples"], agreement: float = 0.8) -> str:
+    """What the losses do along a mode: "falling", "rising", or "mixed" where neither has that share.
+
+    Shares are of the summed absolute loss change, so that samples the mode hardly touches hardly vote.
+    """
+    total = np.abs(loss_change).sum()
+    falling = -loss_change[loss_change < 0].sum()
+    if total > 0 and falling >= agreement * total:
+        return "falling"
+    if total > 0 and total - falling >= agreement * total:
+        return "rising"
+    return "mixed"
