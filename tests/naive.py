@@ -1,4 +1,4 @@
-"""The definitions again, slow and obvious, importing nothing from rdmtools: what every fast path must equal."""
+"""The definitions again, slow and obvious, importing nothing from rdmtools: what fast paths must equal."""
 
 import numpy as np
 

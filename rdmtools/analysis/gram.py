@@ -50,30 +50,31 @@ def row_geometry(blocks: Iterable[Float[np.ndarray, "_ samples"]], *, rows: int,
     rows, lags
         Rows in all blocks together, and the longest window that will be asked for.
     """
-    products: Float64[np.ndarray, "lags rows"] | None = None
+    products = np.zeros((lags, rows))
     mean_loss, mean_change = np.zeros(rows), np.zeros(rows)
-    samples, row = 0, 0
+    stream: _DifferenceProducts | None = None
+    row = 0
     for block in blocks:
-        if products is None:
-            samples = block.shape[1]
-            products = np.zeros((lags, rows))
+        if stream is None:
             stream = _DifferenceProducts(block[0], lags)
         for start in range(0, len(block), PRODUCT_ROWS):
             piece = block[start : start + PRODUCT_ROWS]
             here = slice(row, row + len(piece))
             products[:-1, here], mean_loss[here], mean_change[here] = stream.push(piece)
             row += len(piece)
-    if products is None or row != rows:
+    if stream is None or row != rows:
         raise ValueError(f"{row} rows came, {rows} were announced")
     _accumulate_distances(products)
-    return RowGeometry(distances=products, mean_loss=mean_loss, mean_change=mean_change, samples=samples)
+    return RowGeometry(
+        distances=products, mean_loss=mean_loss, mean_change=mean_change, samples=stream.samples
+    )
 
 
 class _DifferenceProducts:
     """Products of each row difference with those before it, on a ring of recent differences."""
 
     def __init__(self, first_row: Float[np.ndarray, " samples"], lags: int) -> None:
-        samples = len(first_row)
+        self.samples = samples = len(first_row)
         history = -(-max(lags - 2, 0) // PRODUCT_ROWS) * PRODUCT_ROWS
         self._ring = np.zeros((history + PRODUCT_ROWS, samples))
         self._rows = np.empty((PRODUCT_ROWS + 1, samples))

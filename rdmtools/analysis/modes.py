@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Float64
 
+from rdmtools.analysis.gram import trend_basis
 from rdmtools.analysis.observables import DEGREES, residual
 
 
@@ -68,9 +69,8 @@ def window_modes(
     left, right = left * signs, right * signs[:, None]
 
     movement = field if degree == 0 else residual(window_rows, 0)
-    times = np.arange(window) - (window - 1) / 2
-    slopes = times @ (movement @ right.T) / (times @ times)
-    change = (window - 1) * slopes[:, None] * right
+    line = trend_basis(window, degree=1)[:, 1]
+    change = (line[-1] - line[0]) * (line @ (movement @ right.T))[:, None] * right
     return Modes(eigenvalues=spectrum, loadings=right, loss_change=change, time_courses=left)
 
 
@@ -115,7 +115,7 @@ def group_shares(
 def samples_carrying(loadings: Float64[np.ndarray, " samples"], share: float = 0.9) -> int:
     """Fewest samples that carry that share of the mode (of the sum of squared loadings)."""
     energy = np.cumsum(np.sort(loadings**2)[::-1])
-    return int(np.searchsorted(energy, share * energy[-1] * (1 - 1e-12)) + 1)
+    return int(np.count_nonzero(energy < share * energy[-1] * (1 - 1e-12)) + 1)
 
 
 def direction(loss_change: Float64[np.ndarray, " samples"], agreement: float = 0.8) -> str:
