@@ -305,9 +305,12 @@ def _top_group(run: Run, modes: Modes) -> tuple[str | None, float | None, float 
     return top.group, top.mode_share, top.sample_share
 
 
+# What this pandas makes of text that may be null: object before 3, str since.
+_TEXT = pd.Series(["text"]).dtype
+
 _EVENTS = {
     "event": "int64",
-    "signal": "str",
+    "signal": "text",
     "window": "int64",
     "floor_step": "int64",
     "alarm_step": "int64",
@@ -316,11 +319,11 @@ _EVENTS = {
     "rise_decades": "float64",
     "p_value": "Float64",
     "pr_at_peak": "float64",
-    "top_group": "str",
+    "top_group": "text",
     "top_group_share": "float64",
     "top_group_sample_share": "float64",
-    "direction": "str",
-    "kind": "str",
+    "direction": "text",
+    "kind": "text",
     "drift_share": "float64",
     "samples_90": "int64",
 }
@@ -332,8 +335,7 @@ _SPECTRA = ("event", "eigenvalue_index", "eigenvalue", "share")
 def _events_table(found: Sequence[_Event]) -> pd.DataFrame:
     rows = [{"event": number, **event.row} for number, event in enumerate(found, start=1)]
     table = pd.DataFrame(rows, columns=pd.Index(list(_EVENTS)))
-    # Text stays as pandas has it: a null group must not become the string "None".
-    return table.astype({name: kind for name, kind in _EVENTS.items() if kind != "str"})
+    return table.astype({name: _TEXT if kind == "text" else kind for name, kind in _EVENTS.items()})
 
 
 def _stack(tables: Sequence[pd.DataFrame], labels: Sequence[int], columns: Sequence[str]) -> pd.DataFrame:
