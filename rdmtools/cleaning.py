@@ -6,17 +6,19 @@ and gaps -> gaps and losses that are not finite: an error, or their samples or s
 Pure functions of arrays. They raise ParameterError; `load` adds the path and makes it a FormatError.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from rdmtools.errors import ParameterError
 
 ON_GAP = ("error", "drop-samples", "drop-steps")
 ON_DUPLICATE = ("last", "error")
+_PART = 1 << 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,3 +143,236 @@ def counted(count: int, noun: str) -> str:
     """``counted(2, "loss")`` is "2 losses"."""
     plural = noun + ("es" if noun.endswith("s") else "s")
     return f"{count:,} {noun if count == 1 else plural}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tidy:
+    """Losses as a tidy table has them, one row for each step and sample, in any order."""
+
+    steps: NDArray[np.integer[Any]]
+    """(tidy rows,)."""
+    samples: NDArray[np.integer[Any]]
+    """(tidy rows,): ids, or positions in `ids` where that is given."""
+    losses: NDArray[np.floating[Any]]
+    """(tidy rows,)."""
+    attempts: NDArray[np.integer[Any]] | None = None
+    """(tidy rows,): which start of the training wrote the row."""
+    ids: NDArray[Any] | None = None
+    """Ids that are strings, distinct and in order."""
+
+    def where(self, keep: NDArray[np.bool_]) -> "Tidy":
+        """Only the tidy rows to keep."""
+        return Tidy(
+            steps=self.steps[keep],
+            samples=self.samples[keep],
+            losses=self.losses[keep],
+            attempts=None if self.attempts is None else self.attempts[keep],
+            ids=self.ids,
+        )
+
+    def named(self, samples: NDArray[np.integer[Any]]) -> NDArray[Any]:
+        """Ids of `samples`."""
+        return samples if self.ids is None else self.ids[samples]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grid:
+    """Losses with one row per step and one column per sample, both in order."""
+
+    steps: NDArray[np.int64]
+    ids: NDArray[Any]
+    losses: NDArray[Any]
+    """(rows, samples); not yet known to be finite."""
+    quality: Quality
+
+
+def grid(tidy: Tidy, rules: Rules) -> Grid:
+    """The losses of `tidy` by step and sample, whatever order they come in.
+
+    Rows in canonical order are verified and reshaped. All others go through one lookup-table scatter, which
+    sees every double and every gap: to sort and reshape would miss those that balance.
+    """
+    tidy, superseded = latest_attempts(tidy)
+    layout = None if superseded else whole_steps(tidy.steps, tidy.samples)
+    if layout is None:
+        found = _scatter(tidy, rules)
+        return replace(found, quality=found.quality + Quality(superseded_rows=superseded))
+    steps, template = layout
+    losses, order = tidy.losses.reshape(len(steps), -1), np.argsort(template)
+    if (template[order] != template).any():
+        losses, template = losses[:, order], template[order]
+    return Grid(steps=steps, ids=tidy.named(template), losses=losses, quality=Quality())
+
+
+def joined(parts: Sequence[Tidy]) -> Tidy:
+    """The rows of several parts of one run, one after the other."""
+    if len(parts) == 1:
+        return parts[0]
+    named = [part.ids for part in parts if part.ids is not None]
+    samples = [part.samples for part in parts]
+    attempts = [part.attempts for part in parts if part.attempts is not None]
+    for column, found in (("sample_id that is a string", named), ("column attempt", attempts)):
+        if 0 < len(found) < len(parts):
+            raise ParameterError(
+                f"{len(found)} of {len(parts)} parts have a {column}; needed it in all of them or in none"
+            )
+    ids = None
+    if named:
+        ids = np.unique(np.concatenate(named))
+        samples = [np.searchsorted(ids, words)[codes] for words, codes in zip(named, samples, strict=True)]
+    return Tidy(
+        steps=np.concatenate([part.steps for part in parts]),
+        samples=np.concatenate(samples),
+        losses=np.concatenate([part.losses for part in parts]),
+        attempts=np.concatenate(attempts) if attempts else None,
+        ids=ids,
+    )
+
+
+def not_superseded(steps: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which rows, in the order written, stay: each supersedes those before it with its step or a later."""
+    later = np.minimum.accumulate(steps[::-1])[::-1]
+    return np.append(steps[:-1] < later[1:], np.ones(min(1, len(steps)), np.bool_))
+
+
+def latest_attempts(tidy: Tidy) -> tuple[Tidy, int]:
+    """`tidy` without the rows that a later attempt superseded, and their count.
+
+    An attempt that starts at step s supersedes every row of an earlier one with step >= s.
+    """
+    if tidy.attempts is None:
+        return tidy, 0
+    place, distinct = places(tidy.attempts)
+    attempt = place(slice(None))
+    starts = np.full(len(distinct), np.iinfo(np.int64).max)
+    np.minimum.at(starts, attempt, tidy.steps)
+    limits = np.append(np.minimum.accumulate(starts[:0:-1])[::-1], np.iinfo(np.int64).max)
+    keep = (tidy.steps < limits[attempt]) | (attempt == len(distinct) - 1)
+    superseded = len(keep) - int(np.count_nonzero(keep))
+    return (tidy.where(keep) if superseded else tidy), superseded
+
+
+def whole_steps(
+    steps: NDArray[np.integer[Any]], samples: NDArray[np.integer[Any]]
+) -> tuple[NDArray[np.int64], NDArray[np.integer[Any]]] | None:
+    """Steps and samples of tidy rows in canonical order, None for any other.
+
+    Canonical: steps rise, and each has the same distinct samples in the same order.
+    """
+    width = _first_run(steps)
+    if len(steps) % width:
+        return None
+    by_step, by_sample = steps.reshape(-1, width), samples.reshape(-1, width)
+    first, template = by_step[:, 0], by_sample[0]
+    if (first[1:] <= first[:-1]).any() or len(np.unique(template)) < width:
+        return None
+    for part in _parts(len(first), max(1, _PART // width)):
+        if (by_step[part] != by_step[part, :1]).any() or (by_sample[part] != template).any():
+            return None
+    return first.astype(np.int64), template
+
+
+def _first_run(values: NDArray[Any]) -> int:
+    """How many values at the start equal the first."""
+    for part in _parts(len(values)):
+        if (other := values[part] != values[0]).any():
+            return part.start + int(np.argmax(other))
+    return len(values)
+
+
+def places(
+    values: NDArray[np.integer[Any]],
+) -> tuple[Callable[[slice], NDArray[np.integer[Any]]], NDArray[np.int64]]:
+    """Where each value stands among the distinct ones in order, as a function of a slice, and those."""
+    low, high = int(values.min()), int(values.max())
+    if high - low < 4 * len(values) + _PART:
+        present = np.zeros(high - low + 1, np.bool_)
+        for part in _parts(len(values)):
+            present[values[part].astype(np.int64) - low] = True
+        table = np.cumsum(present) - 1
+        return lambda part: table[values[part].astype(np.int64) - low], np.flatnonzero(present) + low
+    found, distinct = pd.factorize(values.astype(np.int64))
+    order = np.argsort(distinct)
+    table = np.empty_like(order)
+    table[order] = np.arange(len(order))
+    return lambda part: table[found[part]], distinct[order]
+
+
+def _scatter(tidy: Tidy, rules: Rules) -> Grid:
+    row, steps = places(tidy.steps)
+    column, samples = places(tidy.samples)
+    shape = len(steps), len(samples)
+
+    def cells(part: slice) -> NDArray[np.integer[Any]]:
+        return row(part) * shape[1] + column(part)
+
+    size, rows = shape[0] * shape[1], len(tidy.steps)
+    losses = np.empty(0)
+    filled = None
+    if size > 2 * rows:  # mostly gaps: the grid may be far larger than memory
+        filled = np.unique(cells(slice(None)))
+    else:
+        losses = np.full(size, np.nan, tidy.losses.dtype)
+        for part in _parts(rows):
+            losses[cells(part)] = tidy.losses[part]  # where a cell comes again, NumPy leaves the last value
+        # A cell that is not NaN was filled; only where some are NaN must gaps be told from losses that are.
+        if np.isnan(losses).any():
+            seen = np.zeros(size, np.bool_)
+            for part in _parts(rows):
+                seen[cells(part)] = True
+            filled = None if seen.all() else np.flatnonzero(seen)
+    if filled is not None:
+        keep_rows, keep_samples, missing = _complete_part(filled, steps, tidy.named(samples), rules.missing)
+        keep = keep_rows[row(slice(None))] & keep_samples[column(slice(None))]
+        found = _scatter(tidy.where(keep), rules)
+        return replace(found, quality=found.quality + missing)
+    quality = Quality()
+    if rows > size:
+        differ = different(losses[cells(slice(None))], tidy.losses)
+        quality = _doubles(tidy, rows - size, differ, rules.duplicates)
+    return Grid(steps=steps, ids=tidy.named(samples), losses=losses.reshape(shape), quality=quality)
+
+
+def different(kept: NDArray[Any], given: NDArray[Any]) -> NDArray[np.bool_]:
+    """Where losses differ, NaN being equal to NaN."""
+    return (kept != given) & ~(np.isnan(kept) & np.isnan(given))
+
+
+def _doubles(tidy: Tidy, count: int, differ: NDArray[np.bool_], rule: str) -> Quality:
+    """Counts of rows whose step and sample came twice; `differ` where another loss than theirs was kept."""
+    replaced = int(np.count_nonzero(differ))
+    if replaced and rule == "error":
+        at = int(np.argmax(differ))
+        sample = tidy.named(tidy.samples[at : at + 1]).tolist()[0]
+        raise ParameterError(
+            f"{counted(replaced, 'row')} came twice with different losses "
+            f"(first: step {tidy.steps[at]}, sample {sample!r}); needed one loss for each step and sample; "
+            'add a column attempt, or pass duplicates="last" (--duplicates) to keep the last'
+        )
+    return Quality(duplicates=count, duplicates_replaced=replaced, order_trusted=replaced > 0)
+
+
+def _parts(length: int, size: int = 0) -> Iterator[slice]:
+    """Consecutive slices of `length` things, small enough to stay in cache."""
+    size = size or _PART
+    return (slice(start, min(start + size, length)) for start in range(0, length, size))
+
+
+def _complete_part(
+    filled: NDArray[np.integer[Any]], steps: NDArray[np.int64], ids: NDArray[Any], rule: str
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_], Quality]:
+    """Which rows and which samples stay so that no loss is missing, and what that took."""
+    shape = len(steps), len(ids)
+    missing = shape[0] * shape[1] - len(filled)
+    if rule == "error":
+        gaps = np.flatnonzero(filled != np.arange(len(filled)))
+        row, sample = divmod(int(gaps[0]) if len(gaps) else len(filled), shape[1])
+        raise ParameterError(
+            f"{counted(missing, 'pair')} of step and sample without a loss "
+            f"(first: step {steps[row]}, sample {ids.tolist()[sample]!r}); "
+            f"needed every sample at every step; {_drop_options('missing')}"
+        )
+    full_rows = np.bincount(filled // shape[1], minlength=shape[0]) == shape[1]
+    full_samples = np.bincount(filled % shape[1], minlength=shape[1]) == shape[0]
+    rows, samples = _one_kind(rule, full_rows, full_samples, "missing")
+    return rows, samples, Quality(missing=missing) + dropped(rows, samples)

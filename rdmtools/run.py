@@ -15,7 +15,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from rdmtools.cleaning import Quality, Rules, finite_part
+from rdmtools.cleaning import Quality, Rules, counted, finite_part, grid
+from rdmtools.columns import arrow_table, tidy_rows
 from rdmtools.errors import ParameterError
 from rdmtools.schema import SAMPLE_ID, STEP
 
@@ -107,7 +108,7 @@ class Run:
 
     @property
     def draws(self) -> Draws:
-        """Losses under Gaussian parameter draws: (step, (draws, samples)) by step; empty if none were logged."""
+        """Losses under Gaussian parameter draws: (step, (draws, samples)) by step; empty if none logged."""
         if self._draws is None:
             self._draws = self.stored_draws()
         return self._draws
@@ -192,6 +193,59 @@ class Run:
             stored_draws=list,
         )
 
+    @classmethod
+    def from_frame(
+        cls,
+        df: Any,
+        *,
+        columns: Mapping[str, str] | None = None,
+        samples: Any = None,
+        scalars: Any = None,
+        metadata: Mapping[str, Any] | None = None,
+        name: str = "run",
+        unit: str = "nats",
+        missing: str = "error",
+        nonfinite: str = "error",
+        duplicates: str = "last",
+    ) -> Self:
+        """Run of a tidy table in memory: pandas, polars, pyarrow, or whatever speaks the Arrow C interface.
+
+        It has one row for each step and sample, in any order; the columns of the losses are in order of id.
+
+        Parameters
+        ----------
+        columns
+            Maps `step`, `sample_id`, `loss`, `attempt` to the table's own names, where they differ.
+        samples
+            A table with `sample_id` and what else is known of the samples, in any order.
+        scalars
+            A table with `step` and columns of numbers.
+        missing, nonfinite
+            What to do about absent losses, and about NaN and inf: "error", "drop-samples" or "drop-steps".
+        duplicates
+            Of rows with the same step and sample but different losses keep the "last", or "error".
+
+        Raises
+        ------
+        ParameterError
+            Where the table does not make a run.
+        """
+        rules = Rules(missing=missing, nonfinite=nonfinite, duplicates=duplicates)
+        found = grid(tidy_rows(*arrow_table(df, columns)), rules)
+        table, unused = match_samples(samples, found.ids)
+        run = cls.from_arrays(
+            found.steps,
+            found.losses,
+            samples=table,
+            scalars=scalars,
+            metadata=metadata,
+            name=name,
+            unit=unit,
+            nonfinite=nonfinite,
+        )
+        run.quality += found.quality + Quality(unused_samples=unused)
+        return run
+
     def __repr__(self) -> str:
         rows, samples = self.shape
         return (
@@ -232,6 +286,9 @@ class InMemory:
     def read(self, start: int, stop: int) -> NDArray[Any]:
         return self.losses[start:stop]
 
+    def read_all(self) -> NDArray[Any]:
+        return self.losses
+
 
 def samples_table(samples: Any, count: int) -> pd.DataFrame:
     """A new table of `count` samples, `sample_id` first, from a table, ids, or None for 0 … count-1."""
@@ -257,6 +314,24 @@ def samples_table(samples: Any, count: int) -> pd.DataFrame:
         )
     table.insert(0, SAMPLE_ID, ids)
     return table
+
+
+def match_samples(samples: Any, ids: NDArray[Any]) -> tuple[pd.DataFrame, int]:
+    """What `samples` says of `ids`, in their order, and how many others it describes."""
+    if samples is None:
+        return samples_table(ids, len(ids)), 0
+    table = _frame(samples, "samples", ids=SAMPLE_ID)
+    if SAMPLE_ID not in table:
+        raise ParameterError(f"samples has columns {_listed(table)}; needed a column 'sample_id'")
+    table = samples_table(table, len(table))
+    place = pd.Index(table[SAMPLE_ID]).get_indexer(pd.Index(ids))
+    if len(absent := ids[place < 0]):
+        raise ParameterError(
+            f"samples lacks {counted(len(absent), 'id')} of the {len(ids)} in the losses "
+            f"(first: {absent.tolist()[0]!r}, of type {type(absent.tolist()[0]).__name__}); "
+            f"found {len(table)}, such as {table[SAMPLE_ID].tolist()[0]!r}; add them"
+        )
+    return table.iloc[place].reset_index(drop=True), len(table) - len(ids)
 
 
 def scalars_table(scalars: Any) -> pd.DataFrame:

@@ -1,0 +1,173 @@
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownParameterType=false, reportAttributeAccessIssue=false
+"""Which columns of a foreign table are step, sample and loss, and what numbers are in them?
+
+Any tool may have written it: any integer type, ids that are integers or strings, categorical or not, in any
+number of chunks. What does not fit is a ParameterError; `load` adds the path and makes it a FormatError.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.types as types
+from numpy.typing import NDArray
+
+from rdmtools.cleaning import Tidy, counted
+from rdmtools.errors import ParameterError
+from rdmtools.schema import ATTEMPT, LOSS, LOSS_COLUMNS, SAMPLE_ID, STEP
+
+ROLES = (*LOSS_COLUMNS, ATTEMPT)
+
+
+def arrow_table(frame: Any, columns: Mapping[str, str] | None) -> tuple[pa.Table, dict[str, str]]:
+    """A table in memory as an Arrow table, and the names of its columns that `find_columns` gives."""
+    try:
+        if not isinstance(frame, pd.DataFrame):
+            table = pa.table(frame)
+            return table, find_columns(table.schema, columns)
+        # the other columns of a pandas table may hold what Arrow cannot
+        names = find_columns(pa.Schema.from_pandas(frame.head(0), preserve_index=False), columns)
+        return pa.Table.from_pandas(frame[[*names.values()]], preserve_index=False), names
+    except (pa.ArrowException, TypeError, KeyError, ValueError) as error:
+        if isinstance(error, ParameterError):
+            raise
+        raise ParameterError(
+            f"the table cannot be read ({' '.join(str(error).split())}); pass a pandas, polars or Arrow table"
+        ) from error
+
+
+def check_mapping(columns: Mapping[str, str] | None) -> None:
+    """Raise ParameterError where `columns` maps a name that the format does not have."""
+    for role in columns or {}:
+        if role not in ROLES:
+            raise ParameterError(f"columns maps {role!r}; needed one of {', '.join(ROLES)}")
+
+
+def find_columns(schema: pa.Schema, columns: Mapping[str, str] | None) -> dict[str, str]:
+    """Names of the columns that are the step, the sample, the loss and, where there is one, the attempt.
+
+    `columns` maps from the format's names to the table's, where they differ.
+    """
+    check_mapping(columns)
+    names = {role: role for role in ROLES} | dict(columns or {})
+    found: list[str] = schema.names
+    if ATTEMPT not in found and ATTEMPT not in (columns or {}):
+        del names[ATTEMPT]
+    if absent := {role: name for role, name in names.items() if name not in found}:
+        raise ParameterError(
+            f"no column {', '.join(map(repr, absent.values()))}; found {', '.join(found) or 'none'}; "
+            + _suggestion(schema, names, absent)
+        )
+    for name in names.values():
+        if found.count(name) > 1:
+            raise ParameterError(
+                f"{found.count(name)} columns are named {name!r}; needed one; rename the others"
+            )
+    return names
+
+
+def _suggestion(schema: pa.Schema, names: dict[str, str], absent: dict[str, str]) -> str:
+    """How to map what is absent: the first free column whose type fits."""
+    fits = {STEP: types.is_integer, ATTEMPT: types.is_integer, LOSS: types.is_floating, SAMPLE_ID: _is_id}
+    free = [field for field in schema if field.name not in names.values()]
+    guesses: dict[str, str] = {}
+    for role in absent:
+        guess = next((field for field in free if fits[role](_value_type(field.type))), None)
+        if guess is None:
+            guesses[role] = "…"
+        else:
+            free.remove(guess)
+            guesses[role] = guess.name
+    python = ", ".join(f'"{role}": "{name}"' for role, name in guesses.items())
+    shell = ",".join(f"{role}={name}" for role, name in guesses.items())
+    return f"map with columns={{{python}}} (--columns {shell})"
+
+
+def tidy_rows(table: pa.Table, names: Mapping[str, str]) -> Tidy:
+    """The tidy rows of `table`, whose columns `names` tells."""
+    if table.num_rows == 0:
+        raise ParameterError("no rows; needed at least one step of losses")
+    samples, ids = sample_codes(table.column(names[SAMPLE_ID]), names[SAMPLE_ID])
+    return Tidy(
+        steps=integers(table.column(names[STEP]), names[STEP]),
+        samples=samples,
+        losses=floats(table.column(names[LOSS]), names[LOSS]),
+        attempts=integers(table.column(names[ATTEMPT]), names[ATTEMPT]) if ATTEMPT in names else None,
+        ids=ids,
+    )
+
+
+def integers(column: pa.ChunkedArray, name: str) -> NDArray[np.integer[Any]]:
+    """Values of a column of integers, of its own type (int64 instead of uint64)."""
+    _refuse_nulls(column, name, "an integer")
+    if types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    if not types.is_integer(column.type):
+        raise ParameterError(f"column {name!r} is of type {column.type}; needed integers; convert it")
+    if types.is_uint64(column.type):
+        try:
+            column = column.cast(pa.int64())
+        except pa.ArrowInvalid as error:
+            raise ParameterError(
+                f"column {name!r} has values above 2**63 - 1; needed int64; renumber"
+            ) from error
+    return _one_chunk(column).to_numpy()
+
+
+def floats(column: pa.ChunkedArray, name: str) -> NDArray[np.floating[Any]]:
+    """Values of a column of floats, float16 as float32, null as NaN (pandas writes NaN as null)."""
+    if types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    if not types.is_floating(column.type):
+        raise ParameterError(
+            f"column {name!r} is of type {column.type}; needed float16, float32 or float64; convert it"
+        )
+    array = _one_chunk(column)
+    if types.is_float16(column.type):  # older Arrow can neither cast it nor fill it
+        half = np.frombuffer(array.buffers()[1], np.float16, len(array), 2 * array.offset)
+        nulls = array.is_null().to_numpy(zero_copy_only=False)
+        return np.where(nulls, np.float32(np.nan), half.astype(np.float32))
+    return array.to_numpy(zero_copy_only=False)
+
+
+def sample_codes(column: pa.ChunkedArray, name: str) -> tuple[NDArray[np.integer[Any]], NDArray[Any] | None]:
+    """Ids that are integers, and None; or positions of ids that are strings, and these, distinct, in order."""
+    _refuse_nulls(column, name, "an id")
+    kind = _value_type(column.type)
+    if types.is_integer(kind):
+        return integers(column, name), None
+    if not _is_id(kind):
+        raise ParameterError(f"column {name!r} is of type {kind}; needed integers or strings; convert it")
+    if not types.is_dictionary(column.type):
+        column = (column if types.is_string(kind) else column.cast(pa.large_string())).dictionary_encode()
+    array = _one_chunk(column.unify_dictionaries())
+    dictionary = array.dictionary
+    if dictionary.null_count:
+        raise ParameterError(f"column {name!r} has a null among its categories; needed strings; drop it")
+    ids, order = np.unique(np.array(dictionary.to_pylist(), dtype=object), return_inverse=True)
+    return order[array.indices.to_numpy()], ids
+
+
+def _is_id(kind: pa.DataType) -> bool:
+    # Arrow 16 knows string views; asking by name spares a test of the version
+    return types.is_integer(kind) or types.is_string(kind) or str(kind) in ("large_string", "string_view")
+
+
+def _value_type(kind: pa.DataType) -> pa.DataType:
+    return kind.value_type if types.is_dictionary(kind) else kind
+
+
+def _refuse_nulls(column: pa.ChunkedArray, name: str, needed: str) -> None:
+    if column.null_count:
+        raise ParameterError(
+            f"column {name!r} has {counted(column.null_count, 'null')}; "
+            f"needed {needed} in every row; drop them"
+        )
+
+
+def _one_chunk(column: pa.ChunkedArray) -> pa.Array:
+    """`column` as one array, without a copy where it is one already."""
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()

@@ -1,0 +1,325 @@
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+"""How do files become a `Run`? Losses from Parquet, a journal or both, the rest from the companion folder.
+
+row groups of whole steps -> they stay on disk -\\
+rows in any other order -> cleaning.grid ---------> journal on top -> finite -> samples, scalars -> Run
+no Parquet file, only a journal -> its rows ------/
+
+Everything wrong with a file is a FormatError of one line, with its path.
+"""
+
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial, reduce
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from rdmtools.cleaning import (
+    Quality,
+    Rules,
+    Tidy,
+    counted,
+    different,
+    finite_part,
+    grid,
+    joined,
+    not_superseded,
+    places,
+)
+from rdmtools.columns import check_mapping, find_columns, integers, tidy_rows
+from rdmtools.errors import FormatError, ParameterError
+from rdmtools.journal import Journal, read_journal
+from rdmtools.paths import has_journal, run_files, run_names, run_paths
+from rdmtools.row_groups import ParquetPart, StoredLosses, open_whole_steps
+from rdmtools.run import Draws, Run, match_samples, scalars_table
+from rdmtools.schema import (
+    DRAW,
+    DRAWS_FILE,
+    GROUP,
+    JOURNAL_FOLDER,
+    LOSSES_SUFFIX,
+    SAMPLE_ID,
+    SAMPLES_FILE,
+    SCALARS_FILE,
+    STEP,
+    companion,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Losses:
+    """Losses as found, before anybody asked whether they are finite."""
+
+    steps: NDArray[np.int64]
+    ids: NDArray[Any]
+    stored: StoredLosses
+    quality: Quality
+
+
+def read_run(
+    path: str | Path,
+    *,
+    columns: Mapping[str, str] | None = None,
+    missing: str = "error",
+    nonfinite: str = "error",
+    duplicates: str = "last",
+    group_by: str | None = None,
+    name: str | None = None,
+) -> Run:
+    """One run: ``run.parquet``, a folder of Parquet parts, the journal beside them, or both merged.
+
+    Parameters
+    ----------
+    columns
+        Maps `step`, `sample_id`, `loss`, `attempt` to the file's own names, where they differ.
+    missing, nonfinite
+        What to do about absent losses, and about NaN and inf (null counts as NaN): "error", "drop-samples"
+        or "drop-steps".
+    duplicates
+        Of rows with the same step and sample but different losses keep the "last", or "error".
+    group_by
+        A column of samples.parquet, or one of the losses that is constant per sample: it becomes `group`.
+    name
+        Of the run; by default that of the file.
+
+    Raises
+    ------
+    FormatError
+        Where the files do not make a run: what was found, what was needed, the usual fix.
+    ParameterError
+        Where an option is not one of its choices.
+    """
+    rules = Rules(missing=missing, nonfinite=nonfinite, duplicates=duplicates)
+    check_mapping(columns)
+    path = Path(path)
+    journal = _journal(path)  # first: a logger that closes meanwhile writes the file before it removes this
+    parts = [ParquetPart.open(file) for file in run_files(path, journal is not None)]
+    _refuse_many_runs(path, parts)
+    with _in(path):
+        found = [_from_files(parts, columns, rules)] if parts else []
+        found += [_from_journal(journal)] if journal is not None else []
+        losses = reduce(_merged, found)
+        if not len(losses.steps):
+            raise ParameterError("no losses in the journal; needed at least one row")
+        rows, kept, quality = finite_part(
+            losses.stored.blocks(), losses.steps, losses.ids.tolist(), rules.nonfinite
+        )
+    stored = losses.stored.chosen(rows, kept) if quality.nonfinite else losses.stored
+    folder = companion(path)
+    samples, unused = _samples(folder / SAMPLES_FILE, losses.ids)
+    if group_by is not None:
+        samples[GROUP] = _groups(path, parts, columns, samples, group_by)
+    about = next((part.about for part in parts if part.about), {})
+    if journal is not None:
+        about = {"unit": journal.unit, "metadata": journal.metadata}
+    metadata = about.get("metadata")
+    return Run(
+        name=path.name.removesuffix(LOSSES_SUFFIX) if name is None else name,
+        unit=str(about.get("unit", "nats")),
+        steps=losses.steps[rows],
+        samples=samples[kept].reset_index(drop=True),
+        scalars=_scalars(folder / SCALARS_FILE, journal),
+        metadata=dict(metadata) if isinstance(metadata, Mapping) else {},
+        quality=losses.quality + quality + Quality(unused_samples=unused),
+        source=path,
+        stored=stored,
+        stored_draws=partial(_draws, folder / DRAWS_FILE, journal, losses.ids, kept),
+    )
+
+
+def read_runs(
+    paths: str | Path | Iterable[str | Path],
+    *,
+    columns: Mapping[str, str] | None = None,
+    missing: str = "error",
+    nonfinite: str = "error",
+    duplicates: str = "last",
+    group_by: str | None = None,
+) -> list[Run]:
+    """Many runs, each as `read_run` reads it; globs such as ``"runs/*.parquet"`` are expanded.
+
+    Companion folders are never taken for runs, but one that holds a journal stands for the run that left it.
+    Names come from file names; where those collide, from the shortest path that tells them apart.
+    """
+    found = run_paths([paths] if isinstance(paths, str | Path) else paths)
+    return [
+        read_run(
+            path,
+            columns=columns,
+            missing=missing,
+            nonfinite=nonfinite,
+            duplicates=duplicates,
+            group_by=group_by,
+            name=name,
+        )
+        for path, name in zip(found, run_names(found), strict=True)
+    ]
+
+
+def _journal(path: Path) -> Journal | None:
+    """What a crash or a logger that is still open left beside `path`."""
+    folder = companion(path)
+    return read_journal(folder / JOURNAL_FOLDER) if has_journal(folder) else None
+
+
+def _refuse_many_runs(path: Path, parts: list[ParquetPart]) -> None:
+    """A folder of runs read as the parts of one would mix them without a sign."""
+    own = [part.path.name for part in parts if part.path != path and companion(part.path).is_dir()]
+    names = {part.about["name"] for part in parts if "name" in part.about}
+    if own or len(names) > 1:
+        one = own[0] if own else parts[0].path.name
+        raise FormatError(
+            f"{path} holds several runs, such as {one}; needed the parts of one; "
+            f"for many runs pass '{path}/*{LOSSES_SUFFIX}'"
+        )
+
+
+def _from_files(parts: list[ParquetPart], columns: Mapping[str, str] | None, rules: Rules) -> _Losses:
+    if (opened := open_whole_steps(parts, columns)) is not None:
+        steps, ids, stored = opened
+        return _Losses(steps=steps, ids=ids, stored=stored, quality=Quality())
+    found = grid(joined([_tidy(part, columns) for part in parts]), rules)
+    return _Losses(
+        steps=found.steps, ids=found.ids, stored=StoredLosses.of(found.losses), quality=found.quality
+    )
+
+
+def _tidy(part: ParquetPart, columns: Mapping[str, str] | None) -> Tidy:
+    names = find_columns(part.schema, columns)
+    return tidy_rows(part.read([*names.values()]), names)
+
+
+def _from_journal(journal: Journal) -> _Losses:
+    order = np.argsort(journal.sample_ids)
+    keep = not_superseded(journal.steps)
+    superseded = int((~keep).sum()) * len(order)
+    return _Losses(
+        steps=journal.steps[keep],
+        ids=journal.sample_ids[order],
+        stored=StoredLosses.of(journal.losses[keep][:, order]),
+        quality=Quality(superseded_rows=superseded, bytes_left=journal.bytes_left),
+    )
+
+
+def _merged(old: _Losses, new: _Losses) -> _Losses:
+    """The rows of `new`, which starts later, and those of `old` before its first step."""
+    if not len(new.steps):
+        return replace(old, quality=old.quality + new.quality)
+    if not np.array_equal(old.ids, new.ids):
+        raise ParameterError(
+            f"the file has {counted(len(old.ids), 'sample')} and the journal {len(new.ids)}, not the same; "
+            "needed one probe set; move the journal away"
+        )
+    kept = int(np.searchsorted(old.steps, new.steps[0]))
+    _, again, by = np.intersect1d(old.steps, new.steps, assume_unique=True, return_indices=True)
+    # a logger that was killed between writing the file and removing the journal left the same rows in both
+    differ = different(old.stored.rows_at(again), new.stored.rows_at(by)).any(axis=1)
+    doubles = int((~differ).sum()) * len(old.ids)
+    superseded = (len(old.steps) - kept) * len(old.ids) - doubles
+    return _Losses(
+        steps=np.concatenate([old.steps[:kept], new.steps]),
+        ids=old.ids,
+        stored=old.stored.first(kept, new.stored),
+        quality=old.quality + new.quality + Quality(duplicates=doubles, superseded_rows=superseded),
+    )
+
+
+def _samples(file: Path, ids: NDArray[Any]) -> tuple[pd.DataFrame, int]:
+    """What samples.parquet says of `ids`, and how many others it describes."""
+    frame = ParquetPart.open(file).read().to_pandas() if file.exists() else None
+    with _in(file):
+        return match_samples(frame, ids)
+
+
+def _groups(
+    path: Path, parts: list[ParquetPart], columns: Mapping[str, str] | None, samples: pd.DataFrame, name: str
+) -> pd.Series:
+    """The group of each of `samples`, by the column `name` of samples.parquet or of the losses."""
+    if name in samples:
+        return samples[name]
+    if not parts or any(name not in part.schema.names for part in parts):
+        others = [*samples.columns[1:], *(parts[0].schema.names if parts else [])]
+        raise FormatError(
+            f"{path}: no column {name!r} to group by; found {', '.join(map(str, others)) or 'none'}; "
+            f"choose one of them or add it to {SAMPLES_FILE}"
+        )
+    pairs = pd.concat([_pairs(part, columns, name) for part in parts]).drop_duplicates()
+    if (again := pairs[SAMPLE_ID].duplicated()).any():
+        raise FormatError(
+            f"{path}: column {name!r} changes within sample {pairs[SAMPLE_ID][again].tolist()[0]!r}; "
+            f"needed one value per sample; choose another or put it into {SAMPLES_FILE}"
+        )
+    return samples[SAMPLE_ID].map(pairs.set_index(SAMPLE_ID)[GROUP])
+
+
+def _pairs(part: ParquetPart, columns: Mapping[str, str] | None, name: str) -> pd.DataFrame:
+    """Distinct sample ids and values of the column `name`, a row group at a time."""
+    key = find_columns(part.schema, columns)[SAMPLE_ID]
+    pairs: list[pd.DataFrame] = []
+    for group in range(part.metadata.num_row_groups):
+        frame = part.read([key, name], group).to_pandas()[[key, name]].astype(object)
+        pairs.append(frame.set_axis([SAMPLE_ID, GROUP], axis=1).drop_duplicates())
+    return pd.concat(pairs)
+
+
+def _scalars(file: Path, journal: Journal | None) -> pd.DataFrame:
+    """The scalars of the file before the first of the journal, and those."""
+    frame = ParquetPart.open(file).read().to_pandas() if file.exists() else None
+    with _in(file):
+        table = scalars_table(frame)
+    if journal is None or not journal.scalars:
+        return table
+    rows = pd.DataFrame(journal.scalars)
+    rows = scalars_table(rows[not_superseded(rows[STEP].to_numpy())])
+    return pd.concat([table[table[STEP] < rows[STEP][0]], rows], ignore_index=True)
+
+
+def _draws(file: Path, journal: Journal | None, ids: NDArray[Any], kept: NDArray[np.bool_]) -> Draws:
+    """Losses under parameter draws, of the samples kept, NaN and inf as they are."""
+    draws = _stored_draws(file, ids) if file.exists() else []
+    if journal is not None and journal.draws:
+        order = np.argsort(journal.sample_ids)
+        keep = not_superseded(np.array([step for step, _ in journal.draws]))
+        new = [
+            (step, losses[:, order])
+            for (step, losses), stays in zip(journal.draws, keep, strict=True)
+            if stays
+        ]
+        draws = [(step, losses) for step, losses in draws if step < new[0][0]] + new
+    return [(step, losses[:, kept]) for step, losses in draws]
+
+
+def _stored_draws(file: Path, ids: NDArray[Any]) -> Draws:
+    part = ParquetPart.open(file)
+    with _in(file):
+        names = find_columns(part.schema, None)
+        if DRAW not in part.schema.names:
+            raise ParameterError(f"no column {DRAW!r}; found {', '.join(part.schema.names)}; add it")
+        table = part.read([*names.values(), DRAW])
+        tidy = tidy_rows(table, names)
+        row, steps = places(tidy.steps)
+        draw, draws = places(integers(table.column(DRAW), DRAW))
+        # a row for each pair of step and draw, which stands in for the step
+        found = grid(
+            replace(tidy, steps=row(slice(None)) * len(draws) + draw(slice(None)), attempts=None), Rules()
+        )
+        if not np.array_equal(found.ids, ids):
+            raise ParameterError(
+                f"{len(found.ids)} samples, not the {len(ids)} of the losses; needed the same"
+            )
+    of_step = found.steps // len(draws)
+    return [(int(step), found.losses[of_step == index]) for index, step in enumerate(steps)]
+
+
+@contextmanager
+def _in(path: Path) -> Generator[None]:
+    """What is wrong with rows and columns is wrong with the file they are from."""
+    try:
+        yield
+    except ParameterError as error:
+        raise FormatError(f"{path}: {error}") from error

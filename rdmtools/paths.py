@@ -1,0 +1,90 @@
+"""Which runs do paths, folders and globs name, and which Parquet files hold one?
+
+A path means ``run.parquet``; beside it lies its companion folder, ``run.rdm``, which is never a run.
+"""
+
+import glob
+from collections.abc import Iterable
+from difflib import get_close_matches
+from fnmatch import fnmatch
+from pathlib import Path
+
+from rdmtools.errors import FormatError
+from rdmtools.journal import MANIFEST_FILE
+from rdmtools.schema import COMPANION_SUFFIX, JOURNAL_FOLDER, LOSSES_SUFFIX
+
+
+def run_paths(paths: Iterable[str | Path]) -> list[Path]:
+    """Paths of the runs that paths and globs name, each once. Raises FormatError where one names none."""
+    found: dict[Path, None] = {}
+    for given in paths:
+        matches = (
+            [Path(given)] if Path(given).exists() or not glob.has_magic(str(given)) else _expanded(str(given))
+        )
+        runs = [run for match in matches if (run := _run_of(match)) is not None]
+        if not matches:
+            raise FormatError(
+                f"no run matches {given}; needed at least one; check the pattern and the folder"
+            )
+        found |= dict.fromkeys(runs)
+    return list(found)
+
+
+def run_names(paths: list[Path]) -> list[str]:
+    """Names of runs: each the shortest tail of its path that no other shares, without the suffix."""
+    tails = [path.resolve().with_name(_stem(path)).parts for path in paths]
+
+    def name(parts: tuple[str, ...]) -> str:
+        same = [other for other in tails if other[-1] == parts[-1]]
+        depth = 1
+        while depth < len(parts) and sum(other[-depth:] == parts[-depth:] for other in same) > 1:
+            depth += 1
+        return "/".join(parts[-depth:])
+
+    return [name(parts) for parts in tails]
+
+
+def _stem(path: Path) -> str:
+    return path.resolve().name.removesuffix(LOSSES_SUFFIX)
+
+
+def _expanded(pattern: str) -> list[Path]:
+    matches = {Path(match) for match in glob.glob(pattern, recursive=True)}
+    folders = glob.glob(str(Path(pattern).with_name("*" + COMPANION_SUFFIX)), recursive=True)
+    matches |= {run for folder in folders if (run := _run_of(Path(folder))) and fnmatch(str(run), pattern)}
+    return sorted(match for match in matches if not any(p.suffix == COMPANION_SUFFIX for p in match.parents))
+
+
+def _run_of(path: Path) -> Path | None:
+    """`path`, or of a companion folder the run whose journal it holds, None if it holds none."""
+    if path.suffix != COMPANION_SUFFIX:
+        return path
+    folder = path.with_suffix("")
+    return (folder if folder.is_dir() else path.with_suffix(LOSSES_SUFFIX)) if has_journal(path) else None
+
+
+def has_journal(folder: Path) -> bool:
+    return any((folder / JOURNAL_FOLDER).glob(f"*/{MANIFEST_FILE}"))
+
+
+def run_files(path: Path, journal: bool) -> list[Path]:
+    """The Parquet files of the run at `path`; none where all there is is a journal."""
+    if path.suffix == COMPANION_SUFFIX:
+        raise FormatError(f"{path} is a companion folder; needed the run: {path.with_suffix(LOSSES_SUFFIX)}")
+    if path.is_dir():
+        files = sorted(each for each in path.glob("*" + LOSSES_SUFFIX) if each.name[0] not in "._")
+        if not (files or journal):
+            raise FormatError(f"{path} has no *{LOSSES_SUFFIX} files in it; needed the parts of one run")
+        return files
+    if path.exists():
+        return [path]
+    if journal:
+        return []
+    if not path.parent.is_dir():
+        raise FormatError(
+            f"no folder {path.parent}; needed the folder of the run {path.name}; check the path"
+        )
+    names = [each.name for each in path.parent.iterdir() if each.suffix != COMPANION_SUFFIX]
+    close = get_close_matches(path.name, names) or get_close_matches(path.name + LOSSES_SUFFIX, names)
+    fix = f"did you mean {' or '.join(close)}?" if close else "check the path"
+    raise FormatError(f"no file {path}; needed a Parquet file, a folder of its parts or a journal; {fix}")

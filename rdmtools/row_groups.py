@@ -1,0 +1,255 @@
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownParameterType=false
+"""How are losses read that do not fit in memory? A row group at a time, where each holds whole steps.
+
+Opening reads the ids of every row group and verifies their order; nothing in a file can certify it. The
+losses stay on disk, and the row group last read is kept, so that consecutive blocks decode each once.
+"""
+
+import os
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pyarrow.types as types
+from numpy.typing import NDArray
+
+from rdmtools.cleaning import whole_steps
+from rdmtools.columns import find_columns, floats, integers, sample_codes
+from rdmtools.errors import FormatError
+from rdmtools.run import InMemory
+from rdmtools.schema import ATTEMPT, LOSS, SAMPLE_ID, STEP
+from rdmtools.table import file_metadata
+
+_MAGIC = b"PAR1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParquetPart:
+    """A Parquet file that was opened once; every read opens it anew, so that many runs need no open files."""
+
+    path: Path
+    metadata: pq.FileMetaData
+    schema: pa.Schema
+    about: dict[str, Any]
+    """What a file of ours says of itself."""
+    stamp: tuple[int, int]
+    """Size and time of the last change: a file that changes between two reads is refused."""
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Read the footer of `path`. Raises FormatError."""
+        with _damage(path):
+            stamp = _stamp(path)
+            with pq.ParquetFile(path) as file:
+                about = file_metadata(file, path)
+                return cls(
+                    path=path, metadata=file.metadata, schema=file.schema_arrow, about=about, stamp=stamp
+                )
+
+    def read(self, columns: Sequence[str] | None = None, group: int | None = None) -> pa.Table:
+        """Some columns, of one row group or of all. Raises FormatError."""
+        with _damage(self.path):
+            if _stamp(self.path) != self.stamp:
+                raise FormatError(f"{self.path} changed while it was read; read it again")
+            strings = [name for name in columns or () if str(self.schema.field(name).type).endswith("string")]
+            with pq.ParquetFile(
+                self.path, metadata=self.metadata, read_dictionary=strings, page_checksum_verification=True
+            ) as file:
+                table = file.read(columns) if group is None else file.read_row_group(group, columns)
+                table.validate(full=True)  # damaged bytes may decode to offsets that point anywhere
+                return table
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowGroup:
+    """Losses of one row group of whole steps."""
+
+    part: ParquetPart
+    group: int
+    column: str
+    shape: tuple[int, int]
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        double = types.is_float64(self.part.schema.field(self.column).type)
+        return np.dtype(np.float64 if double else np.float32)
+
+    def read_all(self) -> NDArray[Any]:
+        """(rows, samples) in the order of the file."""
+        table = self.part.read([self.column], self.group)
+        return floats(table.column(self.column), self.column).reshape(self.shape)
+
+
+@dataclass(slots=True, kw_only=True)
+class StoredLosses:
+    """Losses in row groups one after the other, of which some rows and samples are chosen."""
+
+    groups: Sequence["RowGroup | InMemory"]
+    rows: NDArray[np.intp]
+    """Rows that are chosen, counted over all row groups."""
+    samples: NDArray[np.intp] | None
+    """Columns that are chosen, in their order; None for all as they are."""
+    _starts: NDArray[np.intp] = field(init=False)
+    _last: tuple[int, NDArray[Any]] | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        self._starts = np.cumsum([0, *(group.shape[0] for group in self.groups)])
+
+    @classmethod
+    def of(cls, losses: NDArray[Any]) -> Self:
+        """Losses that are in memory."""
+        return cls(groups=[InMemory(losses)], rows=np.arange(len(losses)), samples=None)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return len(self.rows), self.groups[0].shape[1] if self.samples is None else len(self.samples)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return np.result_type(*{group.dtype for group in self.groups})
+
+    def chosen(self, rows: NDArray[np.bool_], samples: NDArray[np.bool_]) -> Self:
+        """Those that stay, of the rows and samples there are."""
+        columns = np.arange(self.groups[0].shape[1]) if self.samples is None else self.samples
+        chosen = self.samples if samples.all() else columns[samples]
+        return type(self)(groups=self.groups, rows=self.rows[rows], samples=chosen)
+
+    def first(self, rows: int, then: Self) -> Self:
+        """The first `rows` of these losses, and those of `then`, which have the same samples."""
+        if self.samples is None and then.samples is None:
+            groups = [*self.groups, *then.groups]
+        else:  # as they lie in the groups here
+            back = np.argsort(self.samples) if self.samples is not None else slice(None)
+            groups = [*self.groups, InMemory(then.read(0, then.shape[0])[:, back])]
+        offset = int(self._starts[-1])
+        return type(self)(
+            groups=groups, rows=np.concatenate([self.rows[:rows], then.rows + offset]), samples=self.samples
+        )
+
+    def rows_at(self, rows: NDArray[np.intp]) -> NDArray[Any]:
+        """Losses of some rows, in order."""
+        return type(self)(groups=self.groups, rows=self.rows[rows], samples=self.samples).read(0, len(rows))
+
+    def read(self, start: int, stop: int) -> NDArray[Any]:
+        rows = self.rows[start:stop]
+        ends = np.searchsorted(rows, self._starts)
+        pieces = [
+            self._decoded(index)[_as_slice(rows[first:last] - self._starts[index])]
+            for index, (first, last) in enumerate(pairwise(ends))
+            if first < last
+        ]
+        if len(pieces) == 1:
+            return pieces[0]
+        return np.concatenate(pieces) if pieces else np.empty((0, self.shape[1]), self.dtype)
+
+    def blocks(self) -> Iterator[NDArray[Any]]:
+        """All chosen losses, a row group at a time."""
+        for first, last in pairwise(np.searchsorted(self.rows, self._starts)):
+            yield self.read(int(first), int(last))
+
+    def _decoded(self, index: int) -> NDArray[Any]:
+        if self._last is None or self._last[0] != index:
+            self._last = None  # never two at a time
+            losses = self.groups[index].read_all().astype(self.dtype, copy=False)
+            self._last = index, losses if self.samples is None else np.take(losses, self.samples, axis=1)
+        return self._last[1]
+
+
+def open_whole_steps(
+    parts: Sequence[ParquetPart], columns: Mapping[str, str] | None
+) -> tuple[NDArray[np.int64], NDArray[Any], StoredLosses] | None:
+    """Steps, ids and losses of row groups that hold whole steps; None for any other layout.
+
+    The row groups may come in any order, so the parts of a dataset may have any names.
+    """
+    found: list[tuple[NDArray[np.int64], tuple[int, int], RowGroup]] = []
+    ids: NDArray[Any] | None = None
+    for part in parts:
+        names = find_columns(part.schema, columns)
+        keys = [name for role, name in names.items() if role != LOSS]
+        for group in range(part.metadata.num_row_groups):
+            if not part.metadata.row_group(group).num_rows:
+                continue
+            table = part.read(keys, group)
+            codes, words = sample_codes(table.column(names[SAMPLE_ID]), names[SAMPLE_ID])
+            layout = whole_steps(integers(table.column(names[STEP]), names[STEP]), codes)
+            if layout is None:
+                return None
+            steps, template = layout
+            template = template if words is None else words[template]
+            ids = template if ids is None else ids
+            attempts = (
+                _rising(integers(table.column(names[ATTEMPT]), names[ATTEMPT]))
+                if ATTEMPT in names
+                else (0, 0)
+            )
+            if attempts is None or not np.array_equal(ids, template):
+                return None
+            shape = len(steps), len(template)
+            found.append((steps, attempts, RowGroup(part=part, group=group, column=names[LOSS], shape=shape)))
+    if ids is None:
+        return None
+    found.sort(key=lambda each: int(each[0][0]))
+    for (steps, attempts, _), (next_steps, next_attempts, _) in pairwise(found):
+        if steps[-1] >= next_steps[0] or attempts[1] > next_attempts[0]:
+            return None
+    order = np.argsort(ids)
+    steps = np.concatenate([steps for steps, _, _ in found])
+    losses = StoredLosses(
+        groups=[group for _, _, group in found],
+        rows=np.arange(len(steps)),
+        samples=None if (order[1:] > order[:-1]).all() else order,
+    )
+    return steps, ids[order], losses
+
+
+def _rising(attempts: NDArray[np.integer[Any]]) -> tuple[int, int] | None:
+    """First and last attempt, None where an earlier one follows a later."""
+    return None if (attempts[1:] < attempts[:-1]).any() else (int(attempts[0]), int(attempts[-1]))
+
+
+def _as_slice(rows: NDArray[np.intp]) -> slice | NDArray[np.intp]:
+    """Consecutive rows as a slice, which copies nothing."""
+    return slice(rows[0], rows[-1] + 1) if rows[-1] - rows[0] == len(rows) - 1 else rows
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    found = os.stat(path)
+    return found.st_size, found.st_mtime_ns
+
+
+@contextmanager
+def _damage(path: Path) -> Generator[None]:
+    """Whatever Arrow raises over a bad file, as one line that says what is wrong with it."""
+    try:
+        yield
+    except (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError, RuntimeError) as error:
+        raise FormatError(_diagnosis(path, error)) from error
+
+
+def _diagnosis(path: Path, error: Exception) -> str:
+    try:
+        with path.open("rb") as file:
+            head = file.read(8)
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - 4))
+            tail = file.read()
+    except OSError as reason:
+        return f"{path} cannot be opened ({reason.strerror}); needed a Parquet file that can be read"
+    if not head:
+        return f"{path} is empty (0 bytes); needed a Parquet file; write or copy it again"
+    if not head.startswith(_MAGIC[:size]):
+        return f"{path} starts with {head!r}; needed a Parquet file; rdmtools convert reads other formats"
+    if tail != _MAGIC or size < 12:
+        return (
+            f"{path} is cut short after {size:,} bytes; needed a whole Parquet file; write or copy it again"
+        )
+    reason = " ".join(str(error).split())[:200]
+    return f"{path} is damaged ({reason}); needed a whole Parquet file; write or copy it again"
