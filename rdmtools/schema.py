@@ -30,6 +30,15 @@ DRAWS_FILE = "draws.parquet"
 JOURNAL_FOLDER = "journal"
 ANALYSIS_FOLDER = "analysis"
 
+OBSERVABLES_FILE = "observables.parquet"
+EVENTS_FILE = "events.parquet"
+MODES_FILE = "modes.parquet"
+GROUPS_FILE = "groups.parquet"
+SPECTRA_FILE = "spectra.parquet"
+SUMMARY_FILE = "summary.json"
+REPORT_FILE = "report.html"
+FIGURES_FOLDER = "figures"
+
 
 def companion(path: Path) -> Path:
     """Companion folder of a run: ``run.parquet`` -> ``run.rdm``, ``parts/`` -> ``parts.rdm``."""
