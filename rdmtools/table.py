@@ -82,8 +82,8 @@ def write_draws(
     return _write_rows(path, keyed, _STEPS.append(pa.field(DRAW, pa.int32())), sample_ids, dtype, about or {})
 
 
-def write_table(path: Path, table: pa.Table, *, about: dict[str, Any] | None = None) -> None:
-    """Write a small companion table (samples, scalars), whole or not at all."""
+def write_table(path: Path, table: Any, *, about: dict[str, Any] | None = None) -> None:
+    """Write a small pyarrow table (samples, scalars), whole or not at all."""
     table = table.replace_schema_metadata(_key_value(about or {}))
     with replacing(path) as file:
         pq.write_table(table, file, compression="zstd", compression_level=1)
@@ -102,7 +102,7 @@ def write_scalars(path: Path, rows: list[dict[str, float]], *, about: dict[str, 
 def column(values: Any, valid: NDArray[np.bool_] | None = None) -> pa.Array:
     """Arrow column of an array or list; numbers are null where not `valid`.
 
-    The buffers are laid out here, because `pyarrow.array` imports pandas whatever it is given (140 ms or more).
+    The buffers are laid out here, because `pyarrow.array` imports pandas whatever it is given (140 ms).
     It still gets what is neither numbers nor str: dates, lists, None.
     """
     if isinstance(values, np.ndarray) and values.dtype.kind in "OU":

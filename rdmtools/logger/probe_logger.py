@@ -1,0 +1,372 @@
+"""How does a training job record its per-sample losses? One call a step, which never stops the training.
+
+Each call appends one record to the journal (`rdmtools.journal`) in microseconds; `close` turns the journal
+into ``run.parquet``. Whatever happens in between, what was accepted can be read.
+"""
+
+import json
+import operator
+import os
+import shutil
+import threading
+import time
+import warnings
+import weakref
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self, get_args
+
+import numpy as np
+
+from rdmtools.errors import FormatError, ParameterError, RdmtoolsWarning
+from rdmtools.journal import ATTEMPT_FOLDER, SEGMENT_FILE, Kind, Manifest, record_header, write_manifest
+from rdmtools.logger.conversion import about, write_tables
+from rdmtools.logger.samples import probe_samples
+from rdmtools.logger.segment import Segment, Sync
+from rdmtools.logger.values import as_losses, as_number
+from rdmtools.schema import (
+    DRAWS_FILE,
+    JOURNAL_FOLDER,
+    LOSSES_SUFFIX,
+    SAMPLES_FILE,
+    SCALARS_FILE,
+    STEP,
+    companion,
+)
+from rdmtools.table import write_table
+
+Dtype = Literal["float32", "float64"]
+_PARTS = (JOURNAL_FOLDER, SAMPLES_FILE, SCALARS_FILE, DRAWS_FILE)
+_MOST_BYTES = 1 << 31  # the most that one system call takes
+
+
+class _Refusal(ParameterError):
+    """Why a record was not taken: `reason` is its key in `ProbeLogger.refused`."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class ProbeLogger:
+    """Records the losses of fixed probe samples during training; ``run.parquet`` is there once it is closed.
+
+    Parameters
+    ----------
+    path
+        Where the run goes: a local name that ends in ``.parquet``. Folders on the way are made.
+    samples
+        What the probe samples are: None (as many as the first losses), their number, their ids (int or str),
+        or a table: a dict of columns, pandas, polars, pyarrow. Its column `sample_id` has the ids, without it
+        they are 0 ... n-1; columns such as `group`, `label` and `text` are kept for the analysis.
+    metadata
+        Anything JSON can hold; `rdmtools.compare` shows it as columns.
+    unit
+        Of the losses.
+    dtype
+        "float32" or "float64": how the losses are kept.
+    name
+        Of the run; the file's name unless given.
+    overwrite
+        Delete a run that is already there. Without it, it is an error.
+    sync
+        When rows reach the disk itself, against power loss: about once a "second", "always" before a call
+        returns, or "never" on purpose. Against a killed process they are safe as soon as the call returns.
+
+    Attributes
+    ----------
+    path : Path
+    rows : int
+        Rows of losses accepted.
+    refused : Counter[str]
+        Calls not accepted, by reason: "step" (does not rise), "values" (wrong shape, not numbers), "write"
+        (the system did not take it), "closed", "fork" (not the process that opened the run).
+    nonfinite : int
+        Losses accepted (draws too) that were NaN or inf. They are data, and written as they are.
+
+    Raises
+    ------
+    ParameterError
+        At construction and at the first call each of `log`, `scalars` and `draws`: arguments that do not
+        fit. Later calls never raise: refused ones are counted, and warned of once a reason (RdmtoolsWarning).
+
+    Examples
+    --------
+    >>> import tempfile, rdmtools
+    >>> with rdmtools.ProbeLogger(tempfile.mkdtemp() + "/run.parquet", samples=3) as log:
+    ...     for step in range(0, 60, 20):
+    ...         log(step, [0.5, 0.4, 2.0 / (1 + step)])
+    ...         log.scalars(step, test_acc=0.9)
+    >>> log
+    ProbeLogger('run.parquet': closed, 3 rows of 3 samples, last step 40)
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        samples: Any = None,
+        *,
+        metadata: Mapping[str, Any] | None = None,
+        unit: str = "nats",
+        dtype: Dtype = "float32",
+        name: str | None = None,
+        overwrite: bool = False,
+        sync: Sync = "second",
+    ) -> None:
+        for option, value, choices in (("dtype", dtype, get_args(Dtype)), ("sync", sync, get_args(Sync))):
+            if value not in choices:
+                raise ParameterError(f"{option} is {value!r}; needed one of {', '.join(map(repr, choices))}")
+        self.path = _checked_path(path)
+        ids, columns = probe_samples(samples)
+        self._manifest = Manifest(
+            name=self.path.stem if name is None else name,
+            unit=unit,
+            dtype=dtype,
+            samples=ids,
+            metadata=_checked_metadata(metadata or {}),
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+        self._folder = companion(self.path)
+        self._journal = self._folder / JOURNAL_FOLDER
+        self._attempt = self._journal / ATTEMPT_FOLDER
+        try:
+            _make_room([self.path, *(self._folder / part for part in _PARTS)], overwrite)
+            self._attempt.mkdir(parents=True)  # exclusively: of two processes, one gets an error
+            if columns is not None:
+                write_table(self._folder / SAMPLES_FILE, columns, about=about(self._manifest))
+            write_manifest(self._attempt, self._manifest)
+            self._segment = Segment(self._attempt / SEGMENT_FILE, sync)
+        except OSError as error:
+            raise ParameterError(f"{self.path} cannot be written ({error}); choose another path") from error
+        self.refused: Counter[str] = Counter()
+        self.nonfinite = 0
+        self._accepted: Counter[Kind] = Counter()
+        self._last: dict[Kind, int] = {}
+        self._called: set[Kind] = set()
+        self._warned: set[str] = set()
+        self._sealed = self._closed = False
+        self._pid = os.getpid()
+        self._lock = threading.RLock()
+        weakref.finalize(self, self._segment.seal)  # at exit too; turning it into Parquet is left to close()
+
+    @property
+    def rows(self) -> int:
+        """Rows of losses accepted."""
+        return self._accepted[Kind.LOSSES]
+
+    def log(self, step: int, losses: Any) -> None:
+        """Record the losses (samples,) of `step`, which must rise. Accepted once this returns."""
+        self._record(Kind.LOSSES, step, losses)
+
+    __call__ = log
+
+    def scalars(self, step: int, /, **values: Any) -> None:
+        """Record named numbers of `step`, which must not fall; several calls at one step make one row."""
+        self._record(Kind.SCALARS, step, values)
+
+    def draws(self, step: int, losses: Any) -> None:
+        """Record the losses (draws, samples) of `step` under draws of the parameters. Steps must rise."""
+        self._record(Kind.DRAWS, step, losses)
+
+    def flush(self) -> None:
+        """Put what was accepted on disk before returning; a failure is warned of once."""
+        if os.getpid() == self._pid:
+            try:
+                self._segment.flush()
+            except OSError as error:
+                self._warn("sync", f"{self.path}: rows are written but not on disk yet ({error})")
+
+    def close(self) -> None:
+        """Turn the journal into ``run.parquet`` and its companions, and remove it; once done, do nothing.
+
+        A run without losses leaves no ``run.parquet``, and a warning.
+
+        Raises
+        ------
+        FormatError
+            What was recorded could not be written out. The journal stays and reads as it is; `close` may be
+            called again.
+        """
+        if os.getpid() != self._pid:
+            return
+        with self._lock:
+            if self._closed:
+                return
+            self._sealed = True
+            self._segment.seal()
+            try:
+                write_tables(self.path, self._attempt, self._manifest, self._accepted)
+            except Exception as error:
+                raise FormatError(
+                    f"{self.path} cannot be written ({error}); its {self.rows} rows are safe in {self._journal}: "
+                    "make room and call close() again, or read the run as it is"
+                ) from error
+            self._closed = True
+            self._remove_journal()
+        if not self.rows:
+            self._warn("empty", f"no losses were recorded, so {self.path} is not written; log them first")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self.close()
+        except FormatError as failure:
+            if error is None:
+                raise
+            self._warn("close", str(failure))  # the error on its way says more
+
+    def __repr__(self) -> str:
+        parts = ["closed" if self._sealed else "open", f"{self.rows} rows of {self._samples or '?'} samples"]
+        if self.rows:
+            parts.append(f"last step {self._last[Kind.LOSSES]}")
+        parts += [f"{count} refused ({reason})" for reason, count in self.refused.items()]
+        parts += [f"{self.nonfinite} losses not finite"] if self.nonfinite else []
+        return f"ProbeLogger({self.path.name!r}: {', '.join(parts)})"
+
+    @property
+    def _samples(self) -> int:
+        return self._manifest.row_bytes // self._manifest.values.itemsize
+
+    def _record(self, kind: Kind, step: Any, values: Any) -> None:
+        first = kind not in self._called
+        self._called.add(kind)
+        try:
+            if os.getpid() != self._pid:
+                raise _Refusal("fork", "another process opened this run; needed a call from that one")
+            with self._lock:
+                self._append(kind, step, values)
+        except ParameterError as error:
+            reason = error.reason if isinstance(error, _Refusal) else "values"
+            message = f"{kind.name.lower()} of step {step} not recorded: {error}"
+            if first and reason in ("step", "values"):
+                raise ParameterError(message) from error
+            self._refuse(reason, message)
+        except OSError as error:
+            self._refuse(
+                "write", f"{kind.name.lower()} of step {step} not recorded ({error}); make room for more"
+            )
+
+    def _append(self, kind: Kind, step: Any, values: Any) -> None:
+        if self._sealed:
+            raise _Refusal("closed", "the run is closed; needed a call before close(): open another run")
+        before = self._last.get(kind)
+        step = _checked_step(step, before, repeats=kind is Kind.SCALARS)
+        payload = (
+            self._scalars(values) if kind is Kind.SCALARS else self._losses(values, draws=kind is Kind.DRAWS)
+        )
+        header = record_header(kind, step, time.time(), payload)
+        self._last[kind] = (
+            step  # before the write: should an interrupt fall after it, no step is written twice
+        )
+        try:
+            self._segment.append(header, payload)
+        except OSError:
+            if before is None:
+                del self._last[kind]
+            else:
+                self._last[kind] = before
+            raise
+        self._accepted[kind] += 1
+        if kind is not Kind.SCALARS:
+            written = np.frombuffer(payload, self._manifest.values)
+            self.nonfinite += len(written) - int(np.count_nonzero(np.isfinite(written)))
+
+    def _scalars(self, values: dict[str, Any]) -> bytes:
+        if not values or STEP in values:
+            raise ParameterError(
+                f"scalars are named {list(values)}; needed at least one, and none named 'step'"
+            )
+        return json.dumps({name: as_number(name, value) for name, value in values.items()}).encode()
+
+    def _losses(self, values: Any, *, draws: bool) -> bytes:
+        losses = as_losses(values, self._manifest.values)
+        if self._manifest.samples is None and losses.ndim == 1 + draws and losses.size:
+            known = replace(self._manifest, samples=losses.shape[-1])
+            write_manifest(self._attempt, known)
+            self._manifest = known
+        if losses.ndim != 1 + draws or losses.shape[-1] != self._samples or not losses.size:
+            needed = f"({'draws, ' * draws}{self._samples or 'samples'}{',' * (not draws)})"
+            raise ParameterError(
+                f"losses have shape {losses.shape}; needed {needed}, one for each probe sample"
+            )
+        if losses.nbytes >= _MOST_BYTES:
+            raise ParameterError(
+                f"losses take {losses.nbytes} bytes; needed less than 2 GiB a call: log fewer draws"
+            )
+        return losses.tobytes()  # a copy: the caller may change its array, from another thread even
+
+    def _refuse(self, reason: str, message: str) -> None:
+        self.refused[reason] += 1
+        self._warn(
+            reason, f"{message} (more such calls are counted in .refused, not warned of)", stacklevel=5
+        )
+
+    def _warn(self, reason: str, message: str, stacklevel: int = 3) -> None:
+        if reason not in self._warned:
+            self._warned.add(reason)
+            warnings.warn(message, RdmtoolsWarning, stacklevel=stacklevel)
+
+    def _remove_journal(self) -> None:
+        """Gone at once for whoever looks, then from the disk; what cannot be removed does no harm."""
+        gone = self._journal.with_name(JOURNAL_FOLDER + ".gone")
+        with suppress(OSError):
+            self._journal.rename(gone)
+        shutil.rmtree(gone, ignore_errors=True)
+        with suppress(OSError):
+            if not self._accepted:
+                (self._folder / SAMPLES_FILE).unlink(missing_ok=True)
+            self._folder.rmdir()  # where it is empty
+
+
+def _checked_path(path: str | os.PathLike[str]) -> Path:
+    text = os.fspath(path)
+    if "://" in text or not text.endswith(LOSSES_SUFFIX) or Path(text).is_dir():
+        raise ParameterError(
+            f"path is {text!r}; needed a local file name such as 'runs/seed0{LOSSES_SUFFIX}'"
+        )
+    return Path(text)
+
+
+def _checked_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        if not all(isinstance(name, str) for name in metadata):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError("a name that is not str")
+        return json.loads(json.dumps(dict(metadata), allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise ParameterError(
+            f"metadata cannot be JSON ({error}); needed numbers, text, lists or dicts by name: try float(x)"
+        ) from error
+
+
+def _checked_step(step: Any, before: int | None, *, repeats: bool) -> int:
+    try:
+        number = operator.index(step)
+    except TypeError:
+        raise _Refusal("step", f"step is a {type(step).__name__}; needed an integer") from None
+    if not -(2**63) <= number < 2**63:
+        raise _Refusal("step", f"step is {number}; needed a 64-bit integer")
+    if before is not None and (number < before or (number == before and not repeats)):
+        raise _Refusal("step", f"step {number} follows step {before}; needed steps that rise")
+    return number
+
+
+def _make_room(paths: list[Path], overwrite: bool) -> None:
+    for path in paths:
+        if path.exists() and not overwrite:
+            raise ParameterError(
+                f"{path} already exists; choose another path, or overwrite=True to delete that run"
+            )
+    for path in paths:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)

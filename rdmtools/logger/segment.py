@@ -1,0 +1,108 @@
+"""When is a record safe? From kill -9 when `append` returns; from power loss a second later.
+
+One process writes a segment, one system call a record. What a full disk cuts short is taken back at once.
+"""
+
+import os
+import sys
+import threading
+from contextlib import suppress
+from pathlib import Path
+from typing import Literal
+
+Sync = Literal["second", "always", "never"]
+_SYNC_EVERY_S = 1.0
+
+
+class Segment:
+    """A segment file open for appending, created exclusively.
+
+    Parameters
+    ----------
+    path
+        The file; it must not exist.
+    sync
+        When records go to the disk itself: about once a "second" from a thread of its own, "always" before
+        `append` returns, or "never" (when the system sees fit).
+    """
+
+    def __init__(self, path: Path, sync: Sync) -> None:
+        flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND | getattr(os, "O_BINARY", 0)
+        self._fd: int | None = os.open(path, flags, 0o666)
+        self._pid = os.getpid()
+        self._sync: Sync = sync
+        self._torn_at: int | None = None  # where a cut record begins that could not be taken back yet
+        self._unsynced = threading.Event()
+        self._sealed = threading.Event()
+        self._syncing = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def append(self, header: bytes, payload: bytes | memoryview) -> None:
+        """Write one record, all of it or nothing. Raises OSError where the system does not take it."""
+        if self._fd is None:
+            raise OSError("the segment is sealed")
+        self._take_back(self._fd)
+        start, length = os.fstat(self._fd).st_size, len(header) + len(payload)
+        try:
+            if (written := _write(self._fd, header, payload)) != length:
+                raise OSError(f"{written} of {length} bytes written; is the disk full?")
+            if self._sync == "always":
+                _to_disk(self._fd)
+        except BaseException:
+            self._torn_at = start
+            self._take_back(self._fd)
+            raise
+        if self._sync == "second":
+            self._unsynced.set()
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._keep_syncing, name="rdmtools-sync", daemon=True)
+                self._thread.start()
+
+    def flush(self) -> None:
+        """Put every record on disk before returning. Raises OSError where that fails."""
+        with self._syncing:
+            if self._fd is not None:
+                self._unsynced.clear()
+                _to_disk(self._fd)
+
+    def seal(self) -> None:
+        """Flush and close; later appends are refused. Harmless when done again, and in a forked child."""
+        if os.getpid() != self._pid:  # the lock may be held for ever by a thread that was not forked
+            return
+        self._sealed.set()
+        with suppress(OSError):
+            self.flush()
+        with self._syncing:
+            if self._fd is not None:
+                os.close(self._fd)
+            self._fd = None
+
+    def _take_back(self, fd: int) -> None:
+        if self._torn_at is not None:
+            os.ftruncate(fd, self._torn_at)
+            self._torn_at = None
+
+    def _keep_syncing(self) -> None:
+        while not self._sealed.wait(_SYNC_EVERY_S):
+            if self._unsynced.is_set():
+                try:
+                    self.flush()
+                except OSError:  # the disk may recover; flush() and close() tell whoever asks
+                    self._unsynced.set()
+
+
+def _write(fd: int, header: bytes, payload: bytes | memoryview) -> int:
+    if sys.platform == "win32":
+        return os.write(fd, header + bytes(payload))
+    return os.writev(fd, (header, payload))
+
+
+def _to_disk(fd: int) -> None:
+    if sys.platform == "darwin":  # fsync leaves the data in the drive's cache
+        import fcntl
+
+        fcntl.fcntl(fd, fcntl.F_FULLFSYNC)
+    elif sys.platform == "win32":
+        os.fsync(fd)
+    else:
+        os.fdatasync(fd)
