@@ -96,11 +96,14 @@ class Analysis:
     spectra: pd.DataFrame
     """One row per event and eigenvalue of the window that ends at the peak."""
 
-    def save(self, folder: str | Path | None = None) -> Path:
-        """Write tables, summary, figures and report; returns the folder (default: in the run's companion)."""
+    def save(self, folder: str | Path | None = None, *, report: bool = True) -> Path:
+        """Write tables and summary, and with `report` figures and page; returns the folder.
+
+        The default folder is ``analysis/`` in the companion folder of the run's file.
+        """
         from rdmtools.report import save
 
-        return save(self, folder)
+        return save(self, folder, report=report)
 
     def report(self, path: str | Path) -> Path:
         """Write the one-page HTML report; returns its path."""
@@ -347,7 +350,7 @@ def _stack(tables: Sequence[pd.DataFrame], labels: Sequence[int], columns: Seque
 
 
 def _modes_table(run: Run, modes: Modes) -> pd.DataFrame:
-    count, samples = modes.loadings.shape
+    count, samples = len(modes.loadings), run.shape[1]
     return pd.DataFrame(
         {
             "mode": np.repeat(np.arange(1, count + 1), samples),

@@ -1,0 +1,190 @@
+"""How do runs differ? One row a run and one row an event, as tidy tables.
+
+Runs come as they are: analyses, runs, paths of runs, or folders that `Analysis.save` has left. A run's own
+metadata become columns, so that ``compare(paths).runs.groupby("lr")`` works.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from rdmtools.analysis.pipeline import Analysis, AnalysisSettings, analyze
+from rdmtools.errors import FormatError, ParameterError
+from rdmtools.load import read_run
+from rdmtools.paths import run_names, run_paths
+from rdmtools.run import Run
+from rdmtools.schema import EVENTS_FILE, OBSERVABLES_FILE, SUMMARY_FILE
+
+Comparable = Analysis | Run | str | Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Comparison:
+    """Runs side by side."""
+
+    runs: pd.DataFrame
+    """One row per run: `run`, its size and settings, its events and peak, then its metadata as columns.
+
+    Of several window lengths the first is told; `events` and `observables` have them all.
+    """
+    events: pd.DataFrame
+    """One row per event: `run`, the columns of an analysis's events, then the run's metadata."""
+    observables: pd.DataFrame
+    """One row per run, window length and window: `run`, then the columns of an analysis's observables."""
+
+    def __repr__(self) -> str:
+        return f"Comparison of {len(self.runs)} runs with {len(self.events)} events"
+
+    def _repr_html_(self) -> str:
+        return self.runs.to_html(index=False) + self.events.to_html(index=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    """What is compared of one run, whether it was analysed now or earlier."""
+
+    summary: dict[str, Any]
+    events: pd.DataFrame
+    observables: pd.DataFrame
+
+
+def compare(
+    runs: Iterable[Comparable] | Mapping[str, Comparable],
+    settings: AnalysisSettings | None = None,
+    **changes: Any,
+) -> Comparison:
+    """Tables of several runs and of their events.
+
+    Parameters
+    ----------
+    runs
+        Analyses, runs, paths and globs of runs, or folders of saved analyses; a mapping names them. Otherwise
+        a run goes by its own name, a path by its shortest distinguishing part, and a name that comes again
+        gets a number: "run", "run (2)".
+    settings, **changes
+        As for `analyze`, for what is not analysed yet. Saved analyses keep the settings they were made with;
+        the columns `window`, `detrend` and `decades` show them.
+
+    Raises
+    ------
+    ParameterError, FormatError
+        Where there is nothing to compare, or one of the runs cannot be read.
+
+    Notes
+    -----
+    A metadata key that is the name of a column already becomes ``metadata_<key>``. SHC and PR are comparable
+    only between runs of equal window and probe set: PR is at most min(samples, window - 1).
+    """
+    named = _named(runs)
+    if not named:
+        raise ParameterError("no runs to compare; name at least one")
+    found = {name: _find(name, run, settings, changes) for name, run in named.items()}
+    rows = [{"run": name, **_run_row(one)} for name, one in found.items()]
+    return Comparison(
+        runs=pd.DataFrame([_with_metadata(row, found[row["run"]]) for row in rows]),
+        events=_stacked({name: _events(one) for name, one in found.items()}),
+        observables=_stacked({name: one.observables for name, one in found.items()}),
+    )
+
+
+def _named(runs: Iterable[Comparable] | Mapping[str, Comparable]) -> dict[str, Comparable]:
+    if isinstance(runs, Mapping):
+        return dict(runs)
+    if isinstance(runs, str | Path | Run | Analysis):
+        raise ParameterError(f"one run was given, {runs!r}; needed a list of them, such as [{runs!r}]")
+    listed: list[Comparable] = []
+    for run in runs:
+        listed += run_paths([run]) if isinstance(run, str | Path) else [run]
+    paths = [run for run in listed if isinstance(run, Path)]
+    by_path = dict(zip(paths, run_names(paths), strict=True))
+    named: dict[str, Comparable] = {}
+    for run in listed:
+        name = by_path[run] if isinstance(run, Path) else _own_name(run)
+        count, unique = 1, name
+        while unique in named:
+            count += 1
+            unique = f"{name} ({count})"
+        named[unique] = run
+    return named
+
+
+def _own_name(run: Comparable) -> str:
+    if isinstance(run, Analysis):
+        return run.run.name
+    return run.name if isinstance(run, Run) else str(run)
+
+
+def _find(name: str, run: Comparable, settings: AnalysisSettings | None, changes: dict[str, Any]) -> _Found:
+    if not isinstance(run, Analysis | Run):
+        if (Path(run) / SUMMARY_FILE).is_file():
+            return _saved(Path(run))
+        run = read_run(run, name=name)
+    analysis = run if isinstance(run, Analysis) else analyze(run, settings, **changes)
+    return _Found(summary=analysis.summary(), events=analysis.events, observables=analysis.observables)
+
+
+def _saved(folder: Path) -> _Found:
+    try:
+        found = _Found(
+            summary=json.loads((folder / SUMMARY_FILE).read_text(encoding="utf-8")),
+            events=pd.read_parquet(folder / EVENTS_FILE),
+            observables=pd.read_parquet(folder / OBSERVABLES_FILE),
+        )
+        _run_row(found)
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise FormatError(
+            f"{folder} is not a whole saved analysis ({' '.join(str(error).split())}); "
+            "needed its summary, events and observables; analyse the run again"
+        ) from error
+    return found
+
+
+def _run_row(found: _Found) -> dict[str, Any]:
+    """Size, settings, events, and the peak of SHC with what stands beside it, in the first window length."""
+    summary = found.summary
+    run, settings, peak = summary["run"], summary["settings"], summary["peaks"][0]
+    events = [event for event in summary["events"] if event["window"] == peak["window"]]
+    return {
+        "rows": run["rows"],
+        "samples": run["samples"],
+        "first_step": run["first_step"],
+        "last_step": run["last_step"],
+        "window": peak["window"],
+        "detrend": settings["detrend"],
+        "decades": settings["decades"],
+        "events": len(events),
+        "first_alarm_step": min((event["alarm_step"] for event in events), default=None),
+        "largest_rise_decades": peak["largest_rise_decades"],
+        "peak_step": peak["step"],
+        "peak_shc": peak["shc"],
+        "peak_total_variance": peak["total_variance"],
+        "pr_at_peak": peak["pr"],
+        "first_mean_loss": summary["first_mean_loss"],
+        "last_mean_loss": summary["last_mean_loss"],
+    }
+
+
+def _events(found: _Found) -> pd.DataFrame:
+    """The events with the run's metadata beside each."""
+    metadata = _metadata_columns(found, taken=["run", *found.events.columns])
+    return found.events.assign(**{key: [value] * len(found.events) for key, value in metadata.items()})
+
+
+def _with_metadata(row: dict[str, Any], found: _Found) -> dict[str, Any]:
+    return {**row, **_metadata_columns(found, taken=list(row))}
+
+
+def _metadata_columns(found: _Found, taken: list[str]) -> dict[str, Any]:
+    metadata = found.summary["run"]["metadata"]
+    return {f"metadata_{key}" if key in taken else key: value for key, value in metadata.items()}
+
+
+def _stacked(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """One table under another, the run's name first. Empty ones add columns, not types."""
+    full = {name: table for name, table in tables.items() if len(table)} or tables
+    stacked = pd.concat(full, names=["run", None]).reset_index("run").reset_index(drop=True)
+    return stacked.reindex(columns=["run", *dict.fromkeys(c for t in tables.values() for c in t.columns)])

@@ -1,0 +1,113 @@
+"""Runs side by side: tidy tables, metadata as columns, saved analyses as they are."""
+
+import json
+
+import pandas as pd
+import pytest
+import runs
+
+import rdmtools as rdm
+
+
+def three_runs():
+    return [runs.with_event(seed, name=f"seed {seed}") for seed in (0, 1)] + [runs.without_event()]
+
+
+def test_one_row_a_run_and_one_row_an_event():
+    comparison = rdm.compare(three_runs())
+    assert list(comparison.runs["run"]) == ["seed 0", "seed 1", "quiet"]
+    assert list(comparison.runs["events"]) == [1, 1, 0]
+    assert list(comparison.events["run"]) == ["seed 0", "seed 1"]
+    assert comparison.runs.groupby("lr")["events"].sum().to_dict() == {0.0: 0, 0.1: 2}
+    assert list(comparison.events["lr"]) == [0.1, 0.1]
+    alone = rdm.analyze(runs.with_event(1))
+    row = comparison.runs.set_index("run").loc["seed 1"]
+    peak = alone.observables.loc[alone.observables["shc"].idxmax()]
+    assert row["peak_shc"] == peak["shc"]
+    assert row["peak_total_variance"] == peak["total_variance"]
+    assert row["pr_at_peak"] == peak["pr"]
+    assert row["first_alarm_step"] == alone.events["alarm_step"].iloc[0]
+    assert row["largest_rise_decades"] == alone.events["rise_decades"].iloc[0]
+    assert pd.isna(comparison.runs["first_alarm_step"].iloc[2])
+    by_run = comparison.observables.groupby("run", sort=False)["shc"].max()
+    assert by_run.tolist() == comparison.runs["peak_shc"].tolist()
+
+
+def test_paths_globs_analyses_and_saved_folders_compare_alike(tmp_path):
+    for seed in (0, 1):
+        run = runs.with_event(seed)
+        tidy = pd.DataFrame(run.losses, index=run.steps).stack().rename_axis(["step", "sample_id"])
+        tidy.rename("loss").reset_index().to_parquet(tmp_path / f"run{seed}.parquet")
+    analyses = [rdm.analyze(rdm.read_run(tmp_path / f"run{seed}.parquet")) for seed in (0, 1)]
+    folders = [
+        analysis.save(tmp_path / f"saved{seed}", report=False) for seed, analysis in enumerate(analyses)
+    ]
+    base = rdm.compare(analyses)
+    for same in (
+        [tmp_path / "run0.parquet", str(tmp_path / "run1.parquet")],
+        [str(tmp_path / "run*.parquet")],
+        {"run0": folders[0], "run1": folders[1]},
+    ):
+        other = rdm.compare(same)
+        pd.testing.assert_frame_equal(other.runs, base.runs)
+        pd.testing.assert_frame_equal(other.events, base.events, check_dtype=False)
+        pd.testing.assert_frame_equal(other.observables, base.observables)
+    assert list(rdm.compare(folders).runs["run"]) == ["saved0", "saved1"]
+
+
+def test_saved_analyses_keep_their_settings(tmp_path):
+    folder = rdm.analyze(runs.with_event(), window=9).save(tmp_path / "saved", report=False)
+    comparison = rdm.compare([folder, runs.with_event()], window=30)
+    assert list(comparison.runs["window"]) == [9, 30]
+
+
+def test_names_that_come_again_get_a_number():
+    twice = rdm.compare([runs.with_event(), runs.with_event(1), runs.with_event(2)])
+    assert list(twice.runs["run"]) == ["event", "event (2)", "event (3)"]
+
+
+def test_several_windows_tell_the_first_in_the_row():
+    comparison = rdm.compare([runs.with_event()], windows=(30, 10))
+    assert list(comparison.runs["window"]) == [30]
+    assert set(comparison.events["window"]) == {10, 30}
+
+
+def test_metadata_never_hides_a_column():
+    comparison = rdm.compare([runs.with_event(metadata={"rows": "mine", "lr": 3})])
+    assert comparison.runs["rows"].tolist() == [runs.ROWS]
+    assert comparison.runs["metadata_rows"].tolist() == ["mine"]
+    assert comparison.runs["lr"].tolist() == [3]
+
+
+def test_metadata_that_some_runs_lack_are_missing_there():
+    comparison = rdm.compare([runs.with_event(metadata={"a": 1}), runs.without_event(metadata={"b": 2})])
+    assert pd.isna(comparison.runs["a"].iloc[1])
+    assert pd.isna(comparison.runs["b"].iloc[0])
+
+
+def test_no_events_at_all_leave_the_columns():
+    comparison = rdm.compare([runs.without_event(), runs.without_event(1, name="again")])
+    assert len(comparison.events) == 0
+    assert {"run", "alarm_step", "peak_step", "lr"} <= set(comparison.events.columns)
+
+
+@pytest.mark.parametrize("nothing", [[], {}])
+def test_nothing_to_compare_is_an_error(nothing):
+    with pytest.raises(rdm.ParameterError, match="no runs to compare; name at least one"):
+        rdm.compare(nothing)
+
+
+def test_a_single_run_is_not_a_list():
+    with pytest.raises(rdm.ParameterError, match="needed a list"):
+        rdm.compare(runs.with_event())
+
+
+def test_half_a_saved_analysis_is_an_error(tmp_path):
+    folder = rdm.analyze(runs.with_event()).save(tmp_path / "saved", report=False)
+    (folder / "events.parquet").unlink()
+    with pytest.raises(rdm.FormatError, match="not a whole saved analysis"):
+        rdm.compare([folder])
+    other = rdm.analyze(runs.with_event()).save(tmp_path / "other", report=False)
+    (other / "summary.json").write_text(json.dumps({"contents": "something else"}))
+    with pytest.raises(rdm.FormatError, match="not a whole saved analysis"):
+        rdm.compare([other])
