@@ -1,0 +1,115 @@
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false
+"""What did an analysis find, as plain values? summary.json, and what `--json` prints."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from rdmtools import __version__
+from rdmtools.analysis.pipeline import Analysis
+from rdmtools.report.verdict import largest_rise, verdict
+from rdmtools.report.words import is_missing
+from rdmtools.schema import FORMAT_VERSION
+
+CONTENTS = "rdmtools analysis"
+"""Marks a summary.json, and with it its folder, as ours."""
+
+
+def summarise(analysis: Analysis) -> dict[str, Any]:
+    """Plain, JSON-able values; what is missing or not finite is None.
+
+    Notes
+    -----
+    Keys, in order:
+
+    - `contents`: "rdmtools analysis"; `rdmtools`: version that wrote it; `format`: version of the files.
+    - `run`: `name`, `source` (path or None), `rows`, `samples`, `first_step`, `last_step`, `spacing` (steps:
+      `median`, `smallest`, `largest`), `unit` of the losses, `metadata` (the user's own).
+    - `settings`: the fields of `AnalysisSettings`; `windows` is a list.
+    - `quality`: the counts of `run.quality`, all 0 and false for a clean run; `notes`: the same as sentences.
+    - `verdict`: plain words, one finding a line.
+    - `events`: a list of rows of events.parquet.
+    - `peaks`: for each window length `window`, `step` of its largest SHC, and there `shc`, `total_variance`,
+      `pr` and `drift_share`; `largest_rise_decades` of log10(shc) above its running minimum anywhere.
+      All of the windows kept in observables.parquet.
+    - `first_mean_loss`, `last_mean_loss`: of the first and last window of the first window length, in loss.
+    """
+    run = analysis.run
+    rows, samples = run.shape
+    spacing = run.spacing
+    table = analysis.observables
+    mean_loss = table.loc[table["window"] == analysis.settings.windows[0], "mean_loss"]
+    return plain(
+        {
+            "contents": CONTENTS,
+            "rdmtools": __version__,
+            "format": FORMAT_VERSION,
+            "run": {
+                "name": run.name,
+                "source": None if run.source is None else str(run.source),
+                "rows": rows,
+                "samples": samples,
+                "first_step": run.steps[0],
+                "last_step": run.steps[-1],
+                "spacing": {
+                    "median": spacing.median,
+                    "smallest": spacing.smallest,
+                    "largest": spacing.largest,
+                },
+                "unit": run.unit,
+                "metadata": run.metadata,
+            },
+            "settings": analysis.settings.to_dict(),
+            "quality": run.quality.to_dict(),
+            "notes": run.quality.notes(),
+            "verdict": verdict(analysis),
+            "events": plain_records(analysis.events),
+            "peaks": [_peak(analysis, window) for window in analysis.settings.windows],
+            "first_mean_loss": mean_loss.iloc[0],
+            "last_mean_loss": mean_loss.iloc[-1],
+        }
+    )
+
+
+def _peak(analysis: Analysis, window: int) -> dict[str, Any]:
+    table = analysis.observables
+    table = table[table["window"] == window]
+    peak = table.iloc[int(table["shc"].argmax())]
+    values = {name: peak[name] for name in ("shc", "total_variance", "pr", "drift_share")}
+    return {
+        "window": window,
+        "step": int(peak["step"]),
+        **values,
+        "largest_rise_decades": largest_rise(table["shc"].to_numpy()),
+    }
+
+
+def plain_records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows of a table as plain dicts; null, NaN and inf are None."""
+    return [plain(record) for record in frame.to_dict("records")]
+
+
+def plain(value: Any) -> Any:
+    """The value as dicts, lists, text, numbers, booleans and None; anything else as its text."""
+    match value:
+        case None | bool() | int():
+            return value
+        case np.number() | np.bool_():
+            return plain(value.item())
+        case float():
+            return value if np.isfinite(value) else None
+        case str():
+            # A path may hold bytes that are no UTF-8; no JSON could.
+            return value.encode(errors="replace").decode()
+        case Mapping():
+            return {plain(str(key)): plain(entry) for key, entry in value.items()}
+        case list() | tuple():
+            return [plain(entry) for entry in value]
+        case np.ndarray():
+            return plain(value.tolist())
+        case _ if is_missing(value):
+            return None
+        case _:
+            return plain(str(value))

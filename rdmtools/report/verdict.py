@@ -1,0 +1,110 @@
+"""What is to be said in plain words? What the rule saw, what carried it, and no more than that.
+
+An alarm is a rise in how much per-sample losses move together. Nothing here calls it a transition, a new
+capability or critical slowing down.
+"""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from rdmtools.analysis.pipeline import Analysis
+from rdmtools.report.words import counted, percent, shown, signed
+
+ENOUGH_ROWS = 100
+"""Logged rows below which silence says little."""
+_TOLD = 6
+
+
+def verdict(analysis: Analysis) -> str:
+    """Plain words, one finding a line: the events, what carried each, and what the rule cannot say."""
+    events = _records(analysis.events)
+    lines = [_count(analysis)] if events else [_no_event(analysis)]
+    lines += [event_words(analysis, event) for event in events[:_TOLD]]
+    if len(events) > _TOLD:
+        lines.append(f"{counted(len(events) - _TOLD, 'further event')} in the table of events.")
+    if (rows := analysis.run.shape[0]) < ENOUGH_ROWS:
+        lines.append(
+            f"Only {counted(rows, 'row')}: a transition shows once about {ENOUGH_ROWS} came before it."
+        )
+    lines.append(
+        f"The rule ({analysis.settings.decades:g} decades) is not calibrated and states no false-alarm rate."
+    )
+    return "\n".join(lines)
+
+
+def event_words(analysis: Analysis, event: dict[str, Any]) -> str:
+    """Two or three sentences on one row of the table of events."""
+    window = f" (window {event['window']})" if len(analysis.settings.windows) > 1 else ""
+    end = event["end_step"]
+    over = "not over by the last row" if pd.isna(end) else f"over at {end:,}"
+    when = (
+        f"Event {event['event']}{window}: alarm at step {event['alarm_step']:,}, "
+        f"peak at {event['peak_step']:,} ({event['rise_decades']:.1f} decades up), {over}."
+    )
+    return f"{when} {_kind(event)} {_carriers(analysis, event)}"
+
+
+def largest_rise(series: NDArray[Any]) -> float:
+    """Largest rise of log10(series) above its running minimum, in decades; 0 if it never rises."""
+    level = np.log10(series[np.isfinite(series) & (series > 0)])
+    return float(np.max(level - np.minimum.accumulate(level), initial=0.0))
+
+
+def _count(analysis: Analysis) -> str:
+    events, settings = analysis.events, analysis.settings
+    rose = f"SHC rose {settings.decades:g} decades above its running minimum"
+    if len(settings.windows) == 1:
+        return f"{counted(len(events), 'event')}: {rose}."
+    counts = [f"{int((events['window'] == window).sum())} with {window} rows" for window in settings.windows]
+    return f"{counted(len(events), 'event')}: {rose} ({', '.join(counts)}; one change may show in each)."
+
+
+def _no_event(analysis: Analysis) -> str:
+    settings, table = analysis.settings, analysis.observables
+    if not (table["shc"] > 0).any():
+        return "No event: SHC is 0 in every window, for no loss moved against the others."
+    rises = {
+        window: largest_rise(table.loc[table["window"] == window, "shc"].to_numpy())
+        for window in settings.windows
+    }
+    window, rise = max(rises.items(), key=lambda item: item[1])
+    where = f", window {window}" if len(rises) > 1 else ""
+    return (
+        f"No event: log10 SHC never stood {settings.decades:g} decades above its running minimum "
+        f"(largest rise {rise:.1f} decades{where})."
+    )
+
+
+def _kind(event: dict[str, Any]) -> str:
+    if event["kind"] == "fluctuation":
+        return "The rise survives when each sample's linear trend is taken out (fluctuation)."
+    return (
+        f"Steady drift: a line per sample makes up {percent(event['drift_share'])} of the movement at the "
+        "alarm, and without it the rise does not reach the threshold."
+    )
+
+
+def _carriers(analysis: Analysis, event: dict[str, Any]) -> str:
+    samples = analysis.run.shape[1]
+    carried = f"{event['samples_90']:,} of {counted(samples, 'sample')} carry 90% of the peak's top mode"
+    if pd.isna(event["top_group"]):
+        told = {"falling": "fall", "rising": "rise", "mixed": "fall in some samples and rise in others"}
+        return f"{carried}; along it losses {told[event['direction']]}."
+    groups = analysis.groups
+    here = (
+        (groups["event"] == event["event"]) & (groups["mode"] == 1) & (groups["group"] == event["top_group"])
+    )
+    change = float(groups.loc[here, "loss_change"].iloc[0])
+    moved = "fell" if change < 0 else "rose"
+    return (
+        f"{carried}; most above its share of samples is group “{shown(event['top_group'], 60)}” "
+        f"({percent(event['top_group_share'])} of the mode, {percent(event['top_group_sample_share'])} of "
+        f"the samples), whose losses {moved} ({signed(change)} {shown(analysis.run.unit, 20)} on average)."
+    )
+
+
+def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
