@@ -203,7 +203,7 @@ class ProbeLogger:
                 write_tables(self.path, self._attempt, self._manifest, self._accepted)
             except Exception as error:
                 raise FormatError(
-                    f"{self.path} cannot be written ({error}); its {self.rows} rows are safe in {self._journal}: "
+                    f"{self.path} not written ({error}); its {self.rows} rows are safe in {self._journal}: "
                     "make room and call close() again, or read the run as it is"
                 ) from error
             self._closed = True
