@@ -1,0 +1,3 @@
+from rdmtools_cli.main import main
+
+main()

@@ -1,0 +1,90 @@
+"""`rdmtools info`: what is in a run, and what is wrong with it."""
+
+from typing import Any
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from rdmtools.errors import RdmtoolsError
+from rdmtools.load import read_run
+from rdmtools.paths import run_names, run_paths
+from rdmtools.run import Run
+from rdmtools_cli import options
+from rdmtools_cli.console import OUT, one_line_errors, print_error, print_json
+
+
+def info(
+    runs: options.Paths,
+    columns: options.Columns = None,
+    group_by: options.GroupBy = None,
+    missing: options.Missing = options.Drop.error,
+    nonfinite: options.Nonfinite = options.Drop.error,
+    duplicates: options.OnDuplicates = options.Duplicates.last,
+    as_json: options.Json = False,
+) -> None:
+    """What is in a run, and what is wrong with it."""
+    reading = options.reading(columns, group_by, missing, nonfinite, duplicates)
+    with one_line_errors(as_json):
+        paths = run_paths(runs)
+    failed = False
+    for path, name in zip(paths, run_names(paths), strict=True):
+        try:
+            facts = _facts(read_run(path, name=name, **reading))
+        except RdmtoolsError as error:
+            print_error(error, str(path), as_json)
+            failed = True
+            continue
+        if as_json:
+            print_json(facts)
+        else:
+            _print_facts(facts)
+    if failed:
+        raise typer.Exit(1)
+
+
+def _facts(run: Run) -> dict[str, Any]:
+    rows, samples = run.shape
+    groups: dict[str, int] = {}
+    if "group" in run.samples:
+        groups = {
+            str(name): int(count) for name, count in run.samples["group"].value_counts(sort=False).items()
+        }
+    return {
+        "run": run.name,
+        "source": None if run.source is None else str(run.source),
+        "rows": rows,
+        "samples": samples,
+        "first_step": int(run.steps[0]),
+        "last_step": int(run.steps[-1]),
+        "spacing": str(run.spacing),
+        "loss_type": str(run.dtype),
+        "unit": run.unit,
+        "groups": groups,
+        "sample_columns": [str(name) for name in run.samples.columns],
+        "scalars": [str(name) for name in run.scalars.columns if name != "step"],
+        "metadata": run.metadata,
+        "quality": run.quality.to_dict(),
+        "notes": run.quality.notes(),
+    }
+
+
+def _print_facts(facts: dict[str, Any]) -> None:
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="dim")
+    table.add_column(overflow="fold")
+    rows = {
+        "run": facts["run"],
+        "file": facts["source"] or "–",
+        "rows": f"{facts['rows']}, steps {facts['first_step']} to {facts['last_step']}, {facts['spacing']}",
+        "samples": str(facts["samples"]),
+        "groups": ", ".join(f"{name} ({count})" for name, count in facts["groups"].items()) or "none",
+        "columns": ", ".join(facts["sample_columns"]),
+        "scalars": ", ".join(facts["scalars"]) or "none",
+        "losses": f"{facts['loss_type']}, {facts['unit']}",
+        "metadata": ", ".join(f"{key}={value}" for key, value in facts["metadata"].items()) or "none",
+        "quality": "\n".join(facts["notes"]) or "clean: nothing dropped, replaced or taken on trust",
+    }
+    for name, value in rows.items():
+        table.add_row(name, Text(value))
+    OUT.print(table)
