@@ -1,0 +1,24 @@
+"""Sphinx: MyST pages, the docstrings of the public names, furo."""
+
+from rdmtools import __version__
+
+project = "rdmtools"
+author = "The rdmtools authors"
+copyright = "2026, the rdmtools authors"
+release = version = __version__
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
+myst_enable_extensions = ["dollarmath", "colon_fence"]
+myst_heading_anchors = 3
+exclude_patterns = ["_build"]
+nitpicky = False
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+autodoc_class_signature = "separated"
+autodoc_default_options = {"exclude-members": "__init__, __new__"}
+napoleon_google_docstring = False
+
+html_theme = "furo"
+html_title = f"rdmtools {release}"
+html_show_sphinx = False

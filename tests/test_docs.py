@@ -1,0 +1,63 @@
+"""Documentation is code too: every Python block and every `rdmtools` command in it runs."""
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCK = re.compile(r"^```(python|sh)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def blocks(page):
+    return BLOCK.findall(page.read_text())
+
+
+@pytest.fixture
+def workplace(tmp_path, monkeypatch):
+    """A folder with the sample data in it, and nothing of the checkout's that a page could change."""
+    shutil.copytree(ROOT / "sample_data", tmp_path / "sample_data", ignore=shutil.ignore_patterns("analysis"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page)], ids=lambda page: page.name)
+def test_the_page_runs_from_top_to_bottom(page, workplace):
+    names = {"__name__": page.stem}
+    for language, text in blocks(page):
+        if language == "python":
+            exec(compile(text, f"{page.name}", "exec"), names)
+            continue
+        for line in text.splitlines():
+            words = shlex.split(line, comments=True)
+            if words[:1] == ["rdmtools"]:
+                done = subprocess.run(
+                    [sys.executable, "-m", "rdmtools_cli", *words[1:]], capture_output=True, text=True
+                )
+                assert done.returncode == 0, f"{line}\n{done.stderr}"
+                assert "Traceback" not in done.stderr
+
+
+def test_readme_has_its_two_command_lines():
+    for number in ("1", "2"):
+        script = [sys.executable, ROOT / ".ci" / "readme_command.py", number]
+        line = subprocess.run(script, capture_output=True, text=True, check=True).stdout
+        assert line.startswith("pip install ")
+
+
+def test_every_link_between_our_pages_leads_somewhere():
+    for page in [*PAGES, ROOT / "sample_data" / "README.md", ROOT / "CONTRIBUTING.md"]:
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_docs_state_the_defaults_that_the_settings_have():
+    from rdmtools import AnalysisSettings
+
+    method = (ROOT / "docs" / "method.md").read_text()
+    assert f"{AnalysisSettings().decades} decades" in method
