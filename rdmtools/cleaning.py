@@ -254,7 +254,7 @@ def latest_attempts(tidy: Tidy) -> tuple[Tidy, int]:
 
 def whole_steps(
     steps: NDArray[np.integer[Any]], samples: NDArray[np.integer[Any]]
-) -> tuple[NDArray[np.int64], NDArray[np.integer[Any]]] | None:
+) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
     """Steps and samples of tidy rows in canonical order, None for any other.
 
     Canonical: steps rise, and each has the same distinct samples in the same order.
@@ -269,7 +269,7 @@ def whole_steps(
     for part in _parts(len(first), max(1, _PART // width)):
         if (by_step[part] != by_step[part, :1]).any() or (by_sample[part] != template).any():
             return None
-    return first.astype(np.int64), template
+    return first.astype(np.int64), template.astype(np.int64)
 
 
 def _first_run(values: NDArray[Any]) -> int:

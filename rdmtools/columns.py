@@ -134,7 +134,7 @@ def floats(column: pa.ChunkedArray, name: str) -> NDArray[np.floating[Any]]:
 
 
 def sample_codes(column: pa.ChunkedArray, name: str) -> tuple[NDArray[np.integer[Any]], NDArray[Any] | None]:
-    """Ids that are integers, and None; or positions of ids that are strings, and these, distinct, in order."""
+    """Ids that are integers, and None; or positions of ids that are strings, and these, in order."""
     _refuse_nulls(column, name, "an id")
     kind = _value_type(column.type)
     if types.is_integer(kind):

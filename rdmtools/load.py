@@ -125,7 +125,9 @@ def read_run(
         samples=samples[kept].reset_index(drop=True),
         scalars=_scalars(folder / SCALARS_FILE, journal),
         metadata=dict(metadata) if isinstance(metadata, Mapping) else {},
-        quality=losses.quality + quality + Quality(unused_samples=unused),
+        quality=losses.quality
+        + quality
+        + Quality(unused_samples=max(0, unused - losses.quality.dropped_samples)),
         source=path,
         stored=stored,
         stored_draws=partial(_draws, folder / DRAWS_FILE, journal, losses.ids, kept),

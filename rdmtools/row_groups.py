@@ -64,6 +64,9 @@ class ParquetPart:
             ) as file:
                 table = file.read(columns) if group is None else file.read_row_group(group, columns)
                 table.validate(full=True)  # damaged bytes may decode to offsets that point anywhere
+                rows = self.metadata if group is None else self.metadata.row_group(group)
+                if table.num_rows != rows.num_rows:
+                    raise pa.ArrowInvalid(f"{table.num_rows} rows where the footer says {rows.num_rows}")
                 return table
 
 
@@ -139,20 +142,29 @@ class StoredLosses:
 
     def read(self, start: int, stop: int) -> NDArray[Any]:
         rows = self.rows[start:stop]
-        ends = np.searchsorted(rows, self._starts)
-        pieces = [
-            self._decoded(index)[_as_slice(rows[first:last] - self._starts[index])]
-            for index, (first, last) in enumerate(pairwise(ends))
+        parts = [
+            (index, first, last)
+            for index, (first, last) in enumerate(pairwise(np.searchsorted(rows, self._starts)))
             if first < last
         ]
-        if len(pieces) == 1:
-            return pieces[0]
-        return np.concatenate(pieces) if pieces else np.empty((0, self.shape[1]), self.dtype)
+        if len(parts) == 1:
+            return self._some_of(parts[0][0], rows)
+        losses = np.empty((len(rows), self.shape[1]), self.dtype)
+        for index, first, last in parts:
+            losses[first:last] = self._some_of(index, rows[first:last])
+        return losses
 
     def blocks(self) -> Iterator[NDArray[Any]]:
         """All chosen losses, a row group at a time."""
         for first, last in pairwise(np.searchsorted(self.rows, self._starts)):
             yield self.read(int(first), int(last))
+
+    def _some_of(self, index: int, rows: NDArray[np.intp]) -> NDArray[Any]:
+        """Losses of `rows`, which all lie in one row group; consecutive ones without a copy."""
+        rows = rows - self._starts[index]
+        return self._decoded(index)[
+            slice(rows[0], rows[-1] + 1) if len(rows) == rows[-1] - rows[0] + 1 else rows
+        ]
 
     def _decoded(self, index: int) -> NDArray[Any]:
         if self._last is None or self._last[0] != index:
@@ -213,11 +225,6 @@ def open_whole_steps(
 def _rising(attempts: NDArray[np.integer[Any]]) -> tuple[int, int] | None:
     """First and last attempt, None where an earlier one follows a later."""
     return None if (attempts[1:] < attempts[:-1]).any() else (int(attempts[0]), int(attempts[-1]))
-
-
-def _as_slice(rows: NDArray[np.intp]) -> slice | NDArray[np.intp]:
-    """Consecutive rows as a slice, which copies nothing."""
-    return slice(rows[0], rows[-1] + 1) if rows[-1] - rows[0] == len(rows) - 1 else rows
 
 
 def _stamp(path: Path) -> tuple[int, int]:

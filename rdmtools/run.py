@@ -243,7 +243,7 @@ class Run:
             unit=unit,
             nonfinite=nonfinite,
         )
-        run.quality += found.quality + Quality(unused_samples=unused)
+        run.quality += found.quality + Quality(unused_samples=max(0, unused - found.quality.dropped_samples))
         return run
 
     def __repr__(self) -> str:
@@ -310,7 +310,7 @@ def samples_table(samples: Any, count: int) -> pd.DataFrame:
         raise ParameterError(f"samples has sample_id of type {kind}; needed integers or strings")
     if (again := ids.duplicated()).any():
         raise ParameterError(
-            f"samples has sample_id {ids[again].iloc[0]!r} more than once; needed one row per sample"
+            f"samples has sample_id {ids[again].tolist()[0]!r} more than once; needed one row per sample"
         )
     table.insert(0, SAMPLE_ID, ids)
     return table
