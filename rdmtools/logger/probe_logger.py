@@ -22,6 +22,7 @@ from types import TracebackType
 from typing import Any, Literal, Self, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rdmtools.errors import FormatError, ParameterError, RdmtoolsWarning
 from rdmtools.journal import ATTEMPT_FOLDER, SEGMENT_FILE, Kind, Manifest, record_header, write_manifest
@@ -131,6 +132,8 @@ class ProbeLogger:
             metadata=_checked_metadata(metadata or {}),
             created=datetime.now(UTC).isoformat(timespec="seconds"),
         )
+        self._values = self._manifest.values
+        self._samples = len(self._manifest.sample_ids)
         self._folder = companion(self.path)
         self._journal = self._folder / JOURNAL_FOLDER
         self._attempt = self._journal / ATTEMPT_FOLDER
@@ -232,13 +235,12 @@ class ProbeLogger:
         parts += [f"{self.nonfinite} losses not finite"] if self.nonfinite else []
         return f"ProbeLogger({self.path.name!r}: {', '.join(parts)})"
 
-    @property
-    def _samples(self) -> int:
-        return self._manifest.row_bytes // self._manifest.values.itemsize
-
     def _record(self, kind: Kind, step: Any, values: Any) -> None:
         first = kind not in self._called
         self._called.add(kind)
+        what = (
+            f"{kind.name.lower()} of step {step}" if isinstance(step, int | np.integer) else kind.name.lower()
+        )
         try:
             if os.getpid() != self._pid:
                 raise _Refusal("fork", "another process opened this run; needed a call from that one")
@@ -246,69 +248,57 @@ class ProbeLogger:
                 self._append(kind, step, values)
         except ParameterError as error:
             reason = error.reason if isinstance(error, _Refusal) else "values"
-            message = f"{kind.name.lower()} of step {step} not recorded: {error}"
             if first and reason in ("step", "values"):
-                raise ParameterError(message) from error
-            self._refuse(reason, message)
-        except OSError as error:
-            self._refuse(
-                "write", f"{kind.name.lower()} of step {step} not recorded ({error}); make room for more"
-            )
+                raise ParameterError(f"{what} not recorded: {error}") from error
+            self._refuse(reason, f"{what} not recorded: {error}")
+        except (OSError, MemoryError) as error:
+            self._refuse("write", f"{what} not recorded ({error}); make room for more")
 
     def _append(self, kind: Kind, step: Any, values: Any) -> None:
         if self._sealed:
             raise _Refusal("closed", "the run is closed; needed a call before close(): open another run")
         before = self._last.get(kind)
         step = _checked_step(step, before, repeats=kind is Kind.SCALARS)
-        payload = (
-            self._scalars(values) if kind is Kind.SCALARS else self._losses(values, draws=kind is Kind.DRAWS)
-        )
+        nonfinite = 0
+        if kind is Kind.SCALARS:
+            payload = _scalars_payload(values)
+        else:
+            losses = self._checked_losses(values, draws=kind is Kind.DRAWS)
+            payload = losses.tobytes()  # a copy: the caller may change its array, from another thread even
+            nonfinite = losses.size - int(np.count_nonzero(np.isfinite(losses)))
         header = record_header(kind, step, time.time(), payload)
-        self._last[kind] = (
-            step  # before the write: should an interrupt fall after it, no step is written twice
-        )
+        # Before the write: an interrupt right after it may cost the step, but can never write it twice.
+        self._last[kind] = step
         try:
             self._segment.append(header, payload)
         except OSError:
-            if before is None:
-                del self._last[kind]
-            else:
+            del self._last[kind]
+            if before is not None:
                 self._last[kind] = before
             raise
         self._accepted[kind] += 1
-        if kind is not Kind.SCALARS:
-            written = np.frombuffer(payload, self._manifest.values)
-            self.nonfinite += len(written) - int(np.count_nonzero(np.isfinite(written)))
+        self.nonfinite += nonfinite
 
-    def _scalars(self, values: dict[str, Any]) -> bytes:
-        if not values or STEP in values:
-            raise ParameterError(
-                f"scalars are named {list(values)}; needed at least one, and none named 'step'"
-            )
-        return json.dumps({name: as_number(name, value) for name, value in values.items()}).encode()
-
-    def _losses(self, values: Any, *, draws: bool) -> bytes:
-        losses = as_losses(values, self._manifest.values)
-        if self._manifest.samples is None and losses.ndim == 1 + draws and losses.size:
+    def _checked_losses(self, values: Any, *, draws: bool) -> NDArray[Any]:
+        losses = as_losses(values, self._values)
+        fits = losses.ndim == 1 + draws and losses.size > 0
+        if fits and self._manifest.samples is None:
             known = replace(self._manifest, samples=losses.shape[-1])
             write_manifest(self._attempt, known)
-            self._manifest = known
-        if losses.ndim != 1 + draws or losses.shape[-1] != self._samples or not losses.size:
-            needed = f"({'draws, ' * draws}{self._samples or 'samples'}{',' * (not draws)})"
-            raise ParameterError(
-                f"losses have shape {losses.shape}; needed {needed}, one for each probe sample"
-            )
+            self._manifest, self._samples = known, losses.shape[-1]
+        if not fits or losses.shape[-1] != self._samples:
+            samples = self._samples or "samples"
+            needed = f"(draws, {samples})" if draws else f"({samples},)"
+            raise ParameterError(f"losses have shape {losses.shape}; needed {needed}: one for each sample")
         if losses.nbytes >= _MOST_BYTES:
             raise ParameterError(
-                f"losses take {losses.nbytes} bytes; needed less than 2 GiB a call: log fewer draws"
+                f"losses take {losses.nbytes} bytes; needed less than 2 GiB: log fewer draws"
             )
-        return losses.tobytes()  # a copy: the caller may change its array, from another thread even
+        return losses
 
     def _refuse(self, reason: str, message: str) -> None:
         self.refused[reason] += 1
-        self._warn(
-            reason, f"{message} (more such calls are counted in .refused, not warned of)", stacklevel=5
-        )
+        self._warn(reason, f"{message} (the next are only counted, in .refused)", stacklevel=5)
 
     def _warn(self, reason: str, message: str, stacklevel: int = 3) -> None:
         if reason not in self._warned:
@@ -325,6 +315,12 @@ class ProbeLogger:
             if not self._accepted:
                 (self._folder / SAMPLES_FILE).unlink(missing_ok=True)
             self._folder.rmdir()  # where it is empty
+
+
+def _scalars_payload(values: dict[str, Any]) -> bytes:
+    if not values or STEP in values:
+        raise ParameterError(f"scalars are named {list(values)}; needed at least one, and none named 'step'")
+    return json.dumps({name: as_number(name, value) for name, value in values.items()}).encode()
 
 
 def _checked_path(path: str | os.PathLike[str]) -> Path:
@@ -350,8 +346,8 @@ def _checked_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
 def _checked_step(step: Any, before: int | None, *, repeats: bool) -> int:
     try:
         number = operator.index(step)
-    except TypeError:
-        raise _Refusal("step", f"step is a {type(step).__name__}; needed an integer") from None
+    except Exception as error:  # not TypeError alone: a step on a device can fail as the device does
+        raise _Refusal("step", f"step is a {type(step).__name__}; needed an integer") from error
     if not -(2**63) <= number < 2**63:
         raise _Refusal("step", f"step is {number}; needed a 64-bit integer")
     if before is not None and (number < before or (number == before and not repeats)):

@@ -32,7 +32,7 @@ class Segment:
         self._pid = os.getpid()
         self._sync: Sync = sync
         self._torn_at: int | None = None  # where a cut record begins that could not be taken back yet
-        self._unsynced = threading.Event()
+        self._unsynced = False
         self._sealed = threading.Event()
         self._syncing = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -42,7 +42,7 @@ class Segment:
         if self._fd is None:
             raise OSError("the segment is sealed")
         self._take_back(self._fd)
-        start, length = os.fstat(self._fd).st_size, len(header) + len(payload)
+        start, length = os.lseek(self._fd, 0, os.SEEK_END), len(header) + len(payload)
         try:
             if (written := _write(self._fd, header, payload)) != length:
                 raise OSError(f"{written} of {length} bytes written; is the disk full?")
@@ -53,7 +53,7 @@ class Segment:
             self._take_back(self._fd)
             raise
         if self._sync == "second":
-            self._unsynced.set()
+            self._unsynced = True
             if self._thread is None:
                 self._thread = threading.Thread(target=self._keep_syncing, name="rdmtools-sync", daemon=True)
                 self._thread.start()
@@ -62,7 +62,7 @@ class Segment:
         """Put every record on disk before returning. Raises OSError where that fails."""
         with self._syncing:
             if self._fd is not None:
-                self._unsynced.clear()
+                self._unsynced = False
                 _to_disk(self._fd)
 
     def seal(self) -> None:
@@ -84,11 +84,11 @@ class Segment:
 
     def _keep_syncing(self) -> None:
         while not self._sealed.wait(_SYNC_EVERY_S):
-            if self._unsynced.is_set():
+            if self._unsynced:
                 try:
                     self.flush()
                 except OSError:  # the disk may recover; flush() and close() tell whoever asks
-                    self._unsynced.set()
+                    self._unsynced = True
 
 
 def _write(fd: int, header: bytes, payload: bytes | memoryview) -> int:

@@ -21,8 +21,10 @@ def as_losses(values: Any, dtype: np.dtype[Any]) -> NDArray[Any]:
         array = np.asarray(values)
         if array.dtype.kind in "OSUMmc":
             raise TypeError(f"of type {array.dtype}")
+        if array.dtype == dtype:
+            return array
         with np.errstate(over="ignore", invalid="ignore"):
-            return array.astype(dtype, copy=False)
+            return array.astype(dtype)
     except Exception as error:  # whatever a framework may raise must not end the training
         raise ParameterError(f"losses are not numbers ({_line(error)}); needed an array of them") from error
 

@@ -1,0 +1,46 @@
+"""A training job pays for numpy and pyarrow only: logging loads no pandas, polars, scipy or matplotlib."""
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ("pandas", "polars", "scipy", "matplotlib", "jinja2", "typer", "rich", "jaxtyping")
+
+LOGGING = """
+import sys, rdmtools
+path = sys.argv[1]
+ids = [f"sample {i}" for i in range(5)]
+with rdmtools.ProbeLogger(path, {"sample_id": ids, "group": [0, 0, 1, 1, 2]}, metadata={"lr": 0.1}) as log:
+    for step in range(1000):
+        log(step, [0.1, 0.2, 0.3, 0.4, 0.5])
+        log.scalars(step, test_acc=0.9)
+    log.draws(step, [[0.1, 0.2, 0.3, 0.4, 0.5]] * 2)
+assert (log.rows, log.refused.total()) == (1000, 0)
+"""
+
+
+def loaded(script: str, path: str) -> set[str]:
+    """Which of the heavy packages a fresh interpreter holds after `script`."""
+    tell = f"\nimport sys; print(*[name for name in {HEAVY} if name in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", script + tell, path], capture_output=True, text=True, check=True
+    )
+    return set(done.stdout.split())
+
+
+def test_logging_a_thousand_rows_loads_nothing_heavy(tmp_path):
+    assert loaded(LOGGING, str(tmp_path / "run.parquet")) == set()
+    assert (tmp_path / "run.parquet").exists()
+
+
+@pytest.mark.parametrize("name", ["pandas", "scipy"])
+def test_the_test_above_can_fail(tmp_path, name):
+    pytest.importorskip(name)
+    assert name in loaded(f"{LOGGING}\nimport {name}", str(tmp_path / "run.parquet"))
+
+
+def test_pyarrow_array_would_load_pandas(tmp_path):
+    """Why `rdmtools.table.column` lays out its buffers. When this fails, it need not any more."""
+    pytest.importorskip("pandas")
+    assert "pandas" in loaded("import pyarrow, numpy; pyarrow.array(numpy.arange(3))", "")
