@@ -1,7 +1,37 @@
-"""An analysis as figures, tables and one page: the only writer of results."""
+"""An analysis as figures, tables and one page: the only writer of results.
+
+What draws or renders loads when it is called for: tables and words need neither matplotlib nor jinja2.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from rdmtools.report.folder import save
 from rdmtools.report.summary import plain_records, summarise
 from rdmtools.report.verdict import verdict
 
-__all__ = ["plain_records", "save", "summarise", "verdict"]
+if TYPE_CHECKING:
+    from rdmtools.report.figures import overview_figure
+    from rdmtools.report.page import notebook_html, write_report
+
+_HOMES = {
+    "notebook_html": "rdmtools.report.page",
+    "overview_figure": "rdmtools.report.figures",
+    "write_report": "rdmtools.report.page",
+}
+
+__all__ = [
+    "notebook_html",
+    "overview_figure",
+    "plain_records",
+    "save",
+    "summarise",
+    "verdict",
+    "write_report",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'rdmtools.report' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

@@ -66,6 +66,12 @@ def save(analysis: Analysis, folder: str | Path | None = None, *, report: bool =
             _typed(analysis, name).to_parquet(place / file, index=False)
         text = json.dumps(summarise(analysis), indent=2, ensure_ascii=False, allow_nan=False)
         (place / SUMMARY_FILE).write_text(text + "\n", encoding="utf-8")
+        if report:
+            from rdmtools.report.figures import save_figures
+            from rdmtools.report.page import write_report
+
+            save_figures(analysis, place / FIGURES_FOLDER)
+            write_report(analysis, place / REPORT_FILE)
     return folder
 
 

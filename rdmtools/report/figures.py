@@ -1,0 +1,282 @@
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
+"""What does a run look like? Observables and logged scalars over training, with the events marked.
+
+One stack of panels over one step axis: a lane of events for each window length, SHC, PR, total variance,
+autocorrelation, mean loss, scalars. Figures are matplotlib `Figure` objects, made without pyplot.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedFormatter, FixedLocator, MaxNLocator
+from numpy.typing import NDArray
+
+from rdmtools.analysis.pipeline import Analysis
+from rdmtools.report.panels import (
+    TEXT_PT,
+    Stack,
+    colour,
+    draw_line,
+    drawable,
+    dress,
+    linear_axis,
+    log_axis,
+    own_style,
+    put_text,
+    series_colour,
+)
+from rdmtools.report.svg import write_png, write_svg
+from rdmtools.report.words import counted, shown
+from rdmtools.schema import STEP
+
+WIDE_IN, NARROW_IN = 7.4, 3.7
+MOST_EVENT_FIGURES = 20
+_MOST_SCALARS = 8
+_MOST_SCALAR_PANELS = 4
+_POINTS = 9_000
+"""Points in one figure, all lines together."""
+_PANEL_IN = 0.95
+_LANE_IN = 0.2
+_MOST_EIGENVALUES = 20
+_MOST_GROUPS = 12
+
+
+def overview_figure(analysis: Analysis) -> Figure:
+    """Observables and scalars over training, events marked: one stack of panels over the step axis.
+
+    Of several window lengths each is one line, in all panels. At most eight scalars are shown.
+    """
+    with own_style():
+        return drawable(overview(analysis))
+
+
+def save_figures(analysis: Analysis, folder: Path) -> None:
+    """overview.png and .svg, and event_1.png and .svg, … for the first events."""
+    folder.mkdir()
+    with own_style():
+        _save(overview(analysis), folder / "overview")
+        for event in analysis.events["event"].head(MOST_EVENT_FIGURES).tolist():
+            _save(event_figure(analysis, event), folder / f"event_{event}")
+
+
+def _save(figure: Figure, path: Path) -> None:
+    figure.set_facecolor("white")
+    write_svg(figure, path.with_name(path.name + ".svg"))
+    write_png(drawable(figure), path.with_name(path.name + ".png"))
+
+
+def overview(analysis: Analysis, width_in: float = WIDE_IN, *, titled: bool = True) -> Figure:
+    """The overview with the user's words as they are; drawn within `own_style`."""
+    run, windows = analysis.run, analysis.settings.windows
+    unit = shown(run.unit, 12)
+    panels, left_out = _scalar_panels(run.scalars)
+    points = max(_POINTS // (5 * len(windows) + sum(map(len, panels)) + 1), 200)
+
+    stack = Stack(width_in=width_in)
+    titles = [(shown(run.name, round(12 * width_in)), "ink")] if titled else []
+    stack.panel([*titles, (_event_title(analysis), "muted")], _LANE_IN * len(windows) + 0.06)
+    specified = (
+        ("shc", f"SHC, spectral heat capacity ({unit}⁴)", True),
+        ("pr", "PR, participation ratio (modes)", False),
+        ("total_variance", f"Total variance ({unit}²)", True),
+        ("autocorrelation", "Autocorrelation at lag 1", False),
+        ("mean_loss", f"Mean loss over the window ({unit})", False),
+    )
+    for column, title, _ in specified:
+        stack.panel([(title, "ink")], _PANEL_IN * (1.4 if column == "shc" else 1))
+    for number, names in enumerate(panels):
+        last = number == len(panels) - 1
+        stack.panel(_scalar_titles(names, left_out if last else 0), _PANEL_IN)
+    figure, axes = stack.figure("training step", (float(run.steps[0]), float(run.steps[-1])))
+
+    _draw_lanes(axes[0], analysis)
+    for place, (column, _, logarithmic) in enumerate(specified, start=1):
+        _draw_observable(axes[place], analysis, column, logarithmic, points)
+    for place, names in enumerate(panels, start=1 + len(specified)):
+        _draw_scalars(axes[place], run.scalars, names, points)
+    for panel in axes[1:]:
+        _mark_alarms(panel, analysis)
+    _mark_extremes(axes[1], analysis)
+    return figure
+
+
+def event_figure(analysis: Analysis, event: int) -> Figure:
+    """One event: shares of the leading eigenvalues at its peak, and the top mode's share by group."""
+    spectra, groups = analysis.spectra, analysis.groups
+    shares = spectra.loc[spectra["event"] == event, "share"].head(_MOST_EIGENVALUES).to_numpy(np.float64)
+    by_group = groups[(groups["event"] == event) & (groups["mode"] == 1)]
+    figure = Figure(figsize=(WIDE_IN, 2.7))
+    left = figure.add_axes((0.09, 0.17, 0.36, 0.62))
+    dress(left)
+    name = shown(analysis.run.name, 60)
+    put_text(figure, 0.09, 0.91, f"{name}, event {event}: the window that ends at the peak", "ink")
+    put_text(figure, 0.09, 0.81, "Share of total variance by eigenvalue", "muted")
+    left.plot(
+        np.arange(1, len(shares) + 1), shares, "o-", markersize=3.5, linewidth=0.8, color=colour("series-1")
+    )
+    left.set_xlim(0.5, len(shares) + 0.5)
+    left.xaxis.set_major_locator(MaxNLocator(8, integer=True))
+    log_axis(left, [shares])
+    if len(by_group):
+        _draw_groups(figure, by_group)
+    return figure
+
+
+def _draw_groups(figure: Figure, by_group: pd.DataFrame) -> None:
+    """Each group's share of the mode as a bar, its share of the samples as a line across."""
+    excess = by_group["mode_share"] - by_group["sample_share"]
+    kept = by_group.loc[excess.sort_values(ascending=False).index[:_MOST_GROUPS]]
+    left_out = len(by_group) - len(kept)
+    axes = figure.add_axes((0.66, 0.17, 0.31, 0.62))
+    dress(axes)
+    axes.grid(False)
+    more = f"; {counted(left_out, 'group')} not drawn" if left_out else ""
+    put_text(figure, 0.66, 0.81, f"Top mode by group ▬, of samples │{more}", "muted")
+    places = np.arange(len(kept))
+    axes.barh(places, kept["mode_share"].to_numpy(), height=0.55, color=colour("series-1"))
+    axes.plot(
+        kept["sample_share"].to_numpy(), places, "|", color=colour("alarm"), markersize=9, markeredgewidth=1.6
+    )
+    axes.set_xlim(0, 1)
+    axes.set_ylim(max(len(kept), 3) - 0.4, -0.6)
+    axes.set_yticks(places)
+    axes.set_yticklabels([shown(name, 22) for name in kept["group"]], parse_math=False)
+    axes.xaxis.set_major_locator(FixedLocator([0, 0.5, 1]))
+    axes.xaxis.set_major_formatter(FixedFormatter(["0", "50%", "100%"]))
+
+
+def _event_title(analysis: Analysis) -> str:
+    if not len(analysis.events):
+        return "no event"
+    return "events: │ alarm  ● peak  ▬ until over  ╌ since the minimum"
+
+
+def _draw_lanes(axes: Axes, analysis: Analysis) -> None:
+    """For each window length a lane with a bar from each alarm to the event's end."""
+    windows = analysis.settings.windows
+    last = float(analysis.run.steps[-1])
+    axes.grid(False)
+    axes.spines["left"].set_visible(False)
+    axes.spines["bottom"].set_visible(False)
+    axes.set_ylim(len(windows) - 0.5, -0.75)
+    axes.tick_params(length=0)
+    axes.set_yticks(range(len(windows)), [f"{window} rows" for window in windows])
+    for lane, window in enumerate(windows):
+        ink = series_colour(lane) if len(windows) > 1 else colour("alarm")
+        axes.axhline(lane, color=colour("rule"), linewidth=0.5, zorder=0)
+        if len(windows) > 1:
+            axes.get_yticklabels()[lane].set_color(ink)
+        for event in _records(analysis.events[analysis.events["window"] == window]):
+            end = last if pd.isna(event["end_step"]) else event["end_step"]
+            alarm, peak = event["alarm_step"], event["peak_step"]
+            axes.plot([event["floor_step"], alarm], [lane, lane], color=ink, linewidth=0.8, linestyle=":")
+            axes.plot([alarm, end], [lane, lane], color=ink, linewidth=2.5, solid_capstyle="butt")
+            axes.plot([alarm], [lane], "|", color=ink, markersize=9, markeredgewidth=1.4)
+            axes.plot([peak], [lane], "o", color=ink, markersize=4)
+            axes.annotate(
+                str(event["event"]),
+                (alarm, lane),
+                xytext=(2.5, 2),
+                textcoords="offset points",
+                color=ink,
+                size=TEXT_PT - 1,
+                annotation_clip=False,
+            )
+
+
+def _draw_observable(axes: Axes, analysis: Analysis, column: str, logarithmic: bool, points: int) -> None:
+    drawn: list[NDArray[np.float64]] = []
+    for index, window in enumerate(analysis.settings.windows):
+        table = analysis.observables[analysis.observables["window"] == window]
+        values = table[column].to_numpy(np.float64)
+        draw_line(axes, table[STEP].to_numpy(), values, points, index)
+        drawn.append(values)
+    (log_axis if logarithmic else linear_axis)(axes, drawn)
+
+
+def _mark_alarms(axes: Axes, analysis: Analysis) -> None:
+    """Alarms as lines; of a single window length also what lasted, shaded, and peaks as dotted lines."""
+    windows = analysis.settings.windows
+    last = float(analysis.run.steps[-1])
+    for event in _records(analysis.events):
+        alone = len(windows) == 1
+        ink = colour("alarm") if alone else series_colour(windows.index(event["window"]))
+        axes.axvline(event["alarm_step"], color=ink, linewidth=0.9, zorder=1.5)
+        if alone:
+            end = last if pd.isna(event["end_step"]) else event["end_step"]
+            axes.axvspan(event["alarm_step"], end, color=colour("span"), linewidth=0, zorder=0)
+            axes.axvline(event["peak_step"], color=ink, linewidth=0.8, linestyle=":", zorder=1.5)
+
+
+def _mark_extremes(axes: Axes, analysis: Analysis) -> None:
+    """Where SHC stood lowest before each alarm and highest in each event."""
+    table = analysis.observables.set_index(["window", STEP])["shc"]
+    windows = analysis.settings.windows
+    for event in _records(analysis.events):
+        ink = colour("alarm") if len(windows) == 1 else series_colour(windows.index(event["window"]))
+        for name, fill in (("floor_step", "none"), ("peak_step", ink)):
+            place = (event["window"], event[name])
+            if place in table.index:  # not where a stride left the window out
+                axes.plot(
+                    [event[name]],
+                    [float(table.loc[place])],
+                    "o",
+                    markersize=4,
+                    color=ink,
+                    markerfacecolor=fill,
+                )
+
+
+def _scalar_panels(scalars: pd.DataFrame) -> tuple[list[list[str]], int]:
+    """Names of the scalars that share a panel, as they share a scale, and how many are left out."""
+    largest = {
+        str(name): float(np.abs(finite).max())
+        for name in scalars.columns
+        if name != STEP and len(finite := _finite(scalars[name]))
+    }
+    fractions = [name for name in largest if largest[name] <= 1.05 and _finite(scalars[name]).min() >= -0.05]
+    panels: list[list[str]] = [fractions] if fractions else []
+    others = sorted((name for name in largest if name not in fractions), key=largest.__getitem__)
+    for name in others:
+        joins = panels and panels[-1] is not fractions and largest[name] <= 10 * largest[panels[-1][0]]
+        panels = [*panels[:-1], [*panels[-1], name]] if joins else [*panels, [name]]
+    kept: list[list[str]] = []
+    for panel in panels[:_MOST_SCALAR_PANELS]:
+        room = _MOST_SCALARS - sum(map(len, kept))
+        if room > 0:
+            kept.append(sorted(panel, key=list(largest).index)[:room])
+    return kept, len(largest) - sum(map(len, kept))
+
+
+def _scalar_titles(names: Sequence[str], left_out: int) -> list[tuple[str, str]]:
+    titles = [
+        (f"{'—' if index < 4 else '╌'} {shown(name, 40)}", f"series-{index % 4 + 1}")
+        for index, name in enumerate(names)
+    ]
+    return [*titles, (f"and {counted(left_out, 'scalar')} not drawn", "muted")] if left_out else titles
+
+
+def _draw_scalars(axes: Axes, scalars: pd.DataFrame, names: Sequence[str], points: int) -> None:
+    drawn: list[NDArray[np.float64]] = []
+    for index, name in enumerate(names):
+        column = scalars[[STEP, name]].to_numpy(np.float64)
+        logged = column[np.isfinite(column[:, 1])]  # a line joins what was logged, however seldom
+        draw_line(axes, logged[:, 0].astype(np.int64), logged[:, 1], points, index)
+        drawn.append(logged[:, 1])
+    every = np.concatenate(drawn)
+    wide = every.min() > 0 and every.max() > 1000 * every.min()
+    (log_axis if wide else linear_axis)(axes, drawn)
+
+
+def _finite(column: "pd.Series[Any]") -> NDArray[np.float64]:
+    values = column.to_numpy(np.float64)
+    return values[np.isfinite(values)]
+
+
+def _records(table: pd.DataFrame) -> list[dict[Any, Any]]:
+    return table.to_dict("records")

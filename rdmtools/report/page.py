@@ -1,0 +1,195 @@
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
+"""What does a person read? One page that holds everything it shows: no script, no network, light and dark.
+
+Every word of the user's passes through `shown` and the template's escaping; only our own SVG is markup. How
+much text a cell may hold follows from how many cells there are, so that the page stays small.
+"""
+
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from rdmtools import __version__
+from rdmtools.analysis.pipeline import Analysis
+from rdmtools.report import reproduce
+from rdmtools.report.figures import MOST_EVENT_FIGURES, NARROW_IN, WIDE_IN, overview
+from rdmtools.report.panels import COLOURS, own_style
+from rdmtools.report.svg import inline_svg
+from rdmtools.report.verdict import ENOUGH_ROWS, event_words, verdict
+from rdmtools.report.words import counted, number, percent, shown, signed
+from rdmtools.schema import SAMPLE_ID
+
+_SAMPLES_TOLD = 20
+_EIGENVALUES_TOLD = 6
+_GROUPS_TOLD = 30
+_COLUMNS_TOLD = 30
+_TEXT_BUDGET = 250_000  # characters of the samples' metadata on the whole page
+_SHORTEST_CELL, _LONGEST_CELL = 16, 160
+
+
+def write_report(analysis: Analysis, path: str | Path) -> Path:
+    """Write the page; returns its path.
+
+    One HTML file below 1.5 MB that needs nothing else: a verdict in plain words, the figure, a section for
+    each event (the first 20), data quality, settings, how to make it again, and what an alarm does not tell.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(f".{path.name}.new")
+    try:
+        fresh.write_text(page(analysis), encoding="utf-8", errors="replace")
+        fresh.replace(path)
+    finally:
+        fresh.unlink(missing_ok=True)
+    return path
+
+
+def page(analysis: Analysis) -> str:
+    """The page as text."""
+    run = analysis.run
+    told = analysis.events.head(MOST_EVENT_FIGURES)
+    template = _environment().get_template("page.html.jinja")
+    return template.render(
+        name=shown(run.name, 120),
+        facts=_run_facts(analysis),
+        metadata={shown(key, 40): shown(value, 200) for key, value in run.metadata.items()},
+        verdict=verdict(analysis).split("\n"),
+        overview=_overview(analysis),
+        palette=COLOURS,
+        events=[_event(analysis, event) for event in _records(told)],
+        every_event=_records(analysis.events),
+        several_windows=len(analysis.settings.windows) > 1,
+        untold=len(analysis.events) - len(told),
+        notes=run.quality.notes(),
+        settings={name: _setting(value) for name, value in analysis.settings.to_dict().items()},
+        command=reproduce.command(analysis),
+        python=reproduce.python(analysis),
+        decades=analysis.settings.decades,
+        unit=shown(run.unit, 20),
+        enough_rows=ENOUGH_ROWS,
+        version=__version__,
+    )
+
+
+def notebook_html(analysis: Analysis) -> str:
+    """Name, verdict and the first events, for a notebook's cell."""
+    columns = ["event", "window", "alarm_step", "peak_step", "rise_decades", "kind", "direction", "top_group"]
+    parts = [f"<p><b>{escape(shown(analysis.run.name, 120))}</b></p>"]
+    parts += [f"<p>{escape(line)}</p>" for line in verdict(analysis).split("\n")]
+    if len(analysis.events):
+        head = "".join(f"<th>{column.replace('_', ' ')}</th>" for column in columns)
+        rows = [
+            "".join(f"<td>{escape(shown(event[column], 60))}</td>" for column in columns)
+            for event in _records(analysis.events.head(MOST_EVENT_FIGURES))
+        ]
+        body = "".join(f"<tr>{row}</tr>" for row in rows)
+        parts.append(f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>")
+    return f"<div>{''.join(parts)}</div>"
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("rdmtools.report", ""),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"number": number, "percent": percent, "signed": signed}
+    environment.tests["missing"] = lambda value: bool(pd.isna(value))
+    return environment
+
+
+def _overview(analysis: Analysis) -> dict[str, Markup]:
+    """One drawing for wide screens and paper, one for phones."""
+    with own_style():
+        return {
+            name: Markup(inline_svg(overview(analysis, width, titled=False), name, _spoken(analysis)))
+            for name, width in (("wide", WIDE_IN), ("narrow", NARROW_IN))
+        }
+
+
+def _spoken(analysis: Analysis) -> str:
+    alarms = ", ".join(f"{step:,}" for step in analysis.events["alarm_step"].tolist())
+    return "Observables and scalars over training. " + (
+        f"Alarms at steps {alarms}." if alarms else "No alarm."
+    )
+
+
+def _run_facts(analysis: Analysis) -> dict[str, str]:
+    run = analysis.run
+    rows, samples = run.shape
+    windows = ", ".join(map(str, analysis.settings.windows))
+    groups = run.samples["group"].nunique() if "group" in run.samples else 0
+    return {
+        "rows": f"{rows:,}, steps {run.steps[0]:,} to {run.steps[-1]:,}, {run.spacing}",
+        "samples": f"{samples:,}" + (f" in {counted(groups, 'group')}" if groups else ", without groups"),
+        "window": f"{windows} rows, {analysis.settings.detrend} detrending",
+        "losses": f"{run.dtype}, {shown(run.unit, 40)}",
+        "source": shown(run.source or "made in memory", 400),
+    }
+
+
+def _event(analysis: Analysis, event: dict[str, Any]) -> dict[str, Any]:
+    number_ = event["event"]
+    spectra = analysis.spectra[analysis.spectra["event"] == number_]
+    samples = analysis.run.shape[1]
+    total = float(spectra["eigenvalue"].sum())
+    square = float((spectra["eigenvalue"] ** 2).sum())
+    shares = spectra["share"].tolist()
+    groups = analysis.groups[(analysis.groups["event"] == number_) & (analysis.groups["mode"] == 1)]
+    excess = (groups["mode_share"] - groups["sample_share"]).sort_values(ascending=False)
+    return {
+        **event,
+        "words": event_words(analysis, event),
+        "shc": square / samples - (total / samples) ** 2,
+        "total_variance": total,
+        "shares": shares[:_EIGENVALUES_TOLD],
+        "other_shares": sum(shares[_EIGENVALUES_TOLD:]),
+        "others": max(len(shares) - _EIGENVALUES_TOLD, 0),
+        "groups": [
+            {**group, "group": shown(group["group"], 60)}
+            for group in _records(groups.loc[excess.index[:_GROUPS_TOLD]])
+        ],
+        "groups_left": max(len(groups) - _GROUPS_TOLD, 0),
+        **_samples(analysis, number_),
+    }
+
+
+def _samples(analysis: Analysis, event: int) -> dict[str, Any]:
+    """The samples with the largest loadings in the event's top mode, and what is known of them."""
+    modes = analysis.modes
+    top = modes[(modes["event"] == event) & (modes["mode"] == 1)].reset_index(drop=True)
+    places = top["loading"].abs().sort_values(ascending=False, kind="stable").index[:_SAMPLES_TOLD]
+    known = analysis.run.samples.drop(columns=SAMPLE_ID)
+    columns = list(known.columns[:_COLUMNS_TOLD])
+    sections = min(len(analysis.events), MOST_EVENT_FIGURES)
+    cells = sections * _SAMPLES_TOLD * max(len(columns), 1)
+    limit = min(max(_TEXT_BUDGET // cells, _SHORTEST_CELL), _LONGEST_CELL)
+    return {
+        "columns": [shown(column, 40) for column in columns],
+        "columns_left": max(known.shape[1] - _COLUMNS_TOLD, 0),
+        "carriers": [
+            {
+                "sample_id": shown(top["sample_id"].iloc[place], 60),
+                "known": [shown(known[column].iloc[place], limit) for column in columns],
+                "loading": float(top["loading"].iloc[place]),
+                "loss_change": float(top["loss_change"].iloc[place]),
+            }
+            for place in places.tolist()
+        ],
+    }
+
+
+def _setting(value: Any) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value))
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
+
+
+def _records(table: pd.DataFrame) -> list[dict[Any, Any]]:
+    return table.to_dict("records")

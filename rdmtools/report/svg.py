@@ -1,0 +1,85 @@
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
+"""How does a figure become a file, or a part of a page? The same bytes each time: no dates, no random ids.
+
+In a page, colours become CSS variables (so that light and dark need one drawing), fonts the page's own, and
+ids get a prefix of their own, since several drawings share one document.
+"""
+
+import io
+import re
+import warnings
+from pathlib import Path
+from xml.etree import ElementTree
+
+import matplotlib
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+
+from rdmtools.report.panels import COLOURS
+
+_PNG_DPI = 160
+_REFERENCE = re.compile(r"#([\w-]+)")
+_NUMBER = re.compile(r"-?\d+\.\d{2}\d+")
+_FONT = re.compile(r"font:\s*(?=[\d.]+px)|(?<=px) '[^;]*|font-family:[^;]*;")
+_HEX = re.compile("|".join(COLOURS.values()))
+_VARIABLES = {value: f"var(--{role})" for role, value in COLOURS.items()}
+
+
+def write_png(figure: Figure, path: Path) -> None:
+    FigureCanvasAgg(figure).print_figure(path, dpi=_PNG_DPI, format="png", metadata={"Software": None})
+
+
+def write_svg(figure: Figure, path: Path) -> None:
+    path.write_text(_svg(figure), encoding="utf-8")
+
+
+def inline_svg(figure: Figure, prefix: str, label: str) -> str:
+    """The figure as an `<svg>` element for a page; `label` is what a screen reader says."""
+    root = ElementTree.fromstring(_svg(figure))
+    for element in list(root.iter()):
+        for child in list(element):
+            if child.tag.rpartition("}")[2] in ("metadata", "style"):
+                element.remove(child)
+    used = {
+        name
+        for element in root.iter()
+        for key, value in element.attrib.items()
+        if key != "id"
+        for name in _REFERENCE.findall(value)
+    }
+    names = {name: f"{prefix}-{number}" for number, name in enumerate(sorted(used))}
+    for element in root.iter():
+        element.tag = element.tag.rpartition("}")[2]
+        element.attrib = {
+            key.rpartition("}")[2]: _adapted(key, value, names)
+            for key, value in element.attrib.items()
+            if key != "id" or value in used
+        }
+    for name in ("width", "height", "version"):
+        root.attrib.pop(name, None)
+    root.attrib |= {"role": "img", "aria-label": label}
+    return ElementTree.tostring(root, encoding="unicode")
+
+
+def _adapted(key: str, value: str, names: dict[str, str]) -> str:
+    if key == "id":
+        return names[value]
+    if key == "d":
+        return _NUMBER.sub(lambda number: f"{float(number[0]):.2f}", value)
+    if key == "style":
+        value = _FONT.sub(lambda found: "font-size: " if found[0].startswith("font:") else "", value)
+        value = _HEX.sub(lambda found: _VARIABLES[found[0]], value)
+    return _REFERENCE.sub(lambda found: "#" + names.get(found[1], found[1]), value)
+
+
+def _svg(figure: Figure) -> str:
+    buffer = io.StringIO()
+    with (
+        warnings.catch_warnings(),
+        matplotlib.rc_context({"svg.hashsalt": "rdmtools", "svg.fonttype": "none"}),
+    ):
+        # Widths are not used, so what DejaVu lacks does not matter: the viewer has another font for it.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        FigureCanvasSVG(figure).print_figure(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    return buffer.getvalue()
