@@ -94,7 +94,7 @@ def train(
         "batch": batch,
     }
     with rdm.ProbeLogger(
-        path, samples={"group": groups}, metadata=metadata, unit="squared error / 2", overwrite=True
+        path, samples={"group": groups}, metadata=metadata, unit="sq. error", overwrite=True
     ) as log:
         for step in range(steps + 1):
             if step % log_every == 0:

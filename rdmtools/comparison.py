@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 
@@ -93,7 +93,7 @@ def compare(
 
 def _named(runs: Iterable[Comparable] | Mapping[str, Comparable]) -> dict[str, Comparable]:
     if isinstance(runs, Mapping):
-        return dict(runs)
+        return dict(cast("Mapping[str, Comparable]", runs))
     if isinstance(runs, str | Path | Run | Analysis):
         raise ParameterError(f"one run was given, {runs!r}; needed a list of them, such as [{runs!r}]")
     listed: list[Comparable] = []

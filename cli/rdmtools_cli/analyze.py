@@ -14,6 +14,7 @@ from rdmtools.errors import RdmtoolsError
 from rdmtools.load import read_run
 from rdmtools.paths import run_names, run_paths
 from rdmtools.report import save
+from rdmtools.report.words import shown
 from rdmtools_cli import options
 from rdmtools_cli.console import OUT, one_line_errors, patient_progress, print_error, print_json
 from rdmtools_cli.options import DEFAULTS
@@ -77,7 +78,7 @@ def _print_analysis(analysis: Analysis, folder: Path, report: bool) -> None:
     windows = ", ".join(map(str, analysis.settings.windows))
     OUT.print(
         Text.assemble(
-            (analysis.run.name, "bold"),
+            (shown(analysis.run.name), "bold"),
             f"  {rows} rows × {samples} samples, steps {analysis.run.steps[0]} to {analysis.run.steps[-1]}"
             f"  ·  window {windows} rows, {analysis.settings.detrend} detrending",
         ),
@@ -98,33 +99,31 @@ def _print_analysis(analysis: Analysis, folder: Path, report: bool) -> None:
 
 
 def _events_table(analysis: Analysis) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim")
+    """One line an event, within 80 columns: shares are of the top mode and of the probe samples."""
+    table = Table(box=None, pad_edge=False, collapse_padding=True, header_style="dim")
     several = len(analysis.settings.windows) > 1
-    headings = ["event", *(["window"] if several else []), "alarm", "peak", "end", "rise", "PR", "kind"]
-    headings += ["losses", "group (of mode / of samples)", "samples"]
-    for heading in headings:
-        left = heading in ("kind", "losses") or heading.startswith("group")
-        table.add_column(
-            heading, justify="left" if left else "right", no_wrap=not heading.startswith("group")
-        )
+    numbers = ["#", *(["window"] if several else []), "alarm", "peak", "end", "decades", "PR"]
+    for heading in numbers:
+        table.add_column(heading, justify="right", no_wrap=True)
+    for heading in ("kind", "losses", "group"):
+        table.add_column(heading, no_wrap=True)
+    for heading in ("mode/probe", "samples"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for event in analysis.events.to_dict("records"):
-        group = Text("–")
-        if not pd.isna(event["top_group"]):
-            group = Text(
-                f"{event['top_group']} "
-                f"({event['top_group_share']:.0%} / {event['top_group_sample_share']:.0%})"
-            )
+        grouped = not pd.isna(event["top_group"])
+        shares = f"{event['top_group_share']:.0%}/{event['top_group_sample_share']:.0%}" if grouped else "–"
         table.add_row(
             str(event["event"]),
             *([str(event["window"])] if several else []),
             str(event["alarm_step"]),
             str(event["peak_step"]),
             "open" if pd.isna(event["end_step"]) else str(event["end_step"]),
-            f"{event['rise_decades']:.1f} dec",
+            f"{event['rise_decades']:.1f}",
             f"{event['pr_at_peak']:.1f}",
             event["kind"],
             event["direction"],
-            group,
+            Text(shown(event["top_group"], 40) if grouped else "–"),
+            shares,
             str(event["samples_90"]),
         )
     return table
