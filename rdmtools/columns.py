@@ -142,13 +142,22 @@ def sample_codes(column: pa.ChunkedArray, name: str) -> tuple[NDArray[np.integer
     if not _is_id(kind):
         raise ParameterError(f"column {name!r} is of type {kind}; needed integers or strings; convert it")
     if not types.is_dictionary(column.type):
-        column = (column if types.is_string(kind) else column.cast(pa.large_string())).dictionary_encode()
+        column = _plain_strings(column).dictionary_encode()
     array = _one_chunk(column.unify_dictionaries())
     dictionary = array.dictionary
     if dictionary.null_count:
         raise ParameterError(f"column {name!r} has a null among its categories; needed strings; drop it")
     ids, order = np.unique(np.array(dictionary.to_pylist(), dtype=object), return_inverse=True)
     return order[array.indices.to_numpy()], ids
+
+
+def _plain_strings(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    if "view" not in str(column.type):
+        return column
+    try:
+        return column.cast(pa.large_string())
+    except pa.ArrowNotImplementedError:  # before Arrow 17
+        return pa.chunked_array([column.to_pylist()], pa.large_string())
 
 
 def _is_id(kind: pa.DataType) -> bool:

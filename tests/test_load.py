@@ -20,6 +20,7 @@ from rdmtools.errors import FormatError
 from rdmtools.journal import Kind, Manifest, record_header, write_manifest
 from rdmtools.load import read_run, read_runs
 from rdmtools.row_groups import RowGroup
+from rdmtools.run import Run
 from rdmtools.schema import METADATA_KEY
 from rdmtools.table import write_draws, write_losses
 
@@ -122,11 +123,12 @@ def test_any_integer_type_will_do(tmp_path, column, kind):
 
 @pytest.mark.parametrize("kind", ["string", "large_string", "string_view", "dictionary"])
 def test_any_string_type_will_do(tmp_path, kind):
-    if not hasattr(pa, kind):
-        pytest.skip(f"this pyarrow has no {kind}")
     table = tidy(WORDS).take(np.arange(44)[::-1])
     words = table["sample_id"]
-    words = words.dictionary_encode() if kind == "dictionary" else words.cast(getattr(pa, kind)())
+    words = words.dictionary_encode() if kind == "dictionary" else pa.array(words.to_pylist(), kind)
+    if kind == "string_view" and pa.__version__ < "17":
+        same(Run.from_frame(table.set_column(1, "sample_id", words)))  # which cannot write it to a file
+        return
     pq.write_table(table.set_column(1, "sample_id", words), tmp_path / "run.parquet")
     same(read_run(tmp_path / "run.parquet"))
 
@@ -134,7 +136,7 @@ def test_any_string_type_will_do(tmp_path, kind):
 @pytest.mark.parametrize("shuffled", [False, True])
 def test_half_precision_is_read_exactly_null_as_nan(tmp_path, shuffled):
     half = LOSSES.astype(np.float16)
-    values = half.ravel().astype(object)
+    values = list(half.ravel())
     values[5] = None
     table = tidy().set_column(2, "loss", pa.array(values, pa.float16()))
     order = np.random.default_rng(1).permutation(44) if shuffled else np.arange(44)
