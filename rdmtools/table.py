@@ -111,8 +111,10 @@ def column(values: Any, valid: NDArray[np.bool_] | None = None) -> pa.Array:
     if types == {str}:
         words = [word.encode() for word in values]
         offsets = np.cumsum([0, *map(len, words)], dtype=np.int64)
+        short = offsets[-1] < 1 << 31
+        offsets, type_ = (offsets.astype(np.int32), pa.string()) if short else (offsets, pa.large_string())
         buffers = [None, pa.py_buffer(offsets), pa.py_buffer(b"".join(words))]
-        return pa.Array.from_buffers(pa.large_string(), len(words), buffers).cast(pa.string())
+        return pa.Array.from_buffers(type_, len(words), buffers)
     if isinstance(values, np.ndarray) or (types and types <= {int, float}):
         numbers = np.ascontiguousarray(values)
         if numbers.dtype.kind in "iuf":
@@ -159,7 +161,9 @@ def _write_rows(
     with replacing(path) as file, pq.ParquetWriter(file, schema, **_settings(schema, words)) as writer:
         for names, losses in _groups(blocks, len(keys), (rows, len(ids)), dtype, order):
             named = zip(keys, names, strict=True)
-            columns = [column(np.repeat(name, len(ids))).cast(key.type) for key, name in named]
+            columns = [
+                column(np.repeat(name.astype(key.type.to_pandas_dtype()), len(ids))) for key, name in named
+            ]
             tiled = column(np.tile(ids, len(losses)))
             columns.append(tiled if words is None else pa.DictionaryArray.from_arrays(tiled, words))
             columns.append(column(losses.reshape(-1)))

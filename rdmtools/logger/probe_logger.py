@@ -238,9 +238,6 @@ class ProbeLogger:
     def _record(self, kind: Kind, step: Any, values: Any) -> None:
         first = kind not in self._called
         self._called.add(kind)
-        what = (
-            f"{kind.name.lower()} of step {step}" if isinstance(step, int | np.integer) else kind.name.lower()
-        )
         try:
             if os.getpid() != self._pid:
                 raise _Refusal("fork", "another process opened this run; needed a call from that one")
@@ -249,10 +246,10 @@ class ProbeLogger:
         except ParameterError as error:
             reason = error.reason if isinstance(error, _Refusal) else "values"
             if first and reason in ("step", "values"):
-                raise ParameterError(f"{what} not recorded: {error}") from error
-            self._refuse(reason, f"{what} not recorded: {error}")
+                raise ParameterError(f"{_what(kind, step)} not recorded: {error}") from error
+            self._refuse(reason, f"{_what(kind, step)} not recorded: {error}")
         except (OSError, MemoryError) as error:
-            self._refuse("write", f"{what} not recorded ({error}); make room for more")
+            self._refuse("write", f"{_what(kind, step)} not recorded ({error}); make room for more")
 
     def _append(self, kind: Kind, step: Any, values: Any) -> None:
         if self._sealed:
@@ -341,6 +338,10 @@ def _checked_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
         raise ParameterError(
             f"metadata cannot be JSON ({error}); needed numbers, text, lists or dicts by name: try float(x)"
         ) from error
+
+
+def _what(kind: Kind, step: Any) -> str:
+    return kind.name.lower() + (f" of step {step}" if isinstance(step, int | np.integer) else "")
 
 
 def _checked_step(step: Any, before: int | None, *, repeats: bool) -> int:
