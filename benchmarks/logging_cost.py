@@ -2,8 +2,8 @@
 
     python benchmarks/logging_cost.py
 
-Medians over calls taken in turn, so that the machine's moods fall on all alike. SQLite keeps a write-ahead log
-and never waits for the disk; nor does the logger. `empty` is a call that does nothing.
+Medians over calls taken in turn, so that the machine's moods fall on all alike. SQLite keeps a write-ahead
+log and never waits for the disk; nor does the logger. `empty` is a call that does nothing.
 
 Recorded on 2 shared cores, Python 3.11, NumPy 2.4:
 

@@ -160,10 +160,8 @@ def _write_rows(
     written = 0
     with replacing(path) as file, pq.ParquetWriter(file, schema, **_settings(schema, words)) as writer:
         for names, losses in _groups(blocks, len(keys), (rows, len(ids)), dtype, order):
-            named = zip(keys, names, strict=True)
-            columns = [
-                column(np.repeat(name.astype(key.type.to_pandas_dtype()), len(ids))) for key, name in named
-            ]
+            typed = [name.astype(str(key.type)) for key, name in zip(keys, names, strict=True)]
+            columns = [column(np.repeat(name, len(ids))) for name in typed]
             tiled = column(np.tile(ids, len(losses)))
             columns.append(tiled if words is None else pa.DictionaryArray.from_arrays(tiled, words))
             columns.append(column(losses.reshape(-1)))
@@ -221,6 +219,8 @@ def _sorted_ids(
 ) -> tuple[NDArray[np.intp], NDArray[Any], pa.StringArray | None]:
     """What sorts the samples, their ids so sorted, and for strings the words to which those ids point."""
     given = np.asarray(sample_ids)
+    if given.dtype.kind == "U":  # which would drop what NULs an id ends in
+        given = np.array(sample_ids, dtype=object)
     order = np.argsort(given, kind="stable")
     ids = given[order]
     if not len(ids) or (ids[1:] == ids[:-1]).any():

@@ -244,6 +244,7 @@ def test_a_polars_frame_says_what_the_samples_are(path):
         ({"samples": [2**63]}, "needed 64-bit integers"),
         ({"samples": {"sample_id": [1, 2], "group": [1]}}, "columns of one length"),
         ({"samples": object()}, "is no table"),
+        ({"samples": ["\ud800"]}, "is no table"),
         ({"metadata": {"a": {1}}}, "metadata cannot be JSON"),
         ({"metadata": {"a": float("nan")}}, "metadata cannot be JSON"),
         ({"metadata": {1: "a"}}, "metadata cannot be JSON"),

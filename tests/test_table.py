@@ -187,3 +187,9 @@ def test_a_failed_write_leaves_the_file_that_was_there(tmp_path):
         write_losses(path, blocks(), range(SAMPLES))
     assert path.read_bytes() == b"before"
     assert [file.name for file in tmp_path.iterdir()] == ["run.parquet"]
+
+
+def test_ids_that_differ_by_a_final_nul_stay_apart(tmp_path):
+    write_losses(tmp_path / "run.parquet", [(np.array([0]), losses(1, 2))], ["a", "a\0"])
+    with pq.ParquetFile(tmp_path / "run.parquet") as file:
+        assert file.read().to_pydict()["sample_id"] == ["a", "a\0"]

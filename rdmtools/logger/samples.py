@@ -60,7 +60,7 @@ def _table(samples: Any) -> pa.Table:
                 [name for name in table.column_names if name.startswith("__index_level_")]
             )
         return pa.table({SAMPLE_ID: column(_checked(list(_plain(samples))))})
-    except (pa.ArrowException, TypeError, OverflowError) as error:
+    except (pa.ArrowException, TypeError, OverflowError, UnicodeError) as error:
         raise ParameterError(
             f"samples is no table ({error}); needed ids, their number, or columns of one length"
         ) from error
