@@ -12,7 +12,7 @@ from rdmtools.errors import FormatError, ParameterError, RdmtoolsError, Rdmtools
 if TYPE_CHECKING:
     from rdmtools.analysis.pipeline import Analysis, AnalysisSettings, analyze
     from rdmtools.comparison import compare
-    from rdmtools.load import read_run
+    from rdmtools.load import read_run, read_runs
     from rdmtools.logger.probe_logger import ProbeLogger
     from rdmtools.run import Run
 
@@ -26,6 +26,7 @@ _HOMES = {
     "analyze": "rdmtools.analysis.pipeline",
     "compare": "rdmtools.comparison",
     "read_run": "rdmtools.load",
+    "read_runs": "rdmtools.load",
 }
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "analyze",
     "compare",
     "read_run",
+    "read_runs",
 ]
 
 
