@@ -253,7 +253,10 @@ def _diagnosis(path: Path, error: Exception) -> str:
     if not head:
         return f"{path} is empty (0 bytes); needed a Parquet file; write or copy it again"
     if not head.startswith(_MAGIC[:size]):
-        return f"{path} starts with {head!r}; needed a Parquet file; read it with pandas and pass Run.from_frame, or write it with to_parquet"
+        return (
+            f"{path} starts with {head!r}; needed a Parquet file; "
+            "read it with pandas and pass Run.from_frame, or write it with to_parquet"
+        )
     if tail != _MAGIC or size < 12:
         return (
             f"{path} is cut short after {size:,} bytes; needed a whole Parquet file; write or copy it again"
