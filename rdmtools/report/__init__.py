@@ -13,10 +13,12 @@ from rdmtools.report.verdict import verdict
 if TYPE_CHECKING:
     from rdmtools.report.figures import overview_figure
     from rdmtools.report.page import notebook_html, write_report
+    from rdmtools.report.side_by_side import save_comparison
 
 _HOMES = {
     "notebook_html": "rdmtools.report.page",
     "overview_figure": "rdmtools.report.figures",
+    "save_comparison": "rdmtools.report.side_by_side",
     "write_report": "rdmtools.report.page",
 }
 
@@ -25,6 +27,7 @@ __all__ = [
     "overview_figure",
     "plain_records",
     "save",
+    "save_comparison",
     "summarise",
     "verdict",
     "write_report",

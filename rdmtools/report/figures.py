@@ -153,7 +153,7 @@ def _draw_groups(figure: Figure, by_group: pd.DataFrame) -> None:
 def _event_title(analysis: Analysis) -> str:
     if not len(analysis.events):
         return "no event"
-    return "events: │ alarm  ● peak  ▬ until over  ╌ since the minimum"
+    return "events: │ alarm  ● peak  ▬ until over"
 
 
 def _draw_lanes(axes: Axes, analysis: Analysis) -> None:

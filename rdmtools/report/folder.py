@@ -1,24 +1,18 @@
 """Where do results go? One folder, written beside its place and then moved there as a whole.
 
-    observables.parquet  events.parquet  modes.parquet  groups.parquet  spectra.parquet
-    summary.json         report.html     figures/overview.png, .svg, event_1.png, ...
-
-Only a folder that is empty, or that an earlier analysis wrote and nobody added to, is ever replaced.
+observables.parquet  events.parquet  modes.parquet  groups.parquet  spectra.parquet
+summary.json         report.html     figures/overview.png, .svg, event_1.png, ...
 """
 
 import json
-import os
-import shutil
-import uuid
-from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pandas as pd
 
 from rdmtools.analysis.pipeline import Analysis
 from rdmtools.errors import ParameterError
+from rdmtools.report.place import ELSEWHERE, Contents, replaced
 from rdmtools.report.summary import CONTENTS, summarise
 from rdmtools.schema import (
     ANALYSIS_FOLDER,
@@ -41,9 +35,11 @@ _TABLES = {
     "groups": GROUPS_FILE,
     "spectra": SPECTRA_FILE,
 }
-_OURS = {SUMMARY_FILE, REPORT_FILE, FIGURES_FOLDER, *_TABLES.values()}
-_UNNOTICED = {".DS_Store", "Thumbs.db", "desktop.ini"}
-_ELSEWHERE = 'name another folder: --out DIR, or save("DIR")'
+_OURS = Contents(
+    mark=CONTENTS,
+    marked_file=SUMMARY_FILE,
+    names=frozenset({SUMMARY_FILE, REPORT_FILE, FIGURES_FOLDER, *_TABLES.values()}),
+)
 
 
 def save(analysis: Analysis, folder: str | Path | None = None, *, report: bool = True) -> Path:
@@ -61,7 +57,7 @@ def save(analysis: Analysis, folder: str | Path | None = None, *, report: bool =
         rdmtools did not write.
     """
     folder = _default(analysis) if folder is None else Path(folder)
-    with _replaced(folder) as place:
+    with replaced(folder, _OURS) as place:
         for name, file in _TABLES.items():
             _typed(analysis, name).to_parquet(place / file, index=False)
         text = json.dumps(summarise(analysis), indent=2, ensure_ascii=False, allow_nan=False)
@@ -79,7 +75,7 @@ def _default(analysis: Analysis) -> Path:
     source = analysis.run.source
     if source is None:
         raise ParameterError(
-            f"run {analysis.run.name!r} has no file to save beside; needed a folder; {_ELSEWHERE}"
+            f"run {analysis.run.name!r} has no file to save beside; needed a folder; {ELSEWHERE}"
         )
     if source.name in ("", ".."):
         source = source.resolve()
@@ -100,58 +96,3 @@ def _typed(analysis: Analysis, name: str) -> pd.DataFrame:
         SAMPLE_ID: ids,
     }
     return table.astype({column: types[column] for column in table.columns if column in types})
-
-
-@contextmanager
-def _replaced(folder: Path) -> Generator[Path]:
-    """A new folder to write into, which then takes the place of `folder`; on failure nothing is left."""
-    target = folder.resolve()
-    _refuse_foreign(folder, target)
-    mark = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
-    fresh = target.with_name(f".{target.name}.{mark}.new")
-    stale = target.with_name(f".{target.name}.{mark}.old")
-    try:
-        fresh.mkdir(parents=True)
-        yield fresh
-        if target.exists():
-            target.rename(stale)
-        try:
-            fresh.rename(target)
-        except OSError:
-            if stale.exists():
-                stale.rename(target)
-            raise
-    except OSError as error:
-        why = error.strerror or type(error).__name__
-        raise ParameterError(f"{folder} cannot be written ({why}); {_ELSEWHERE}") from error
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
-        shutil.rmtree(stale, ignore_errors=True)
-
-
-def _refuse_foreign(folder: Path, target: Path) -> None:
-    if not target.exists():
-        return
-    if not target.is_dir():
-        raise ParameterError(f"{folder} is a file; needed a folder for the results; {_ELSEWHERE}")
-    if Path.cwd().is_relative_to(target):
-        raise ParameterError(f"{folder} is the current folder, which cannot be replaced; {_ELSEWHERE}")
-    held = {entry.name for entry in target.iterdir()} - _UNNOTICED
-    if not held:
-        return
-    if not _is_ours(target / SUMMARY_FILE):
-        raise ParameterError(
-            f"{folder} is not empty and no analysis wrote it; needed a new or empty folder; {_ELSEWHERE}"
-        )
-    if foreign := sorted(held - _OURS):
-        raise ParameterError(
-            f"{folder} holds {foreign[0]!r}, which no analysis wrote; move it away, or {_ELSEWHERE}"
-        )
-
-
-def _is_ours(summary: Path) -> bool:
-    try:
-        found = json.loads(summary.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    return isinstance(found, dict) and cast(dict[str, Any], found).get("contents") == CONTENTS

@@ -15,6 +15,7 @@ from markupsafe import Markup
 
 from rdmtools import __version__
 from rdmtools.analysis.pipeline import Analysis
+from rdmtools.errors import ParameterError
 from rdmtools.report import reproduce
 from rdmtools.report.figures import MOST_EVENT_FIGURES, NARROW_IN, WIDE_IN, overview
 from rdmtools.report.panels import COLOURS, own_style
@@ -37,14 +38,21 @@ def write_report(analysis: Analysis, path: str | Path) -> Path:
     One HTML file below 1.5 MB that needs nothing else: a verdict in plain words, the figure, a section for
     each event (the first 20), data quality, settings, how to make it again, and what an alarm does not tell.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    return write_page(page(analysis), Path(path))
+
+
+def write_page(text: str, path: Path) -> Path:
+    """Write a page under a temporary name, then rename it."""
     fresh = path.with_name(f".{path.name}.new")
     try:
-        fresh.write_text(page(analysis), encoding="utf-8", errors="replace")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # A path may hold bytes that are no UTF-8; a page could not.
+        fresh.write_text(text, encoding="utf-8", errors="replace")
         fresh.replace(path)
-    finally:
+    except OSError as error:
         fresh.unlink(missing_ok=True)
+        why = error.strerror or type(error).__name__
+        raise ParameterError(f"{path} cannot be written ({why}); name another path") from error
     return path
 
 
@@ -52,14 +60,13 @@ def page(analysis: Analysis) -> str:
     """The page as text."""
     run = analysis.run
     told = analysis.events.head(MOST_EVENT_FIGURES)
-    template = _environment().get_template("page.html.jinja")
-    return template.render(
+    return render(
+        "page.html.jinja",
         name=shown(run.name, 120),
         facts=_run_facts(analysis),
         metadata={shown(key, 40): shown(value, 200) for key, value in run.metadata.items()},
         verdict=verdict(analysis).split("\n"),
         overview=_overview(analysis),
-        palette=COLOURS,
         events=[_event(analysis, event) for event in _records(told)],
         every_event=_records(analysis.events),
         several_windows=len(analysis.settings.windows) > 1,
@@ -71,7 +78,8 @@ def page(analysis: Analysis) -> str:
         decades=analysis.settings.decades,
         unit=shown(run.unit, 20),
         enough_rows=ENOUGH_ROWS,
-        version=__version__,
+        spacing=str(run.spacing),
+        uneven=not run.spacing.even,
     )
 
 
@@ -91,17 +99,23 @@ def notebook_html(analysis: Analysis) -> str:
     return f"<div>{''.join(parts)}</div>"
 
 
+def render(template: str, **values: Any) -> str:
+    """A page of ours from its template."""
+    return _environment().get_template(template).render(palette=COLOURS, version=__version__, **values)
+
+
 def _environment() -> Environment:
-    environment = Environment(
+    """Templates that escape whatever is not marked as our own markup."""
+    made = Environment(
         loader=PackageLoader("rdmtools.report", ""),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"number": number, "percent": percent, "signed": signed}
-    environment.tests["missing"] = lambda value: bool(pd.isna(value))
-    return environment
+    made.filters |= {"number": number, "percent": percent, "signed": signed}
+    made.tests["missing"] = lambda value: bool(pd.isna(value))
+    return made
 
 
 def _overview(analysis: Analysis) -> dict[str, Markup]:

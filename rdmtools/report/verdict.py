@@ -22,7 +22,7 @@ def verdict(analysis: Analysis) -> str:
     """Plain words, one finding a line: the events, what carried each, and what the rule cannot say."""
     events = _records(analysis.events)
     lines = [_count(analysis)] if events else [_no_event(analysis)]
-    lines += [event_words(analysis, event) for event in events[:_TOLD]]
+    lines += [_event_line(analysis, event) for event in events[:_TOLD]]
     if len(events) > _TOLD:
         lines.append(f"{counted(len(events) - _TOLD, 'further event')} in the table of events.")
     if (rows := analysis.run.shape[0]) < ENOUGH_ROWS:
@@ -30,21 +30,37 @@ def verdict(analysis: Analysis) -> str:
             f"Only {counted(rows, 'row')}: a transition shows once about {ENOUGH_ROWS} came before it."
         )
     lines.append(
+        "An alarm says that losses move together more than before, not why. "
         f"The rule ({analysis.settings.decades:g} decades) is not calibrated and states no false-alarm rate."
     )
     return "\n".join(lines)
 
 
 def event_words(analysis: Analysis, event: dict[str, Any]) -> str:
-    """Two or three sentences on one row of the table of events."""
+    """What kind of rise one row of the table of events is, and which samples carry it."""
+    if event["kind"] == "fluctuation":
+        kind = (
+            "The rise survives when each sample's linear trend is taken out: "
+            "fluctuation, or a trend that bends."
+        )
+    else:
+        kind = (
+            f"Steady drift: a line per sample makes up {percent(event['drift_share'])} of the movement "
+            "at the alarm, and without it the rise does not reach the threshold."
+        )
+    return f"{kind} {_carriers(analysis, event)}"
+
+
+def _event_line(analysis: Analysis, event: dict[str, Any]) -> str:
     window = f" (window {event['window']})" if len(analysis.settings.windows) > 1 else ""
     end = event["end_step"]
     over = "not over by the last row" if pd.isna(end) else f"over at {end:,}"
-    when = (
-        f"Event {event['event']}{window}: alarm at step {event['alarm_step']:,}, "
-        f"peak at {event['peak_step']:,} ({event['rise_decades']:.1f} decades up), {over}."
+    kind = "steady drift" if event["kind"] == "drift" else "fluctuation, or a trend that bends"
+    return (
+        f"Event {event['event']}{window}: alarm at step {event['alarm_step']:,}, peak at "
+        f"{event['peak_step']:,} ({event['rise_decades']:.1f} decades up), {over}; {kind}. "
+        f"{_carriers(analysis, event)}"
     )
-    return f"{when} {_kind(event)} {_carriers(analysis, event)}"
 
 
 def largest_rise(series: NDArray[Any]) -> float:
@@ -78,18 +94,9 @@ def _no_event(analysis: Analysis) -> str:
     )
 
 
-def _kind(event: dict[str, Any]) -> str:
-    if event["kind"] == "fluctuation":
-        return "The rise survives when each sample's linear trend is taken out (fluctuation)."
-    return (
-        f"Steady drift: a line per sample makes up {percent(event['drift_share'])} of the movement at the "
-        "alarm, and without it the rise does not reach the threshold."
-    )
-
-
 def _carriers(analysis: Analysis, event: dict[str, Any]) -> str:
     samples = analysis.run.shape[1]
-    carried = f"{event['samples_90']:,} of {counted(samples, 'sample')} carry 90% of the peak's top mode"
+    carried = f"{event['samples_90']:,} of {counted(samples, 'sample')} carry 90% of its top mode"
     if pd.isna(event["top_group"]):
         told = {"falling": "fall", "rising": "rise", "mixed": "fall in some samples and rise in others"}
         return f"{carried}; along it losses {told[event['direction']]}."
@@ -100,9 +107,9 @@ def _carriers(analysis: Analysis, event: dict[str, Any]) -> str:
     change = float(groups.loc[here, "loss_change"].iloc[0])
     moved = "fell" if change < 0 else "rose"
     return (
-        f"{carried}; most above its share of samples is group “{shown(event['top_group'], 60)}” "
+        f"{carried}; group “{shown(event['top_group'], 60)}” is furthest above its share "
         f"({percent(event['top_group_share'])} of the mode, {percent(event['top_group_sample_share'])} of "
-        f"the samples), whose losses {moved} ({signed(change)} {shown(analysis.run.unit, 20)} on average)."
+        f"the samples), and its losses {moved} ({signed(change)} {shown(analysis.run.unit, 20)} on average)."
     )
 
 

@@ -57,6 +57,8 @@ def signed(value: float) -> str:
 def percent(share: float) -> str:
     if not math.isfinite(share):
         return "–"
+    if 0 < share < 0.0005:
+        return "<0.1%"
     return f"{share:.1%}" if 0 < share < 0.1 else f"{share:.0%}"
 
 

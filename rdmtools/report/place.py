@@ -1,0 +1,85 @@
+"""Where may results be written? Into a new folder, which then takes its place as a whole.
+
+Only a folder that is empty, or that holds nothing but earlier results of ours, is ever replaced.
+"""
+
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from rdmtools.errors import ParameterError
+
+ELSEWHERE = 'name another folder: --out DIR, or save("DIR")'
+_UNNOTICED = {".DS_Store", "Thumbs.db", "desktop.ini"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contents:
+    """How a folder of ours is known."""
+
+    mark: str
+    """`contents` of the JSON object in the marked file."""
+    marked_file: str
+    names: frozenset[str]
+    """All that it may hold."""
+
+
+@contextmanager
+def replaced(folder: Path, ours: Contents) -> Generator[Path]:
+    """A new folder to write into, which then takes the place of `folder`; on failure nothing is left."""
+    target = folder.resolve()
+    _refuse_foreign(folder, target, ours)
+    mark = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
+    fresh = target.with_name(f".{target.name}.{mark}.new")
+    stale = target.with_name(f".{target.name}.{mark}.old")
+    try:
+        fresh.mkdir(parents=True)
+        yield fresh
+        if target.exists():
+            target.rename(stale)
+        try:
+            fresh.rename(target)
+        except OSError:
+            if stale.exists():
+                stale.rename(target)
+            raise
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        raise ParameterError(f"{folder} cannot be written ({why}); {ELSEWHERE}") from error
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+        shutil.rmtree(stale, ignore_errors=True)
+
+
+def _refuse_foreign(folder: Path, target: Path, ours: Contents) -> None:
+    if not target.exists():
+        return
+    if not target.is_dir():
+        raise ParameterError(f"{folder} is a file; needed a folder for the results; {ELSEWHERE}")
+    if Path.cwd().is_relative_to(target):
+        raise ParameterError(f"{folder} is the current folder, which cannot be replaced; {ELSEWHERE}")
+    held = {entry.name for entry in target.iterdir()} - _UNNOTICED
+    if not held:
+        return
+    if not _is_marked(target / ours.marked_file, ours.mark):
+        raise ParameterError(
+            f"{folder} is not empty and rdmtools did not write it; needed a new or empty folder; {ELSEWHERE}"
+        )
+    if foreign := sorted(held - ours.names):
+        raise ParameterError(
+            f"{folder} holds {foreign[0]!r}, which rdmtools did not write; move it away, or {ELSEWHERE}"
+        )
+
+
+def _is_marked(file: Path, mark: str) -> bool:
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(found, dict) and cast(dict[str, Any], found).get("contents") == mark

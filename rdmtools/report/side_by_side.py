@@ -1,0 +1,163 @@
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
+"""How do runs look side by side? One table, one figure, one page, and the tables as files.
+
+runs.parquet  events.parquet  observables.parquet  comparison.json
+comparison.html               figures/comparison.png, .svg
+"""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from markupsafe import Markup
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from rdmtools import __version__
+from rdmtools.report.figures import NARROW_IN, WIDE_IN
+from rdmtools.report.page import render, write_page
+from rdmtools.report.panels import Stack, draw_line, drawable, linear_axis, log_axis, own_style, series_colour
+from rdmtools.report.place import Contents, replaced
+from rdmtools.report.summary import plain_records
+from rdmtools.report.svg import inline_svg, write_png, write_svg
+from rdmtools.report.words import counted, is_missing, number, shown
+from rdmtools.schema import EVENTS_FILE, FIGURES_FOLDER, OBSERVABLES_FILE, STEP
+
+if TYPE_CHECKING:
+    from rdmtools.comparison import Comparison
+
+RUNS_FILE = "runs.parquet"
+PAGE_FILE = "comparison.html"
+COMPARISON_FILE = "comparison.json"
+_MARK = "rdmtools comparison"
+_OURS = Contents(
+    mark=_MARK,
+    marked_file=COMPARISON_FILE,
+    names=frozenset({RUNS_FILE, EVENTS_FILE, OBSERVABLES_FILE, PAGE_FILE, COMPARISON_FILE, FIGURES_FOLDER}),
+)
+_MOST_RUNS_DRAWN = 8
+_MOST_RUNS_TOLD = 500
+_POINTS = 9_000
+
+
+def save_comparison(comparison: "Comparison", folder: str | Path) -> Path:
+    """Write tables, figure and page into a folder, replaced as a whole; returns the page.
+
+    Raises
+    ------
+    ParameterError
+        Where the place cannot be written, or it holds files that rdmtools did not write.
+    """
+    folder = Path(folder)
+    with replaced(folder, _OURS) as place:
+        tables = {
+            RUNS_FILE: comparison.runs,
+            EVENTS_FILE: comparison.events,
+            OBSERVABLES_FILE: comparison.observables,
+        }
+        for file, table in tables.items():
+            _storable(table).to_parquet(place / file, index=False)
+        found = {"contents": _MARK, "rdmtools": __version__, "runs": plain_records(comparison.runs)}
+        text = json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False)
+        (place / COMPARISON_FILE).write_text(text + "\n", encoding="utf-8")
+        figures = place / FIGURES_FOLDER
+        figures.mkdir()
+        with own_style():
+            figure = _overview(comparison, WIDE_IN)
+            figure.set_facecolor("white")
+            write_svg(figure, figures / "comparison.svg")
+            write_png(drawable(figure), figures / "comparison.png")
+        write_page(_page(comparison), place / PAGE_FILE)
+    return folder / PAGE_FILE
+
+
+def comparison_figure(comparison: "Comparison") -> Figure:
+    """SHC, total variance, PR and mean loss of the first runs over training, alarms marked."""
+    with own_style():
+        return drawable(_overview(comparison, WIDE_IN))
+
+
+def _overview(comparison: "Comparison", width_in: float) -> Figure:
+    names = comparison.runs["run"].head(_MOST_RUNS_DRAWN).tolist()
+    left_out = len(comparison.runs) - len(names)
+    windows = dict(zip(comparison.runs["run"], comparison.runs["window"], strict=True))
+    every = comparison.observables
+    tables = [every[(every["run"] == name) & (every["window"] == windows[name])] for name in names]
+    steps = np.concatenate([table[STEP].to_numpy() for table in tables])
+    titles = [
+        (f"{'—' if index < 4 else '╌'} {shown(name, 50)}", f"series-{index % 4 + 1}")
+        for index, name in enumerate(names)
+    ]
+    more = [(f"and {counted(left_out, 'run')} not drawn", "muted")] if left_out else []
+    stack = Stack(width_in=width_in)
+    stack.panel([*titles, *more, ("SHC, spectral heat capacity; │ alarm", "ink")], 1.4)
+    specified = (
+        ("total_variance", "Total variance", True),
+        ("pr", "PR, participation ratio (modes)", False),
+        ("mean_loss", "Mean loss over the window", False),
+    )
+    for _, title, _ in specified:
+        stack.panel([(title, "ink")], 1.0)
+    first, last = float(steps.min()), float(steps.max())
+    figure, axes = stack.figure("training step", (first, max(last, first + 1)))
+    for panel, (column, _, logarithmic) in zip(axes, (("shc", "", True), *specified), strict=True):
+        _draw(panel, tables, column, logarithmic)
+    for index, name in enumerate(names):
+        events = comparison.events
+        here = events[(events["run"] == name) & (events["window"] == windows[name])]
+        for alarm in here["alarm_step"].tolist():
+            axes[0].axvline(alarm, color=series_colour(index), linewidth=0.9, zorder=1.5)
+    return figure
+
+
+def _draw(axes: Axes, tables: list[pd.DataFrame], column: str, logarithmic: bool) -> None:
+    drawn = [table[column].to_numpy(np.float64) for table in tables]
+    for index, (table, values) in enumerate(zip(tables, drawn, strict=True)):
+        draw_line(axes, table[STEP].to_numpy(), values, _POINTS // (4 * len(tables)), index)
+    (log_axis if logarithmic else linear_axis)(axes, drawn)
+
+
+def _page(comparison: "Comparison") -> str:
+    """The page; columns that are the same for all runs are told once."""
+    runs = comparison.runs
+    cells = {name: [_cell(value) for value in runs[name].head(_MOST_RUNS_TOLD)] for name in runs.columns}
+    same = [name for name in cells if name != "run" and len(runs) > 1 and len(set(cells[name])) == 1]
+    told = [name for name in cells if name not in same]
+    with own_style():
+        figures = {
+            name: Markup(inline_svg(_overview(comparison, width), name, "Observables of the runs."))
+            for name, width in (("wide", WIDE_IN), ("narrow", NARROW_IN))
+        }
+    return render(
+        "side_by_side.html.jinja",
+        name=f"{counted(len(runs), 'run')} side by side",
+        overview=figures,
+        columns=[(shown(name, 40).replace("_", " "), _numeric(runs[name])) for name in told],
+        rows=list(zip(*(cells[name] for name in told), strict=True)),
+        same={shown(name, 40).replace("_", " "): cells[name][0] for name in same},
+        untold=max(len(runs) - _MOST_RUNS_TOLD, 0),
+    )
+
+
+def _cell(value: Any) -> str:
+    if is_missing(value):
+        return "–"
+    return number(value) if isinstance(value, float) else shown(value, 80)
+
+
+def _numeric(column: "pd.Series[Any]") -> bool:
+    return pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_bool_dtype(column.dtype)
+
+
+def _storable(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with metadata of several types in one column as text, since a Parquet column has one type."""
+    texts: dict[str, Any] = {}
+    for name in table.columns:
+        try:
+            pa.array(table[name], from_pandas=True)
+        except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
+            texts[name] = [None if is_missing(value) else str(value) for value in table[name]]
+    return table.assign(**texts)
