@@ -78,6 +78,17 @@ def compare(
     -----
     A metadata key that is the name of a column already becomes ``metadata_<key>``. SHC and PR are comparable
     only between runs of equal window and probe set: PR is at most min(samples, window - 1).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> losses = 1 + 0.01 * np.random.default_rng(0).standard_normal((60, 4))
+    >>> runs = [Run.from_arrays(np.arange(60), losses, name=f"run {k}", metadata={"k": k}) for k in range(3)]
+    >>> compare(runs).runs[["run", "k", "events"]]
+         run  k  events
+    0  run 0  0       0
+    1  run 1  1       0
+    2  run 2  2       0
     """
     named = _named(runs)
     if not named:

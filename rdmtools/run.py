@@ -72,7 +72,7 @@ class Run:
     samples: pd.DataFrame
     """One row per sample, in the order of the columns of losses; `sample_id` first, then what is known."""
     scalars: pd.DataFrame
-    """What else was logged: `step` first, strictly increasing, then float columns; NaN where not logged."""
+    """Anything else logged per step, `step` first and strictly increasing, then floats; NaN where not logged."""
     metadata: dict[str, Any]
     """The user's own."""
     quality: Quality

@@ -1,13 +1,17 @@
 """Documentation is code too: every Python block and every `rdmtools` command in it runs."""
 
+import doctest
 import re
 import shlex
 import shutil
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
+
+import rdmtools
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -41,6 +45,11 @@ def test_the_page_runs_from_top_to_bottom(page, workplace):
                 )
                 assert done.returncode == 0, f"{line}\n{done.stderr}"
                 assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("name", sorted(set(rdmtools._HOMES.values())))
+def test_examples_in_docstrings_hold(name):
+    assert doctest.testmod(import_module(name)).failed == 0
 
 
 def test_readme_has_its_two_command_lines():

@@ -198,6 +198,5 @@ def test_settings_that_do_not_fit_are_refused(changes, message):
 
 
 def test_repr_says_what_was_found():
-    assert repr(rdm.analyze(runs.with_event())) == (
-        "Analysis of 'event': 150 rows, 14 samples, windows 20, 1 events"
-    )
+    found = rdm.analyze(runs.with_event(), windows=(10, 20))
+    assert repr(found) == "Analysis of 'event': 150 rows, 14 samples, windows 10, 20, 2 events"

@@ -127,7 +127,7 @@ class Analysis:
         rows, samples = self.run.shape
         return (
             f"Analysis of {self.run.name!r}: {rows} rows, {samples} samples, "
-            f"windows {', '.join(map(str, self.settings.windows))}, {len(self.events)} events"
+            f"{_counted(self.settings.windows)}, {len(self.events)} event{'s' * (len(self.events) != 1)}"
         )
 
     def _repr_html_(self) -> str:
@@ -165,6 +165,16 @@ def analyze(
     -----
     The values, alarms and floors at a step use nothing after it: rows appended to a run change none of them,
     to the bit. Only an event that is still open may gain a later peak and an end.
+
+    Examples
+    --------
+    A quiet run of 120 rows and 7 samples, in which three samples begin to move together at row 80:
+
+    >>> import numpy as np
+    >>> losses = 1 + 0.01 * np.random.default_rng(0).standard_normal((120, 7))
+    >>> losses[80:, :3] -= 0.02 * np.arange(40)[:, None]
+    >>> analyze(Run.from_arrays(10 * np.arange(120), losses, name="ramp"), window=15)
+    Analysis of 'ramp': 120 rows, 7 samples, window 15, 1 event
     """
     settings = _settings(settings, window, changes)
     rows, _ = run.shape
@@ -194,6 +204,10 @@ def analyze(
         groups=_stack([_groups_table(run, event.modes) for event in found], labels, _GROUPS),
         spectra=_stack([_spectrum_table(event.modes) for event in found], labels, _SPECTRA),
     )
+
+
+def _counted(windows: Sequence[int]) -> str:
+    return f"window{'s' * (len(windows) > 1)} {', '.join(map(str, windows))}"
 
 
 def _settings(
