@@ -7,8 +7,8 @@ within a few hundred steps, the strongest first (Saxe, McClelland & Ganguli 2014
     python examples/deep_linear.py deep_linear.parquet
     python examples/deep_linear.py quiet.parquet --start solution    # the control: there is nothing to learn
 
-The logged scalars `mode_1` .. `mode_3` are how much of each teacher mode the network has: its transitions
-(T10, T50, T90) are where they cross 10, 50 and 90 % of the teacher's.
+The logged scalars `mode_1` .. `mode_3` are how much of each teacher mode the network has, as a share of the
+teacher's: its transitions (T10, T50, T90) are where they cross 0.1, 0.5 and 0.9.
 """
 
 import argparse
@@ -100,8 +100,8 @@ def train(
             if step % log_every == 0:
                 network = weights[2] @ weights[1] @ weights[0]
                 log(step, 0.5 * np.sum((probe_inputs @ network.T - probe_labels) ** 2, axis=1))
-                strengths = np.sum(teacher.left * (network @ teacher.right), axis=0)
-                log.scalars(step, **{f"mode_{k}": value for k, value in enumerate(strengths, start=1)})
+                learned = np.sum(teacher.left * (network @ teacher.right), axis=0) / SINGULAR_VALUES
+                log.scalars(step, **{f"mode_{k}": share for k, share in enumerate(learned, start=1)})
             inputs = rng.standard_normal((batch, WIDTH))
             slopes = gradients(weights, inputs, teacher.labels(inputs, rng))
             weights = [layer - learning_rate * slope for layer, slope in zip(weights, slopes, strict=True)]

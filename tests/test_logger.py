@@ -170,11 +170,16 @@ def test_losses_are_taken_from_whatever_holds_numbers(path, losses):
     }
 
 
-def test_a_row_is_taken_as_it_is_when_the_call_returns(path):
-    losses = np.array(row(0))
-    with ProbeLogger(path) as log:
-        log(0, losses)
+def test_a_row_that_another_thread_changes_meanwhile_is_still_a_valid_record(path, monkeypatch):
+    losses, writev = np.array(row(0), np.float32), os.writev
+
+    def change_then_write(fd, parts):
         losses[:] = -1
+        return writev(fd, parts)
+
+    with ProbeLogger(path) as log:
+        monkeypatch.setattr(os, "writev", change_then_write)
+        log(0, losses)
     assert table(path)["loss"] == row(0)
 
 
@@ -389,6 +394,16 @@ def test_a_write_that_fails_is_taken_back_and_the_next_one_counts(path, fails, m
     assert table(path)["loss"] == row(0) + row(1) + row(2)
 
 
+def test_a_step_whose_write_failed_may_come_again_the_first_too(path, monkeypatch):
+    with ProbeLogger(path) as log:
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "writev", full_disk)
+            with pytest.warns(RdmtoolsWarning, match="No space left"):
+                log(0, row(0))
+        log(0, row(0))
+    assert table(path)["loss"] == row(0)
+
+
 def test_what_could_not_be_taken_back_is_taken_back_before_the_next_record(path, monkeypatch):
     with ProbeLogger(path) as log:
         log(0, row(0))
@@ -435,12 +450,14 @@ def test_a_forked_child_is_refused_and_changes_nothing(path):
 import os, sys, warnings, rdmtools
 log = rdmtools.ProbeLogger(sys.argv[1], sync="never")
 log(0, [1.0, 2.0, 3.0])
+log._segment._syncing.acquire()  # as when the fork falls into a sync: nobody in the child will release it
 child = os.fork()
 if child == 0:
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         log(1, [1.0, 2.0, 3.0]); log(2, [1.0, 2.0, 3.0]); log.flush(); log.close()
     sys.exit(0 if len(warned) == 1 and log.refused == {"fork": 2} else 1)
+log._segment._syncing.release()
 assert os.waitpid(child, 0)[1] == 0
 log(1, [4.0, 5.0, 6.0])
 log.close()

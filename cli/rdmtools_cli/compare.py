@@ -61,7 +61,8 @@ def _runs_table(comparison: Comparison) -> Table:
     for name in shown:
         numeric = pd.api.types.is_numeric_dtype(frame[name].dtype)
         heading = Text(str(name).replace("_", " "))
-        table.add_column(heading, justify="right" if numeric else "left", no_wrap=name == "run")
+        widest = max(map(len, map(_cell, frame[name])))  # headings wrap, what stands below them does not
+        table.add_column(heading, justify="right" if numeric else "left", min_width=widest)
     for record in frame[shown].to_dict("records"):
         table.add_row(*(Text(_cell(value)) for value in record.values()))
     return table
@@ -74,7 +75,7 @@ def _constant(column: pd.Series) -> bool:
 def _cell(value: Any) -> str:
     if value is None or (pd.api.types.is_scalar(value) and pd.isna(value)):
         return "–"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def _save(comparison: Comparison, out: Path) -> Path:
