@@ -40,32 +40,29 @@ def compare(
         for record in plain_records(comparison.runs):
             print_json(record)
         return
-    OUT.print(_runs_table(comparison))
+    _print_runs(comparison.runs)
     if page is not None:
         OUT.print(Text(f"page: {page}"), soft_wrap=True)
 
 
-def _runs_table(comparison: Comparison) -> Table:
-    """Columns that are the same for all runs are told once, above the table."""
-    frame = comparison.runs
+def _print_runs(frame: pd.DataFrame) -> None:
+    """A row a run; columns that are the same for all runs are told once, above the table."""
     same = [name for name in frame.columns if name != "run" and len(frame) > 1 and _constant(frame[name])]
-    shared = ", ".join(f"{name} {_cell(frame[name].iloc[0])}" for name in same)
-    table = Table(
-        box=None,
-        pad_edge=False,
-        header_style="dim",
-        title=Text(shared, "dim") if shared else None,
-        title_justify="left",
-    )
+    if same:
+        shared = ", ".join(f"{name} {_cell(frame[name].iloc[0])}" for name in same)
+        OUT.print(Text(f"all runs: {shared}", "dim"))
+    table = Table(box=None, pad_edge=False, header_style="dim")
     shown = [name for name in frame.columns if name not in same]
     for name in shown:
         numeric = pd.api.types.is_numeric_dtype(frame[name].dtype)
-        heading = Text(str(name).replace("_", " "))
-        widest = max(map(len, map(_cell, frame[name])))  # headings wrap, what stands below them does not
-        table.add_column(heading, justify="right" if numeric else "left", min_width=widest)
+        heading = str(name).replace("_", " ")
+        # Headings wrap between words; what stands below them does not.
+        widest = max(map(len, [*heading.split(), *map(_cell, frame[name])]))
+        table.add_column(Text(heading), justify="right" if numeric else "left", min_width=widest)
     for record in frame[shown].to_dict("records"):
         table.add_row(*(Text(_cell(value)) for value in record.values()))
-    return table
+    needed = OUT.measure(table).minimum  # a narrow terminal wraps the lines: no column is cut off
+    OUT.print(table, width=max(OUT.width, needed), crop=False, no_wrap=True, overflow="ignore")
 
 
 def _constant(column: pd.Series) -> bool:
