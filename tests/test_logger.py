@@ -270,6 +270,14 @@ def test_a_path_that_cannot_be_written_raises_at_construction(tmp_path):
         ProbeLogger(tmp_path / "file" / "run.parquet")
 
 
+def test_a_run_that_cannot_be_begun_leaves_nothing(path, monkeypatch):
+    monkeypatch.setattr("rdmtools.logger.probe_logger.Segment", full_disk)
+    for arguments in ({"name": path}, {"samples": {"text": ["a"]}}):
+        with pytest.raises(ParameterError, match="cannot be begun"):
+            ProbeLogger(path, **arguments)
+        assert list(path.parent.iterdir()) == []
+
+
 def test_a_run_that_is_there_is_replaced_only_when_asked(path):
     with ProbeLogger(path, ["a", "b", "c"]) as log:
         log(0, row(0))

@@ -137,18 +137,24 @@ class ProbeLogger:
         self._folder = companion(self.path)
         self._journal = self._folder / JOURNAL_FOLDER
         self._attempt = self._journal / ATTEMPT_FOLDER
+        self.refused: Counter[str] = Counter()
+        self.nonfinite = 0
+        self._accepted: Counter[Kind] = Counter()
         try:
             _make_room([self.path, *(self._folder / part for part in _PARTS)], overwrite)
             self._attempt.mkdir(parents=True)  # exclusively: of two processes, one gets an error
+        except OSError as error:
+            raise ParameterError(f"{self.path} cannot be written ({error}); choose another path") from error
+        try:
             if columns is not None:
                 write_table(self._folder / SAMPLES_FILE, columns, about=about(self._manifest))
             write_manifest(self._attempt, self._manifest)
             self._segment = Segment(self._attempt / SEGMENT_FILE, sync)
-        except OSError as error:
-            raise ParameterError(f"{self.path} cannot be written ({error}); choose another path") from error
-        self.refused: Counter[str] = Counter()
-        self.nonfinite = 0
-        self._accepted: Counter[Kind] = Counter()
+        except Exception as error:  # the system's, JSON's or pyarrow's
+            self._remove_journal()
+            raise ParameterError(
+                f"{self.path} cannot be begun ({error}); make room or correct that"
+            ) from error
         self._last: dict[Kind, int] = {}
         self._called: set[Kind] = set()
         self._warned: set[str] = set()
