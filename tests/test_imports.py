@@ -30,13 +30,14 @@ ALLOWED = {
     "analysis.observables": {"analysis.gram"},
     "analysis.modes": {"analysis.gram", "analysis.observables"},
     "analysis.events": set(),
+    "analysis.description": {"run", "analysis.events", "analysis.modes", "analysis.observables"},
     # the one exception: Analysis.save, .report and .plot import the report when called
     "analysis.pipeline": {
         "run",
         "analysis.gram",
         "analysis.observables",
-        "analysis.modes",
         "analysis.events",
+        "analysis.description",
         "report",
     },
     "comparison": {"load", "paths", "run", "analysis.pipeline"},

@@ -12,16 +12,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from rdmtools.analysis.events import Rise, find_rises
+from rdmtools.analysis.description import (
+    Described,
+    describe,
+    events_table,
+    groups_table,
+    modes_table,
+    spectra_table,
+)
+from rdmtools.analysis.events import find_rises
 from rdmtools.analysis.gram import PRODUCT_ROWS, RowGeometry, row_geometry
-from rdmtools.analysis.modes import Modes, direction, group_shares, samples_carrying, window_modes
 from rdmtools.analysis.observables import (
     DEGREES,
     Observables,
     effective_rank,
     eigenvalues,
     observables,
-    spectral_heat_capacity,
     top_share,
 )
 from rdmtools.errors import ParameterError
@@ -186,23 +192,29 @@ def analyze(
     geometry = row_geometry(_reported(run, progress), rows=rows, lags=longest)
 
     tables: list[pd.DataFrame] = []
-    found: list[_Event] = []
-    for window_length in settings.windows:
-        values = observables(
-            geometry, run.steps, window=window_length, detrend=settings.detrend, rows=run.rows
-        )
-        tables.append(_observables_table(run, geometry, values, settings, window_length))
+    found: list[Described] = []
+    for length in settings.windows:
+        values = observables(geometry, run.steps, window=length, detrend=settings.detrend, rows=run.rows)
+        tables.append(_observables_table(run, geometry, values, settings, length))
         for rise in find_rises(values.shc, decades=settings.decades):
-            found.append(_describe(run, values, rise, settings, window_length))
-    labels = list(range(1, len(found) + 1))
+            described = describe(
+                run,
+                values,
+                rise,
+                window=length,
+                detrend=settings.detrend,
+                decades=settings.decades,
+                modes=settings.modes,
+            )
+            found.append(described)
     return Analysis(
         run=run,
         settings=settings,
         observables=pd.concat(tables, ignore_index=True),
-        events=_events_table(found),
-        modes=_stack([_modes_table(run, event.modes) for event in found], labels, _MODES),
-        groups=_stack([_groups_table(run, event.modes) for event in found], labels, _GROUPS),
-        spectra=_stack([_spectrum_table(event.modes) for event in found], labels, _SPECTRA),
+        events=events_table(found),
+        modes=modes_table(run, found),
+        groups=groups_table(run, found),
+        spectra=spectra_table(found),
     )
 
 
@@ -254,145 +266,3 @@ def _observables_table(
         "window": np.full(count, window),
     }
     return pd.DataFrame({**places, **columns}).iloc[:: settings.stride]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Event:
-    row: dict[str, Any]
-    modes: Modes
-
-
-def _describe(run: Run, values: Observables, rise: Rise, settings: AnalysisSettings, window: int) -> _Event:
-    """One event with what its windows say: the alarm's for its kind, the peak's for its modes."""
-
-    def rows(index: int) -> np.ndarray:
-        return run.rows(index, index + window)
-
-    last = run.steps[window - 1 :]
-    modes = window_modes(rows(rise.peak), count=settings.modes, detrend=settings.detrend)
-    top, top_share_, top_sample_share = _top_group(run, modes)
-    row = {
-        "signal": "shc",
-        "window": window,
-        "floor_step": int(last[rise.floor]),
-        "alarm_step": int(last[rise.alarm]),
-        "peak_step": int(last[rise.peak]),
-        "end_step": None if rise.end is None else int(last[rise.end]),
-        "rise_decades": rise.decades,
-        "p_value": None,
-        "pr_at_peak": float(values.pr[rise.peak]),
-        "top_group": top,
-        "top_group_share": top_share_,
-        "top_group_sample_share": top_sample_share,
-        "direction": direction(modes.loss_change[0]),
-        "kind": _kind(rows(rise.floor), rows(rise.alarm), settings.decades),
-        "drift_share": float(values.drift_share[rise.alarm]),
-        "samples_90": samples_carrying(modes.loadings[0]),
-    }
-    return _Event(row=row, modes=modes)
-
-
-def _kind(floor_rows: np.ndarray, alarm_rows: np.ndarray, decades: float) -> str:
-    """ "fluctuation" where the rise from floor to alarm survives linear detrending, else "drift"."""
-    if len(alarm_rows) < 3:
-        return "drift"  # two rows are all line
-    floor, alarm = (_linear_shc(window_rows) for window_rows in (floor_rows, alarm_rows))
-    return "fluctuation" if alarm > 0 and alarm >= floor * 10**decades else "drift"
-
-
-def _linear_shc(window_rows: np.ndarray) -> float:
-    spectrum = window_modes(window_rows, count=1, detrend="linear").eigenvalues
-    trace, square = np.array([spectrum.sum()]), np.array([np.sum(spectrum**2)])
-    return float(spectral_heat_capacity(trace, square, window_rows.shape[1])[0])
-
-
-def _groups(run: Run) -> Sequence[str] | None:
-    if "group" not in run.samples:
-        return None
-    return ["(none)" if pd.isna(group) else str(group) for group in run.samples["group"]]
-
-
-def _top_group(run: Run, modes: Modes) -> tuple[str | None, float | None, float | None]:
-    """The group whose share of the top mode most exceeds its share of the samples."""
-    groups = _groups(run)
-    if groups is None:
-        return None, None, None
-    shares = group_shares(modes.loadings[0], modes.loss_change[0], groups)
-    top = max(shares, key=lambda share: share.mode_share - share.sample_share)
-    return top.group, top.mode_share, top.sample_share
-
-
-# What this pandas makes of text that may be null: object before 3, str since.
-_TEXT = pd.Series(["text"]).dtype
-
-_EVENTS = {
-    "event": "int64",
-    "signal": "text",
-    "window": "int64",
-    "floor_step": "int64",
-    "alarm_step": "int64",
-    "peak_step": "int64",
-    "end_step": "Int64",
-    "rise_decades": "float64",
-    "p_value": "Float64",
-    "pr_at_peak": "float64",
-    "top_group": "text",
-    "top_group_share": "float64",
-    "top_group_sample_share": "float64",
-    "direction": "text",
-    "kind": "text",
-    "drift_share": "float64",
-    "samples_90": "int64",
-}
-_MODES = ("event", "mode", "sample_id", "loading", "loss_change")
-_GROUPS = ("event", "mode", "group", "samples", "sample_share", "mode_share", "loss_change")
-_SPECTRA = ("event", "eigenvalue_index", "eigenvalue", "share")
-
-
-def _events_table(found: Sequence[_Event]) -> pd.DataFrame:
-    rows = [{"event": number, **event.row} for number, event in enumerate(found, start=1)]
-    table = pd.DataFrame(rows, columns=pd.Index(list(_EVENTS)))
-    return table.astype({name: _TEXT if kind == "text" else kind for name, kind in _EVENTS.items()})
-
-
-def _stack(tables: Sequence[pd.DataFrame], labels: Sequence[int], columns: Sequence[str]) -> pd.DataFrame:
-    labelled = [table.assign(event=label) for table, label in zip(tables, labels, strict=True)]
-    full = [table for table in labelled if len(table)]
-    return (pd.concat(full, ignore_index=True) if full else pd.DataFrame(columns=pd.Index(columns)))[
-        list(columns)
-    ]
-
-
-def _modes_table(run: Run, modes: Modes) -> pd.DataFrame:
-    count, samples = len(modes.loadings), run.shape[1]
-    return pd.DataFrame(
-        {
-            "mode": np.repeat(np.arange(1, count + 1), samples),
-            "sample_id": np.tile(run.samples["sample_id"].to_numpy(), count),
-            "loading": modes.loadings.ravel(),
-            "loss_change": modes.loss_change.ravel(),
-        }
-    )
-
-
-def _groups_table(run: Run, modes: Modes) -> pd.DataFrame:
-    groups = _groups(run)
-    if groups is None:
-        return pd.DataFrame()
-    rows = [
-        {"mode": mode + 1, **{field.name: getattr(share, field.name) for field in fields(share)}}
-        for mode in range(len(modes.loadings))
-        for share in group_shares(modes.loadings[mode], modes.loss_change[mode], groups)
-    ]
-    return pd.DataFrame(rows)
-
-
-def _spectrum_table(modes: Modes) -> pd.DataFrame:
-    count = len(modes.eigenvalues)
-    return pd.DataFrame(
-        {
-            "eigenvalue_index": np.arange(1, count + 1),
-            "eigenvalue": modes.eigenvalues,
-            "share": modes.shares,
-        }
-    )

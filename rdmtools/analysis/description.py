@@ -1,0 +1,180 @@
+"""What do an event's windows say: what kind it is, which samples and groups carry it, and where they go?
+
+The windows at the floor and at the alarm tell drift from fluctuation; the one at the peak has the modes. One
+row per event, and tables of its modes by sample, of its modes by group, and of its spectrum.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from rdmtools.analysis.events import Rise
+from rdmtools.analysis.modes import (
+    GroupShare,
+    Modes,
+    direction,
+    group_shares,
+    samples_carrying,
+    window_modes,
+)
+from rdmtools.analysis.observables import Observables, spectral_heat_capacity
+from rdmtools.run import Run
+
+# What this pandas makes of text that may be null: object before 3, str since.
+_TEXT = pd.Series(["text"]).dtype
+
+_EVENTS = {
+    "event": "int64",
+    "signal": "text",
+    "window": "int64",
+    "floor_step": "int64",
+    "alarm_step": "int64",
+    "peak_step": "int64",
+    "end_step": "Int64",
+    "rise_decades": "float64",
+    "p_value": "Float64",
+    "pr_at_peak": "float64",
+    "top_group": "text",
+    "top_group_share": "float64",
+    "top_group_sample_share": "float64",
+    "direction": "text",
+    "kind": "text",
+    "drift_share": "float64",
+    "samples_90": "int64",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Described:
+    """One event: its row, without its number, and the modes of the window that ends at its peak."""
+
+    row: dict[str, Any]
+    modes: Modes
+
+
+def describe(
+    run: Run,
+    values: Observables,
+    rise: Rise,
+    *,
+    window: int,
+    detrend: str,
+    decades: float,
+    modes: int,
+) -> Described:
+    """What the table of events says of one rise of `values.shc`, and its leading modes."""
+
+    def rows(index: int) -> np.ndarray:
+        return run.rows(index, index + window)
+
+    last = run.steps[window - 1 :]
+    found = window_modes(rows(rise.peak), count=modes, detrend=detrend)
+    top = _top_group(run, found)
+    row = {
+        "signal": "shc",
+        "window": window,
+        "floor_step": int(last[rise.floor]),
+        "alarm_step": int(last[rise.alarm]),
+        "peak_step": int(last[rise.peak]),
+        "end_step": None if rise.end is None else int(last[rise.end]),
+        "rise_decades": rise.decades,
+        "p_value": None,
+        "pr_at_peak": float(values.pr[rise.peak]),
+        "top_group": top and top.group,
+        "top_group_share": top and top.mode_share,
+        "top_group_sample_share": top and top.sample_share,
+        "direction": direction(found.loss_change[0]),
+        "kind": _kind(rows(rise.floor), rows(rise.alarm), decades),
+        "drift_share": float(values.drift_share[rise.alarm]),
+        "samples_90": samples_carrying(found.loadings[0]),
+    }
+    return Described(row=row, modes=found)
+
+
+def events_table(found: Sequence[Described]) -> pd.DataFrame:
+    rows = [{"event": number, **event.row} for number, event in enumerate(found, start=1)]
+    table = pd.DataFrame(rows, columns=pd.Index(list(_EVENTS)))
+    return table.astype({name: _TEXT if kind == "text" else kind for name, kind in _EVENTS.items()})
+
+
+def modes_table(run: Run, found: Sequence[Described]) -> pd.DataFrame:
+    ids = run.samples["sample_id"].to_numpy()
+
+    def table(modes: Modes) -> pd.DataFrame:
+        count = len(modes.loadings)
+        return pd.DataFrame(
+            {
+                "mode": np.repeat(np.arange(1, count + 1), len(ids)),
+                "sample_id": np.tile(ids, count),
+                "loading": modes.loadings.ravel(),
+                "loss_change": modes.loss_change.ravel(),
+            }
+        )
+
+    return _stacked(found, table, ["mode", "sample_id", "loading", "loss_change"])
+
+
+def groups_table(run: Run, found: Sequence[Described]) -> pd.DataFrame:
+    groups = _groups(run)
+
+    def table(modes: Modes) -> pd.DataFrame:
+        return pd.DataFrame(
+            {"mode": mode, **{field.name: getattr(share, field.name) for field in fields(share)}}
+            for mode, loadings in enumerate(modes.loadings, start=1)
+            for share in group_shares(loadings, modes.loss_change[mode - 1], groups or ())
+        )
+
+    columns = ["mode", *(field.name for field in fields(GroupShare))]
+    return _stacked(found if groups is not None else (), table, columns)
+
+
+def spectra_table(found: Sequence[Described]) -> pd.DataFrame:
+    def table(modes: Modes) -> pd.DataFrame:
+        index = np.arange(1, len(modes.eigenvalues) + 1)
+        return pd.DataFrame(
+            {"eigenvalue_index": index, "eigenvalue": modes.eigenvalues, "share": modes.shares}
+        )
+
+    return _stacked(found, table, ["eigenvalue_index", "eigenvalue", "share"])
+
+
+def _stacked(
+    found: Sequence[Described], table: Callable[[Modes], pd.DataFrame], columns: list[str]
+) -> pd.DataFrame:
+    """The table of each event's modes, one under another, with the event's number first."""
+    names = pd.Index(["event", *columns])
+    if not found:
+        return pd.DataFrame(columns=names)
+    numbered = [table(event.modes).assign(event=number) for number, event in enumerate(found, start=1)]
+    return pd.concat(numbered, ignore_index=True)[names]
+
+
+def _kind(floor_rows: np.ndarray, alarm_rows: np.ndarray, decades: float) -> str:
+    """ "fluctuation" where the rise from floor to alarm survives linear detrending, else "drift"."""
+    if len(alarm_rows) < 3:
+        return "drift"  # two rows are all line
+    floor, alarm = (_linear_shc(window_rows) for window_rows in (floor_rows, alarm_rows))
+    return "fluctuation" if alarm > 0 and alarm >= floor * 10**decades else "drift"
+
+
+def _linear_shc(window_rows: np.ndarray) -> float:
+    spectrum = window_modes(window_rows, count=1, detrend="linear").eigenvalues
+    trace, square = np.array([spectrum.sum()]), np.array([np.sum(spectrum**2)])
+    return float(spectral_heat_capacity(trace, square, window_rows.shape[1])[0])
+
+
+def _groups(run: Run) -> Sequence[str] | None:
+    if "group" not in run.samples:
+        return None
+    return ["(none)" if pd.isna(group) else str(group) for group in run.samples["group"]]
+
+
+def _top_group(run: Run, modes: Modes) -> GroupShare | None:
+    """The group whose share of the top mode most exceeds its share of the samples; None without groups."""
+    if (groups := _groups(run)) is None:
+        return None
+    shares = group_shares(modes.loadings[0], modes.loss_change[0], groups)
+    return max(shares, key=lambda share: share.mode_share - share.sample_share)
