@@ -36,6 +36,7 @@ from rdmtools.schema import STEP
 
 WIDE_IN, NARROW_IN = 7.4, 3.7
 MOST_EVENT_FIGURES = 20
+_MOST_MARKED = 60
 _MOST_SCALARS = 8
 _MOST_SCALAR_PANELS = 4
 _POINTS = 9_000
@@ -144,8 +145,11 @@ def _draw_groups(figure: Figure, by_group: pd.DataFrame) -> None:
     )
     axes.set_xlim(0, 1)
     axes.set_ylim(max(len(kept), 3) - 0.4, -0.6)
-    axes.set_yticks(places)
-    axes.set_yticklabels([shown(name, 22) for name in kept["group"]], parse_math=False)
+    axes.set_yticks([])
+    across = axes.get_yaxis_transform()
+    for place, name in zip(places.tolist(), kept["group"].tolist(), strict=True):
+        text = axes.text(-0.03, place, shown(name, 22), transform=across, parse_math=False)
+        text.set(ha="right", va="center", color=colour("muted"), size=TEXT_PT)
     axes.xaxis.set_major_locator(FixedLocator([0, 0.5, 1]))
     axes.xaxis.set_major_formatter(FixedFormatter(["0", "50%", "100%"]))
 
@@ -153,12 +157,20 @@ def _draw_groups(figure: Figure, by_group: pd.DataFrame) -> None:
 def _event_title(analysis: Analysis) -> str:
     if not len(analysis.events):
         return "no event"
+    if len(analysis.events) > _MOST_MARKED:
+        return f"the {_MOST_MARKED} largest events: │ alarm  ● peak  ▬ until over"
     return "events: │ alarm  ● peak  ▬ until over"
+
+
+def _marked(analysis: Analysis) -> pd.DataFrame:
+    """The events that are drawn: all, or the largest of very many."""
+    events = analysis.events
+    return events if len(events) <= _MOST_MARKED else events.nlargest(_MOST_MARKED, "rise_decades")
 
 
 def _draw_lanes(axes: Axes, analysis: Analysis) -> None:
     """For each window length a lane with a bar from each alarm to the event's end."""
-    windows = analysis.settings.windows
+    windows, events = analysis.settings.windows, _marked(analysis)
     last = float(analysis.run.steps[-1])
     axes.grid(False)
     axes.spines["left"].set_visible(False)
@@ -171,7 +183,7 @@ def _draw_lanes(axes: Axes, analysis: Analysis) -> None:
         axes.axhline(lane, color=colour("rule"), linewidth=0.5, zorder=0)
         if len(windows) > 1:
             axes.get_yticklabels()[lane].set_color(ink)
-        for event in _records(analysis.events[analysis.events["window"] == window]):
+        for event in _records(events[events["window"] == window]):
             end = last if pd.isna(event["end_step"]) else event["end_step"]
             alarm, peak = event["alarm_step"], event["peak_step"]
             axes.plot([event["floor_step"], alarm], [lane, lane], color=ink, linewidth=0.8, linestyle=":")
@@ -203,7 +215,7 @@ def _mark_alarms(axes: Axes, analysis: Analysis) -> None:
     """Alarms as lines; of a single window length also what lasted, shaded, and peaks as dotted lines."""
     windows = analysis.settings.windows
     last = float(analysis.run.steps[-1])
-    for event in _records(analysis.events):
+    for event in _records(_marked(analysis)):
         alone = len(windows) == 1
         ink = colour("alarm") if alone else series_colour(windows.index(event["window"]))
         axes.axvline(event["alarm_step"], color=ink, linewidth=0.9, zorder=1.5)
@@ -217,7 +229,7 @@ def _mark_extremes(axes: Axes, analysis: Analysis) -> None:
     """Where SHC stood lowest before each alarm and highest in each event."""
     table = analysis.observables.set_index(["window", STEP])["shc"]
     windows = analysis.settings.windows
-    for event in _records(analysis.events):
+    for event in _records(_marked(analysis)):
         ink = colour("alarm") if len(windows) == 1 else series_colour(windows.index(event["window"]))
         for name, fill in (("floor_step", "none"), ("peak_step", ink)):
             place = (event["window"], event[name])

@@ -5,6 +5,7 @@ Every word of the user's passes through `shown` and the template's escaping; onl
 much text a cell may hold follows from how many cells there are, so that the page stays small.
 """
 
+from contextlib import suppress
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from rdmtools.report.verdict import ENOUGH_ROWS, event_words, verdict
 from rdmtools.report.words import counted, number, percent, shown, signed
 from rdmtools.schema import SAMPLE_ID
 
+_MOST_EVENTS_LISTED = 200
 _SAMPLES_TOLD = 20
 _EIGENVALUES_TOLD = 6
 _GROUPS_TOLD = 30
@@ -50,7 +52,8 @@ def write_page(text: str, path: Path) -> Path:
         fresh.write_text(text, encoding="utf-8", errors="replace")
         fresh.replace(path)
     except OSError as error:
-        fresh.unlink(missing_ok=True)
+        with suppress(OSError):
+            fresh.unlink()
         why = error.strerror or type(error).__name__
         raise ParameterError(f"{path} cannot be written ({why}); name another path") from error
     return path
@@ -68,9 +71,9 @@ def page(analysis: Analysis) -> str:
         verdict=verdict(analysis).split("\n"),
         overview=_overview(analysis),
         events=[_event(analysis, event) for event in _records(told)],
-        every_event=_records(analysis.events),
+        every_event=_records(analysis.events.head(_MOST_EVENTS_LISTED)),
+        event_count=len(analysis.events),
         several_windows=len(analysis.settings.windows) > 1,
-        untold=len(analysis.events) - len(told),
         notes=run.quality.notes(),
         settings={name: _setting(value) for name, value in analysis.settings.to_dict().items()},
         command=reproduce.command(analysis),
@@ -128,7 +131,9 @@ def _overview(analysis: Analysis) -> dict[str, Markup]:
 
 
 def _spoken(analysis: Analysis) -> str:
-    alarms = ", ".join(f"{step:,}" for step in analysis.events["alarm_step"].tolist())
+    alarms = ", ".join(
+        f"{step:,}" for step in analysis.events["alarm_step"].head(MOST_EVENT_FIGURES).tolist()
+    )
     return "Observables and scalars over training. " + (
         f"Alarms at steps {alarms}." if alarms else "No alarm."
     )

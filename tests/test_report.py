@@ -1,0 +1,349 @@
+"""The figures draw the tables, and the page shows a person all of it, safely."""
+
+import re
+import shlex
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib import rcParams
+from runs import with_event, without_event
+
+import rdmtools as rdm
+from rdmtools.report import notebook_html, overview_figure, save_comparison, verdict, write_report
+from rdmtools.report.panels import decimate
+from rdmtools.report.reproduce import command, python
+from rdmtools.report.words import percent, shown
+
+MOST_BYTES = 1_500_000
+HOSTILE = (
+    "</title><script>document.title='owned'</script>",
+    "<img src=x onerror=alert(1)>",
+    "$x_{$ \\frac{",
+    "\x00\x07\x1b[31m\u202eevil",
+    "日本語 🦜",
+    "{{ 7 * 7 }} {% raw %}",
+    "long " * 5000,
+    "_hidden",
+    '" onload="alert(1)',
+)
+
+
+def hostile_run(tmp=None):
+    run = with_event()
+    words = [HOSTILE[index % len(HOSTILE)] for index in range(14)]
+    samples = pd.DataFrame(
+        {"sample_id": [f"{index} {text[:99]}" for index, text in enumerate(words)], "group": words}
+    )
+    for number, text in enumerate(HOSTILE):
+        samples[f"{text[:300]}{number}"] = words
+    scalars = pd.DataFrame({"step": run.steps})
+    for number, text in enumerate(HOSTILE):
+        scalars[f"{text[:300]}{number if text != '_hidden' else ''}"] = run.losses[:, number]
+    return rdm.Run.from_arrays(
+        run.steps,
+        run.losses,
+        samples=samples,
+        scalars=scalars,
+        metadata={text[:300]: text for text in HOSTILE},
+        name="\ud800" + " ".join(text[:99] for text in HOSTILE),
+        unit="<b>$nats_{",
+    )
+
+
+def sized(rows, count, **kwargs):
+    rng = np.random.default_rng(rows)
+    losses = (2 + 0.01 * rng.standard_normal((rows, count))).astype(np.float32)
+    losses[rows // 2 :] -= 1
+    return rdm.Run.from_arrays(10 * np.arange(rows), losses, **kwargs)
+
+
+def page_of(analysis, tmp_path):
+    return write_report(analysis, tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+class _Page(HTMLParser):
+    """Tags with their attributes, and the text outside of them."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.words = [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+
+# Figures
+
+
+def test_lines_are_the_tables():
+    analysis = rdm.analyze(with_event(), windows=(8, 12))
+    figure = overview_figure(analysis)
+    columns = ("shc", "pr", "total_variance", "autocorrelation", "mean_loss")
+    for axes, column in zip(figure.axes[1:6], columns, strict=True):
+        for line, window in zip(axes.lines, (8, 12), strict=False):
+            table = analysis.observables[analysis.observables["window"] == window]
+            np.testing.assert_array_equal(line.get_xdata(), table["step"])
+            np.testing.assert_array_equal(line.get_ydata(), table[column])
+    assert [axes.get_yscale() for axes in figure.axes[1:4]] == ["log", "linear", "log"]
+    np.testing.assert_array_equal(figure.axes[6].lines[0].get_ydata(), analysis.run.scalars["accuracy"])
+
+
+def test_alarms_are_lines_at_their_steps():
+    analysis = rdm.analyze(with_event(), window=12)
+    alarm = analysis.events["alarm_step"].iloc[0]
+    for axes in overview_figure(analysis).axes[1:]:
+        assert any(list(line.get_xdata()) == [alarm, alarm] for line in axes.lines)
+
+
+def test_drawing_leaves_the_users_style_alone():
+    before = dict(rcParams)
+    overview_figure(rdm.analyze(with_event()))
+    assert dict(rcParams) == before
+
+
+def test_scalars_share_a_panel_where_they_share_a_scale_and_eight_are_drawn():
+    steps = np.arange(60)
+    scalars = {"step": steps} | {f"accuracy_{n}": steps / (60 + n) for n in range(10)} | {"norm": 1e4 + steps}
+    figure = overview_figure(rdm.analyze(sized(60, 5, scalars=scalars)))
+    assert len(figure.axes) == 6 + 1
+    assert sum(len(line.get_xdata()) == 60 for line in figure.axes[6].lines) == 8
+    assert any("3 scalars not drawn" in text.get_text() for text in figure.texts)
+
+
+def test_scalars_logged_seldom_are_joined():
+    values = np.full(60, np.nan)
+    values[::10] = 1.0
+    run = sized(60, 5, scalars={"step": np.arange(60), "test_acc": values})
+    assert len(overview_figure(rdm.analyze(run)).axes[6].lines[0].get_xdata()) == 6
+
+
+def test_decimation_keeps_ends_extremes_and_gaps():
+    rng = np.random.default_rng(0)
+    x, y = np.arange(100_000), rng.standard_normal(100_000)
+    y[5000], y[77_777], y[50_000:60_000] = 99, -99, np.nan
+    kept_x, kept_y = decimate(x, y, 500)
+    assert len(kept_x) < 900
+    assert {5000, 77_777, 0, 99_999} <= set(kept_x.tolist())
+    assert np.isnan(kept_y[(kept_x >= 50_200) & (kept_x < 59_800)]).all()
+    np.testing.assert_array_equal(kept_y, y[kept_x])
+    assert decimate(x[:300], y[:300], 500)[1] is not None
+
+
+def test_svg_and_png_are_the_same_bytes_each_time(tmp_path):
+    analysis = rdm.analyze(with_event(), window=12)
+    first, second = analysis.save(tmp_path / "a"), analysis.save(tmp_path / "b")
+    for name in ("overview.svg", "overview.png", "event_1.svg", "event_1.png"):
+        assert (first / "figures" / name).read_bytes() == (second / "figures" / name).read_bytes()
+    assert (first / "report.html").read_bytes() == (second / "report.html").read_bytes()
+
+
+# The page
+
+
+def test_the_page_holds_everything_it_shows(tmp_path):
+    analysis = rdm.analyze(with_event(), window=12)
+    text = page_of(analysis, tmp_path)
+    page = _Page(text)
+    assert "http" not in text.replace('http-equiv="Content-Security-Policy"', "")
+    assert not {"script", "link", "img", "iframe", "object"} & {tag for tag, _ in page.tags}
+    for _, attributes in page.tags:
+        for name in ("src", "href", "data", "action", "xlink:href"):
+            assert attributes.get(name, "#").startswith("#")
+    assert "url(#" in text
+    assert not re.search(r"url\((?!#)|@import", text)
+    words = " ".join(page.words)
+    for wanted in ("Nothing was dropped or replaced", "What an alarm does not tell you", "Top mode by group"):
+        assert wanted in words
+    for line in verdict(analysis).split("\n"):
+        assert line in words
+
+
+def test_ids_are_unique_and_each_reference_has_one(tmp_path):
+    text = page_of(rdm.analyze(with_event(), windows=(8, 12)), tmp_path)
+    page = _Page(text)
+    ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    references = set(re.findall(r"url\(#([\w-]+)\)", text))
+    references |= {a["href"][1:] for _, a in page.tags if a.get("href")}
+    assert references <= set(ids)
+
+
+def test_the_twenty_samples_have_all_their_columns(tmp_path):
+    samples = {
+        "group": ["a", "b"] * 20,
+        "text": [f"words {n}" for n in range(40)],
+        "weight": np.arange(40) / 8,
+    }
+    analysis = rdm.analyze(sized(80, 40, samples=samples))
+    text = page_of(analysis, tmp_path)
+    top = analysis.modes[(analysis.modes["event"] == 1) & (analysis.modes["mode"] == 1)]
+    carriers = top.loc[top["loading"].abs().nlargest(20).index, "sample_id"]
+    for sample in carriers:
+        assert f"<td>{sample}</td><td>{'ab'[sample % 2]}</td><td>words {sample}</td>" in text
+
+
+def test_hostile_words_stay_words(tmp_path):
+    analysis = rdm.analyze(hostile_run(), windows=(8, 12))
+    assert len(analysis.events)
+    text = page_of(analysis, tmp_path)
+    page = _Page(text)
+    assert not {"script", "img", "b "} & {tag for tag, _ in page.tags}
+    assert all(not name.startswith("on") for _, attributes in page.tags for name in attributes)
+    assert sum(tag == "title" for tag, _ in page.tags) == 1
+    assert "&lt;script&gt;" in text
+    assert "日本語 🦜" in text
+    assert "{{ 7 * 7 }}" in text
+    assert "…" in text
+    assert not re.search("[\x00-\x08\x0b-\x1f\u202e]", text)
+    assert len(text.encode()) < MOST_BYTES
+    assert "<script" not in notebook_html(analysis)
+    analysis.save(tmp_path / "out")  # its SVG and PNG too, without a warning
+    svg = (tmp_path / "out" / "figures" / "overview.svg").read_text(encoding="utf-8")
+    assert "<script" not in svg
+    assert "日本語" in svg
+
+
+def test_a_hostile_comparison_stays_words(tmp_path):
+    page = save_comparison(
+        rdm.compare({HOSTILE[0]: hostile_run(), HOSTILE[2]: without_event()}), tmp_path / "out"
+    )
+    text = page.read_text(encoding="utf-8")
+    assert not {"script", "img"} & {tag for tag, _ in _Page(text).tags}
+    assert {path.name for path in page.parent.iterdir()} >= {"runs.parquet", "events.parquet", "figures"}
+    save_comparison(rdm.compare([with_event(), without_event()]), tmp_path / "out")
+    (tmp_path / "out" / "mine.txt").write_text("precious")
+    with pytest.raises(rdm.ParameterError, match=r"mine\.txt"):
+        save_comparison(rdm.compare([with_event()]), tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("run", "changes"),
+    [
+        (sized(20, 3), {}),
+        (sized(100_000, 3), {"windows": (10, 20, 50)}),
+        (sized(100, 65_536), {"window": 10}),
+        (sized(60, 4, samples=["a", "b", "c", "d"]), {"spectrum": True, "detrend": "linear"}),
+        (sized(60, 4, samples={"group": ["a", None, "b", "a"]}), {"stride": 7}),
+        (rdm.Run.from_arrays(np.arange(40), np.ones((40, 3))), {}),
+        (rdm.Run.from_arrays(np.arange(2), np.eye(2)), {"window": 2}),
+        (rdm.Run.from_arrays(10**9 + np.arange(40), 1e60 * np.eye(40, 3)), {"window": 5}),
+        (rdm.Run.from_arrays(np.arange(40), np.where(np.arange(40) > 20, 1.0, 0.0)[:, None]), {"window": 5}),
+    ],
+    ids=["short", "long", "wide", "ids", "stride", "frozen", "two", "huge", "one-sample"],
+)
+def test_runs_of_every_shape_have_a_small_page(run, changes, tmp_path):
+    analysis = rdm.analyze(run, **changes)
+    text = page_of(analysis, tmp_path)
+    assert len(text.encode()) < MOST_BYTES
+    assert "<svg" in text
+    overview_figure(analysis)
+
+
+def test_scalars_beyond_numbers_are_drawn(tmp_path):
+    steps = np.arange(60)
+    scalars = {
+        "step": steps,
+        "nan": np.full(60, np.nan),
+        "inf": np.where(steps > 30, np.inf, 1.0),
+        "huge": np.where(steps % 2, 1e308, -1e308),
+        "tiny": np.full(60, 1e-320),
+        "wide": 10.0 ** np.linspace(-8, 2, 60),
+    }
+    page_of(rdm.analyze(sized(60, 4, scalars=scalars)), tmp_path)
+
+
+def test_quality_is_told(tmp_path):
+    losses = np.array(with_event().losses)
+    losses[3, 2] = np.nan
+    run = rdm.Run.from_arrays(np.arange(len(losses)), losses, nonfinite="drop-samples")
+    text = page_of(rdm.analyze(run), tmp_path)
+    for note in run.quality.notes():
+        assert note in text
+    assert "Nothing was dropped" not in text
+
+
+def test_the_notebook_shows_the_verdict():
+    html = rdm.analyze(with_event(name="<i>"), window=12)._repr_html_()
+    assert "&lt;i&gt;" in html
+    assert "1 event" in html
+
+
+def test_a_page_that_cannot_be_written_says_so(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(rdm.ParameterError, match="cannot be written"):
+        write_report(rdm.analyze(without_event()), tmp_path / "file" / "report.html")
+
+
+# Making it again
+
+
+def stored(path):
+    run = with_event()
+    rows, samples = run.shape
+    table = {
+        "step": np.repeat(run.steps, samples),
+        "sample_id": np.tile(np.arange(samples), rows),
+        "loss": run.losses.ravel(),
+    }
+    pd.DataFrame(table).to_parquet(path)
+    return rdm.read_run(path)
+
+
+def test_the_command_names_what_differs_from_the_defaults(tmp_path):
+    path = tmp_path / "it's $HOME; a run.parquet"
+    run = stored(path)
+    assert shlex.split(command(rdm.analyze(run))) == ["rdmtools", "analyze", str(path)]
+    analysis = rdm.analyze(
+        run, windows=(8, 12), detrend="linear", spectrum=True, decades=2.5, stride=3, modes=2
+    )
+    assert shlex.split(command(analysis)) == [
+        *("rdmtools", "analyze", str(path), "--window", "8", "--window", "12", "--stride", "3"),
+        *("--detrend", "linear", "--spectrum", "--decades", "2.5", "--modes", "2"),
+    ]
+
+
+def test_the_python_runs_and_gives_the_same(tmp_path):
+    analysis = rdm.analyze(stored(tmp_path / "run's.parquet"), windows=(8, 12), decades=1.0)
+    names = {}
+    exec(python(analysis), names)
+    pd.testing.assert_frame_equal(names["analysis"].events, analysis.events)
+
+
+def test_a_run_in_memory_has_no_command(tmp_path):
+    analysis = rdm.analyze(with_event())
+    assert command(analysis) is None
+    assert "no command line" in page_of(analysis, tmp_path)
+
+
+def test_drops_are_part_of_the_command(tmp_path):
+    path = tmp_path / "run.parquet"
+    stored(path)
+    table = pd.read_parquet(path)
+    table.loc[5, "loss"] = np.nan
+    table.to_parquet(path)
+    analysis = rdm.analyze(rdm.read_run(path, nonfinite="drop-steps"))
+    assert command(analysis).endswith("--nonfinite drop-steps")
+    assert "nonfinite='drop-steps'" in python(analysis)
+
+
+# Words
+
+
+def test_shown_is_one_visible_line():
+    assert shown("a\n\tb") == "a b"
+    assert shown("x" * 300, 10) == "x" * 9 + "…"
+    assert shown("\x07\u202e\ud800") == "\N{REPLACEMENT CHARACTER}" * 3
+    assert shown(None) == shown(float("nan")) == shown(pd.NA) == ""
+    assert shown(0.125) == "0.125"
+
+
+def test_small_shares_are_not_told_as_none():
+    assert [percent(share) for share in (0.0, 1e-9, 0.031, 0.5, float("nan"))] == [
+        *("0%", "<0.1%", "3.1%", "50%", "–"),
+    ]
