@@ -1,10 +1,11 @@
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
-# pyright: reportUnknownParameterType=false, reportAttributeAccessIssue=false
 """Which columns of a foreign table are step, sample and loss, and what numbers are in them?
 
 Any tool may have written it: any integer type, ids that are integers or strings, categorical or not, in any
 number of chunks. What does not fit is a ParameterError; `load` adds the path and makes it a FormatError.
 """
+
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownParameterType=false, reportAttributeAccessIssue=false
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,3 @@
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 """How do files become a `Run`? Losses from Parquet, a journal or both, the rest from the companion folder.
 
 row groups of whole steps -> they stay on disk -\\
@@ -7,6 +6,8 @@ no Parquet file, only a journal -> its rows ------/
 
 Everything wrong with a file is a FormatError of one line, with its path.
 """
+
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager

@@ -1,10 +1,11 @@
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
-# pyright: reportUnknownParameterType=false
 """How are losses read that do not fit in memory? A row group at a time, where each holds whole steps.
 
 Opening reads the ids of every row group and verifies their order; nothing in a file can certify it. The
 losses stay on disk, and the row group last read is kept, so that consecutive blocks decode each once.
 """
+
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownParameterType=false
 
 import os
 from collections.abc import Generator, Iterator, Mapping, Sequence

@@ -1,9 +1,10 @@
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 """What is a run in memory? Its steps, samples and scalars, and losses that are read when asked for.
 
 A `Run` is clean: steps rise strictly, every sample has a finite loss at every step, and `quality` counts what
 it took to get there. `read_run` makes one from files, `from_arrays` and `from_frame` from what is in memory.
 """
+
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -72,7 +73,7 @@ class Run:
     samples: pd.DataFrame
     """One row per sample, in the order of the columns of losses; `sample_id` first, then what is known."""
     scalars: pd.DataFrame
-    """Anything else logged per step, `step` first and strictly increasing, then floats; NaN where not logged."""
+    """Anything else logged, `step` first and strictly increasing, then floats; NaN where not logged."""
     metadata: dict[str, Any]
     """The user's own."""
     quality: Quality

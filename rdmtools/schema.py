@@ -1,18 +1,20 @@
 """What is a run on disk: the names, types and versions that writers and readers share.
 
-    run.parquet              step, sample_id, loss
-    run.rdm/                 the companion folder
-      samples.parquet        sample_id [, group, label, text, ...]
-      scalars.parquet        step [, train_loss, test_acc, ...]
-      draws.parquet          step, draw, sample_id, loss
-      journal/               while a logger is open, or after a crash
-      analysis/              what `rdmtools analyze` writes
+run.parquet              step, sample_id, loss
+run.rdm/                 the companion folder
+  samples.parquet        sample_id [, group, label, text, ...]
+  scalars.parquet        step [, train_loss, test_acc, ...]
+  draws.parquet          step, draw, sample_id, loss
+  journal/               while a logger is open, or after a crash
+  analysis/              what `rdmtools analyze` writes
 """
 
 from pathlib import Path
 
 FORMAT_VERSION = "1.0"
-METADATA_KEY = b"rdmtools"  # Parquet key-value metadata: JSON of the table's version, name, unit, user metadata
+
+# Parquet key-value metadata: JSON of the table's version, name, unit and the user's metadata.
+METADATA_KEY = b"rdmtools"
 
 STEP = "step"
 SAMPLE_ID = "sample_id"

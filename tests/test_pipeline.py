@@ -106,16 +106,19 @@ def test_rows_appended_later_change_nothing_earlier(cut, detrend):
     settings = rdm.AnalysisSettings(windows=(10, 20), detrend=detrend, spectrum=True)
     after, before = rdm.analyze(whole, settings), rdm.analyze(early, settings)
     last = early.steps[-1]
+    windows, alarms, ends = (
+        after.observables[after.observables["step"] <= last],
+        after.events[after.events["alarm_step"] <= last],
+        after.events[(after.events["end_step"] <= last).fillna(False)],
+    )
     pd.testing.assert_frame_equal(
         before.observables,
-        after.observables.query("step <= @last").reset_index(drop=True),
+        windows.reset_index(drop=True),
         check_exact=True,
     )
     fired = ["signal", "window", "floor_step", "alarm_step", "kind", "drift_share"]
-    pd.testing.assert_frame_equal(
-        before.events[fired], after.events.query("alarm_step <= @last")[fired].reset_index(drop=True)
-    )
-    closed = before.events.dropna(subset="end_step"), after.events.query("end_step <= @last")
+    pd.testing.assert_frame_equal(before.events[fired], alarms[fired].reset_index(drop=True))
+    closed = before.events.dropna(subset="end_step"), ends
     pd.testing.assert_frame_equal(*(table.reset_index(drop=True) for table in closed))
 
 
