@@ -14,7 +14,7 @@ import rdmtools as rdm
 from rdmtools.report import notebook_html, overview_figure, save_comparison, verdict, write_report
 from rdmtools.report.panels import decimate
 from rdmtools.report.reproduce import command, python
-from rdmtools.report.words import percent, shown
+from rdmtools.report.words import percent, power, shown, signed
 
 MOST_BYTES = 1_500_000
 HOSTILE = (
@@ -344,6 +344,11 @@ def test_shown_is_one_visible_line():
 
 
 def test_small_shares_are_not_told_as_none():
-    assert [percent(share) for share in (0.0, 1e-9, 0.031, 0.5, float("nan"))] == [
-        *("0%", "<0.1%", "3.1%", "50%", "–"),
+    assert [percent(share) for share in (0.0, 1e-9, 0.031, 0.5, 0.9999, 1.0, float("nan"))] == [
+        *("0%", "<0.1%", "3.1%", "50%", ">99.9%", "100%", "–"),
     ]
+
+
+def test_numbers_have_their_sign_digits_and_unit():
+    assert [signed(value) for value in (-76.0, -424.0, 0.2, float("nan"))] == ["−76.0", "−424", "+0.200", "–"]
+    assert (power("nats", "⁴"), power("sq. error", "²")) == ("nats⁴", "(sq. error)²")

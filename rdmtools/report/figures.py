@@ -1,9 +1,10 @@
-# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
 """What does a run look like? Observables and logged scalars over training, with the events marked.
 
 One stack of panels over one step axis: a lane of events for each window length, SHC, PR, total variance,
 autocorrelation, mean loss, scalars. Figures are matplotlib `Figure` objects, made without pyplot.
 """
+
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,7 +32,7 @@ from rdmtools.report.panels import (
     series_colour,
 )
 from rdmtools.report.svg import write_png, write_svg
-from rdmtools.report.words import counted, shown
+from rdmtools.report.words import counted, power, shown
 from rdmtools.schema import STEP
 
 WIDE_IN, NARROW_IN = 7.4, 3.7
@@ -82,9 +83,9 @@ def overview(analysis: Analysis, width_in: float = WIDE_IN, *, titled: bool = Tr
     titles = [(shown(run.name, round(12 * width_in)), "ink")] if titled else []
     stack.panel([*titles, (_event_title(analysis), "muted")], _LANE_IN * len(windows) + 0.06)
     specified = (
-        ("shc", f"SHC, spectral heat capacity ({unit}⁴)", True),
+        ("shc", f"SHC, spectral heat capacity ({power(unit, '⁴')})", True),
         ("pr", "PR, participation ratio (modes)", False),
-        ("total_variance", f"Total variance ({unit}²)", True),
+        ("total_variance", f"Total variance ({power(unit, '²')})", True),
         ("autocorrelation", "Autocorrelation at lag 1", False),
         ("mean_loss", f"Mean loss over the window ({unit})", False),
     )

@@ -1,14 +1,15 @@
-# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
 """What does a person read? One page that holds everything it shows: no script, no network, light and dark.
 
 Every word of the user's passes through `shown` and the template's escaping; only our own SVG is markup. How
 much text a cell may hold follows from how many cells there are, so that the page stays small.
 """
 
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
+
 from contextlib import suppress
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -22,7 +23,7 @@ from rdmtools.report.figures import MOST_EVENT_FIGURES, NARROW_IN, WIDE_IN, over
 from rdmtools.report.panels import COLOURS, own_style
 from rdmtools.report.svg import inline_svg
 from rdmtools.report.verdict import ENOUGH_ROWS, event_words, verdict
-from rdmtools.report.words import counted, number, percent, shown, signed
+from rdmtools.report.words import counted, number, percent, power, shown, signed
 from rdmtools.schema import SAMPLE_ID
 
 _MOST_EVENTS_LISTED = 200
@@ -116,7 +117,8 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"number": number, "percent": percent, "signed": signed}
+    filters = {"number": number, "percent": percent, "power": power, "signed": signed}
+    cast(dict[str, Any], made.filters).update(filters)
     made.tests["missing"] = lambda value: bool(pd.isna(value))
     return made
 

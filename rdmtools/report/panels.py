@@ -1,9 +1,10 @@
-# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
 """How is one panel drawn? Lines with few points, ticks that fit, text that is never markup.
 
 Figures are made of stacked panels placed by hand, in inches: nothing is measured, so the layout is the same
 with any font. Colours are roles; `svg.py` turns each into a CSS variable of the same name.
 """
+
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
 
 import math
 import os

@@ -1,9 +1,10 @@
-# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
 """How do runs look side by side? One table, one figure, one page, and the tables as files.
 
 runs.parquet  events.parquet  observables.parquet  comparison.json
 comparison.html               figures/comparison.png, .svg
 """
+
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
 
 import json
 from pathlib import Path

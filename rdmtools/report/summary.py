@@ -1,5 +1,6 @@
-# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false
 """What did an analysis find, as plain values? summary.json, and what `--json` prints."""
+
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false
 
 from collections.abc import Mapping
 from typing import Any

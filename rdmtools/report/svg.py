@@ -1,9 +1,10 @@
-# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
 """How does a figure become a file, or a part of a page? The same bytes each time: no dates, no random ids.
 
 In a page, colours become CSS variables (so that light and dark need one drawing), fonts the page's own, and
 ids get a prefix of their own, since several drawings share one document.
 """
+
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
 
 import io
 import re

@@ -1,9 +1,10 @@
-# pyright: reportUnknownArgumentType=false
 """How are the user's own words, and numbers, put before a person?
 
 Names, texts and paths come from anywhere. Characters that have no picture, or that reorder the line around
 them, become visible; what is too long is cut, visibly. Escaping is left to what writes HTML or SVG.
 """
+
+# pyright: reportUnknownArgumentType=false
 
 import math
 import unicodedata
@@ -51,14 +52,22 @@ def number(value: float) -> str:
 
 def signed(value: float) -> str:
     """Three digits with a sign; a true minus."""
-    return f"{value:+.3g}".replace("-", "−") if math.isfinite(value) else "–"
+    return f"{value:+#.3g}".rstrip(".").replace("-", "−") if math.isfinite(value) else "–"
+
+
+def power(unit: str, exponent: str) -> str:
+    """ "nats" to the "⁴" is nats⁴; of several words, (sq. error)⁴."""
+    return f"{unit}{exponent}" if unit.isalnum() else f"({unit}){exponent}"
 
 
 def percent(share: float) -> str:
     if not math.isfinite(share):
         return "–"
+    """No decimals between 10% and 99%; never "0%" or "100%" of what is only close to it."""
     if 0 < share < 0.0005:
         return "<0.1%"
+    if 0.99 < share < 1:
+        return f"{share:.1%}" if share < 0.9995 else ">99.9%"
     return f"{share:.1%}" if 0 < share < 0.1 else f"{share:.0%}"
 
 
