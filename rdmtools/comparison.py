@@ -115,6 +115,7 @@ def _named(runs: Iterable[Comparable] | Mapping[str, Comparable]) -> dict[str, C
     named: dict[str, Comparable] = {}
     for run in listed:
         name = by_path[run] if isinstance(run, Path) else _own_name(run)
+        name = name.encode(errors="replace").decode()  # a path may hold bytes that no table of text could
         count, unique = 1, name
         while unique in named:
             count += 1

@@ -66,6 +66,11 @@ def test_names_that_come_again_get_a_number():
     assert list(twice.runs["run"]) == ["event", "event (2)", "event (3)"]
 
 
+def test_names_that_are_no_text_become_text():
+    comparison = rdm.compare([runs.with_event(name="bad\udcff"), runs.without_event()])
+    assert list(comparison.runs["run"]) == ["bad?", "quiet"]
+
+
 def test_several_windows_tell_the_first_in_the_row():
     comparison = rdm.compare([runs.with_event()], windows=(30, 10))
     assert list(comparison.runs["window"]) == [30]
