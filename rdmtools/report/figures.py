@@ -83,11 +83,11 @@ def overview(analysis: Analysis, width_in: float = WIDE_IN, *, titled: bool = Tr
     titles = [(shown(run.name, round(12 * width_in)), "ink")] if titled else []
     stack.panel([*titles, (_event_title(analysis), "muted")], _LANE_IN * len(windows) + 0.06)
     specified = (
-        ("shc", f"SHC, spectral heat capacity ({power(unit, '⁴')})", True),
-        ("pr", "PR, participation ratio (modes)", False),
-        ("total_variance", f"Total variance ({power(unit, '²')})", True),
+        ("shc", f"SHC, spectral heat capacity, {power(unit, '⁴')}", True),
+        ("pr", "PR, participation ratio, modes", False),
+        ("total_variance", f"Total variance, {power(unit, '²')}", True),
         ("autocorrelation", "Autocorrelation at lag 1", False),
-        ("mean_loss", f"Mean loss over the window ({unit})", False),
+        ("mean_loss", f"Mean loss over the window, {unit}", False),
     )
     for column, title, _ in specified:
         stack.panel([(title, "ink")], _PANEL_IN * (1.4 if column == "shc" else 1))

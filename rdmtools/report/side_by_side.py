@@ -97,7 +97,7 @@ def _overview(comparison: "Comparison", width_in: float) -> Figure:
     stack.panel([*titles, *more, ("SHC, spectral heat capacity; │ alarm", "ink")], 1.4)
     specified = (
         ("total_variance", "Total variance", True),
-        ("pr", "PR, participation ratio (modes)", False),
+        ("pr", "PR, participation ratio, modes", False),
         ("mean_loss", "Mean loss over the window", False),
     )
     for _, title, _ in specified:
