@@ -17,6 +17,7 @@ from rdmtools.analysis.gram import (
     window_distances,
 )
 from rdmtools.analysis.observables import effective_rank, eigenvalues, observables, top_share
+from rdmtools.errors import ParameterError
 
 ORACLE = json.loads((Path(__file__).parent / "oracle.json").read_text())
 DETRENDS = {"constant": 0, "linear": 1}
@@ -275,6 +276,21 @@ def test_float32_losses_are_computed_in_float64():
     losses = (1000 + 1e-2 * noise(40, 6)).astype(np.float32)
     single, double = observe(losses, 10), observe(losses.astype(np.float64), 10)
     np.testing.assert_array_equal(single.shc, double.shc)
+
+
+@pytest.mark.parametrize("scale", [1e75, 1e200, 1e308])
+def test_losses_whose_fourth_powers_overflow_are_refused(scale):
+    with pytest.raises(ParameterError, match="divide the losses by a constant"):
+        observe(scale * np.random.default_rng(0).uniform(0, 1, (40, 3)), 8)
+
+
+def test_all_of_float32_is_safe():
+    largest = np.finfo(np.float32).max
+    losses = (np.random.default_rng(0).uniform(0, 1, (40, 300)) * largest).astype(np.float32)
+    found = observe(losses, 8)
+    small = observe(losses.astype(np.float64) / 2.0**100, 8)
+    np.testing.assert_allclose(found.pr, small.pr, rtol=1e-12)
+    np.testing.assert_allclose(found.shc, small.shc * 2.0**400, rtol=1e-12)
 
 
 def test_geometry_refuses_a_wrong_count():

@@ -22,8 +22,13 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Float64
 
+from rdmtools.errors import ParameterError
+
 # Rows of one product. Fewer waste the matrix unit, more compute pairs of rows that no window holds.
 PRODUCT_ROWS = 32
+
+# In loss**2. Sums of squares of distances over any window stay below what float64 holds.
+LARGEST_DISTANCE = 1e145
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,22 +54,33 @@ def row_geometry(blocks: Iterable[Float[np.ndarray, "_ samples"]], *, rows: int,
         multiple of `PRODUCT_ROWS` rows.
     rows, lags
         Rows in all blocks together, and the longest window that will be asked for.
+
+    Raises
+    ------
+    ParameterError
+        Where the losses are so large that fourth powers of their changes overflow (never in float32).
     """
     products = np.zeros((lags, rows))
     mean_loss, mean_change = np.zeros(rows), np.zeros(rows)
     stream: _DifferenceProducts | None = None
     row = 0
-    for block in blocks:
-        if stream is None:
-            stream = _DifferenceProducts(block[0], lags)
-        for start in range(0, len(block), PRODUCT_ROWS):
-            piece = block[start : start + PRODUCT_ROWS]
-            here = slice(row, row + len(piece))
-            products[:-1, here], mean_loss[here], mean_change[here] = stream.push(piece)
-            row += len(piece)
-    if stream is None or row != rows:
-        raise ValueError(f"{row} rows came, {rows} were announced")
-    _accumulate_distances(products)
+    with np.errstate(over="ignore", invalid="ignore"):  # told in words below
+        for block in blocks:
+            if stream is None:
+                stream = _DifferenceProducts(block[0], lags)
+            for start in range(0, len(block), PRODUCT_ROWS):
+                piece = block[start : start + PRODUCT_ROWS]
+                here = slice(row, row + len(piece))
+                products[:-1, here], mean_loss[here], mean_change[here] = stream.push(piece)
+                row += len(piece)
+        if stream is None or row != rows:
+            raise ValueError(f"{row} rows came, {rows} were announced")
+        _accumulate_distances(products)
+    if not products.max() < LARGEST_DISTANCE:
+        raise ParameterError(
+            f"losses change by more than {LARGEST_DISTANCE**0.5:.0e} between rows; needed less, for SHC is of "
+            "fourth powers; cut the run before it diverges, or divide the losses by a constant"
+        )
     return RowGeometry(
         distances=products, mean_loss=mean_loss, mean_change=mean_change, samples=stream.samples
     )
