@@ -78,8 +78,8 @@ def row_geometry(blocks: Iterable[Float[np.ndarray, "_ samples"]], *, rows: int,
         _accumulate_distances(products)
     if not products.max() < LARGEST_DISTANCE:
         raise ParameterError(
-            f"losses change by more than {LARGEST_DISTANCE**0.5:.0e} between rows; needed less, for SHC takes "
-            "their fourth powers; cut the run before it diverges, or divide the losses by a constant"
+            f"losses change by more than {LARGEST_DISTANCE**0.5:.0e} between rows; needed less, for SHC "
+            "takes their fourth powers; cut the run before it diverges, or divide the losses by a constant"
         )
     return RowGeometry(
         distances=products, mean_loss=mean_loss, mean_change=mean_change, samples=stream.samples
