@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from rdmtools.arguments import match_samples, scalars_table
 from rdmtools.cleaning import (
     Quality,
     Rules,
@@ -37,7 +38,7 @@ from rdmtools.errors import FormatError, ParameterError
 from rdmtools.journal import Journal, read_journal
 from rdmtools.paths import has_journal, run_files, run_names, run_paths
 from rdmtools.row_groups import ParquetPart, StoredLosses, open_whole_steps
-from rdmtools.run import Draws, Run, match_samples, scalars_table
+from rdmtools.run import Draws, Run
 from rdmtools.schema import (
     DRAW,
     DRAWS_FILE,
