@@ -84,7 +84,8 @@ def run_files(path: Path, journal: bool) -> list[Path]:
         raise FormatError(
             f"no folder {path.parent}; needed the folder of the run {path.name}; check the path"
         )
-    names = [each.name for each in path.parent.iterdir() if each.suffix != COMPANION_SUFFIX]
-    close = get_close_matches(path.name, names) or get_close_matches(path.name + LOSSES_SUFFIX, names)
+    # By stem: the suffix that all of them share would make any two names alike.
+    names = {each.stem: each.name for each in path.parent.iterdir() if each.suffix in ("", LOSSES_SUFFIX)}
+    close = [names[stem] for stem in get_close_matches(path.stem, names)]
     fix = f"did you mean {' or '.join(close)}?" if close else "check the path"
     raise FormatError(f"no file {path}; needed a Parquet file, a folder of its parts or a journal; {fix}")
