@@ -56,14 +56,18 @@ def _table(samples: Any) -> pa.Table:
             return pa.table({str(name): column(_plain(values)) for name, values in columns.items()})
         if hasattr(samples, "columns") and hasattr(samples, "__arrow_c_stream__"):
             table = pa.table(samples).replace_schema_metadata(None)
-            return table.drop_columns(
-                [name for name in table.column_names if name.startswith("__index_level_")]
-            )
+            kept = [name for name in table.column_names if not name.startswith("__index_level_")]
+            return pa.table({name: _writable(table.column(name)) for name in kept})
         return pa.table({SAMPLE_ID: column(_checked(list(_plain(samples))))})
     except (pa.ArrowException, TypeError, OverflowError, UnicodeError) as error:
         raise ParameterError(
             f"samples is no table ({error}); needed ids, their number, or columns of one length"
         ) from error
+
+
+def _writable(values: Any) -> Any:
+    """String views, which polars hands over, as strings: pyarrow 16 cannot write or cast views."""
+    return column(values.to_pylist()) if str(values.type) == "string_view" else values
 
 
 def _plain(values: Any) -> Any:
