@@ -112,9 +112,11 @@ def spectral_heat_capacity(
 ) -> Float64[np.ndarray, " windows"]:
     """Variance of the 2RDM's eigenvalues, loss**4, from sum(lam) and sum(lam**2).
 
-    All `samples` eigenvalues count, zeros included. Rounding may leave a variance just below zero where all
-    eigenvalues agree (one sample, say): that is 0. Source: arXiv:2603.29805, spectral heat capacity.
+    All `samples` eigenvalues count, zeros included. One sample has one eigenvalue, hence exactly 0; elsewhere
+    rounding may leave a variance just below zero, which is 0. Source: arXiv:2603.29805 (SHC).
     """
+    if samples == 1:
+        return np.zeros_like(trace)
     return np.maximum(square - trace * trace / samples, 0.0) / samples
 
 
