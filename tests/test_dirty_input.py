@@ -228,7 +228,7 @@ def test_options_are_checked_before_files(option):
 
 
 @given(data=st.data(), span=st.sampled_from([9, 10**12]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_the_grid_agrees_with_a_dictionary(data, span):
     """Any rows at all, by lookup table or by hashing: the last of each pair, and exact counts."""
     number = st.integers(-3, 3).map(lambda value: value * span)

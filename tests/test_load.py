@@ -147,7 +147,7 @@ def test_half_precision_is_read_exactly_null_as_nan(tmp_path, shuffled):
 
 
 @given(order=st.permutations(range(5 * 3)), group=st.integers(1, 16), words=st.booleans())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_rows_in_any_order_read_the_same(tmp_path_factory, order, group, words):
     path = tmp_path_factory.mktemp("any") / "run.parquet"
     table = tidy(WORDS[:3] if words else range(3), STEPS[:5], LOSSES[:5, :3])

@@ -85,7 +85,7 @@ class Tensor:
 # what goes in comes out
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     rows=st.lists(st.lists(st.floats(width=32), min_size=SAMPLES, max_size=SAMPLES), min_size=1, max_size=6),
     start=st.integers(-(2**62), 2**62),

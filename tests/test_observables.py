@@ -177,7 +177,7 @@ def test_an_exponential_ramp_does_not_swamp_what_came_before():
         np.testing.assert_allclose(found.shc[index], expected["shc"], rtol=1e-9)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     rows=st.integers(12, 150),
     samples=st.integers(1, 20),
@@ -208,7 +208,7 @@ def test_invariances(rows, samples, window, detrend, scale, seed):
     np.testing.assert_allclose(base.shc, identity, rtol=1e-8, atol=floor)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     rows=st.integers(20, 200),
     cut=st.integers(12, 199),

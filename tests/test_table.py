@@ -29,7 +29,7 @@ def naive(steps, values, ids) -> dict[str, list]:
     return dict(zip(("step", "sample_id", "loss"), map(list, zip(*sorted(rows), strict=True)), strict=True))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     rows=st.integers(1, 9),
     ids=st.one_of(
