@@ -1,10 +1,15 @@
 """How the tests run everywhere: shapes in annotations are checked, and no test is timed."""
 
+import os
+
 from hypothesis import HealthCheck, settings
 from jaxtyping import install_import_hook
 
 _HOOK = install_import_hook("rdmtools.analysis", "beartype.beartype")
 
-# A deadline, or a limit on the time to draw examples, would fail on a busy machine and on no other.
-settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# A deadline, or a limit on the time to draw examples, would fail on a busy machine and on no other. In CI the
+# examples are the same each time, so that a change is judged by what it changed; elsewhere they are new.
+settings.register_profile(
+    "untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize="CI" in os.environ
+)
 settings.load_profile("untimed")
