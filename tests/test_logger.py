@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -130,11 +131,11 @@ def test_close_leaves_the_run_and_its_companions_and_no_journal(path):
 
 
 def test_the_file_names_the_run(path):
-    with ProbeLogger(path, name="seed 0", unit="bits", metadata={"lr": 0.1}) as log:
+    with ProbeLogger(path, unit="bits", metadata={"lr": 0.1}) as log:
         log(0, row(0))
     with pq.ParquetFile(path) as file:
         text = file.metadata.metadata[b"rdmtools"].decode()
-    for part in ('"name": "seed 0"', '"unit": "bits"', '"metadata": {"lr": 0.1}', '"created": "20'):
+    for part in ('"name": "run"', '"unit": "bits"', '"metadata": {"lr": 0.1}', '"created": "20'):
         assert part in text
 
 
@@ -241,6 +242,7 @@ def test_a_polars_frame_says_what_the_samples_are(path):
         ({"path": "s3://bucket/run.parquet"}, "needed a local file name"),
         ({"samples": 0}, "samples is 0; needed at least 1"),
         ({"samples": []}, "samples is empty"),
+        ({"samples": {"a", "b"}}, "samples is a set, which has no order"),
         ({"samples": "abc"}, "text 'abc'"),
         ({"samples": [1, 1, 2]}, "3 sample ids, 2 of them distinct"),
         ({"samples": [1, "a"]}, "of type int, str; needed all int or all str"),
@@ -272,7 +274,7 @@ def test_a_path_that_cannot_be_written_raises_at_construction(tmp_path):
 
 def test_a_run_that_cannot_be_begun_leaves_nothing(path, monkeypatch):
     monkeypatch.setattr("rdmtools.logger.probe_logger.Segment", full_disk)
-    for arguments in ({"name": path}, {"samples": {"text": ["a"]}}):
+    for arguments in ({"unit": path}, {"samples": {"text": ["a"]}}):
         with pytest.raises(ParameterError, match="cannot be begun"):
             ProbeLogger(path, **arguments)
         assert list(path.parent.iterdir()) == []
@@ -293,12 +295,102 @@ def test_a_run_that_is_there_is_replaced_only_when_asked(path):
 def test_a_journal_that_is_there_is_replaced_only_when_asked(path):
     crashed = ProbeLogger(path)
     crashed(0, row(0))
-    with pytest.raises(ParameterError, match="journal already exists"):
+    with pytest.raises(ParameterError, match=r"has rows .*left in .*journal.*; choose another path"):
         ProbeLogger(path)
     assert len(journal(path).steps) == 1
     with ProbeLogger(path, overwrite=True) as log:
         log(7, row(7))
     assert table(path)["step"] == [7, 7, 7]
+
+
+def test_overwriting_ends_the_open_logger_of_the_same_process(path):
+    before = ProbeLogger(path)  # a notebook's cell, interrupted and run again
+    before(0, row(0))
+    with ProbeLogger(path, overwrite=True) as log:
+        log(7, row(7))
+        with pytest.warns(RdmtoolsWarning, match="the run is closed"):
+            before(1, row(1))
+        before.close()
+        log(8, row(8))
+    assert table(path)["step"] == [7, 7, 7, 8, 8, 8]
+    assert before.refused == {"closed": 1}
+
+
+OVERWRITING = """
+import sys, rdmtools
+try:
+    rdmtools.ProbeLogger(sys.argv[1], overwrite=sys.argv[2] == "yes")
+except rdmtools.ParameterError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("overwrite", ["yes", "no"])
+def test_a_run_that_another_process_writes_is_never_touched(path, overwrite):
+    def another() -> str:
+        done = subprocess.run(
+            [sys.executable, "-c", OVERWRITING, path, overwrite], capture_output=True, text=True, check=True
+        )
+        return done.stdout
+
+    with ProbeLogger(path) as log:
+        log(0, row(0))
+        assert f"is being written by process {os.getpid()} on" in another()
+        log(1, row(1))
+    assert table(path)["step"] == [0, 0, 0, 1, 1, 1]
+    assert (another() == "") == (overwrite == "yes")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_forked_child_cannot_overwrite_what_its_parent_writes(path):
+    with ProbeLogger(path) as log:
+        log(0, row(0))
+        if not (child := os.fork()):
+            try:
+                ProbeLogger(path, overwrite=True)
+            except ParameterError:
+                os._exit(7)
+            os._exit(0)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+        log(1, row(1))
+    assert table(path)["step"] == [0, 0, 0, 1, 1, 1]
+
+
+def test_a_journal_that_is_removed_takes_no_more_rows_and_close_says_so(path):
+    log = ProbeLogger(path)
+    log(0, row(0))
+    shutil.rmtree(companion(path))
+    with pytest.warns(RdmtoolsWarning, match="the journal was removed"):
+        log(1, row(1))
+    with ProbeLogger(path.with_name("other.parquet")) as other:
+        other(0, row(0))
+    with pytest.raises(FormatError, match="journal was removed while it was open, 1 rows with it"):
+        log.close()
+    log.close()
+    assert (log.rows, log.refused) == (1, {"write": 1})
+    assert not path.exists()
+
+
+def test_overwriting_removes_what_was_analysed_of_the_run_before(path):
+    with ProbeLogger(path) as log:
+        log(0, row(0))
+    analysis = companion(path) / "analysis"
+    analysis.mkdir(parents=True)
+    (analysis / "summary.json").write_text("{}")
+    with ProbeLogger(path, overwrite=True) as log:
+        log(0, row(0))
+    assert not analysis.exists()
+
+
+def test_a_relative_path_means_the_folder_of_the_start(tmp_path, monkeypatch):
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with ProbeLogger("run.parquet") as log:
+        os.chdir(tmp_path / "elsewhere")
+        log(0, row(0))
+    assert table(tmp_path / "run.parquet")["step"] == [0, 0, 0]
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert ProbeLogger("~/home.parquet").path == tmp_path / "home.parquet"
 
 
 FIRST_CALLS = [

@@ -27,16 +27,19 @@ from numpy.typing import NDArray
 from rdmtools.errors import FormatError, ParameterError, RdmtoolsWarning
 from rdmtools.journal import ATTEMPT_FOLDER, SEGMENT_FILE, Kind, Manifest, record_header, write_manifest
 from rdmtools.logger.conversion import about, write_tables
+from rdmtools.logger.lock import Lock, holder
 from rdmtools.logger.samples import probe_samples
 from rdmtools.logger.segment import Segment, Sync
 from rdmtools.logger.values import as_losses, as_number
 from rdmtools.schema import (
+    ANALYSIS_FOLDER,
     DRAWS_FILE,
     JOURNAL_FOLDER,
     LOSSES_SUFFIX,
     SAMPLES_FILE,
     SCALARS_FILE,
     STEP,
+    SUMMARY_FILE,
     companion,
 )
 from rdmtools.table import write_table
@@ -44,6 +47,9 @@ from rdmtools.table import write_table
 Dtype = Literal["float32", "float64"]
 _PARTS = (JOURNAL_FOLDER, SAMPLES_FILE, SCALARS_FILE, DRAWS_FILE)
 _MOST_BYTES = 1 << 31  # the most that one system call takes
+
+# Journals that loggers of this process have open.
+_OPEN: "weakref.WeakValueDictionary[Path, ProbeLogger]" = weakref.WeakValueDictionary()
 
 
 class _Refusal(ParameterError):
@@ -71,10 +77,10 @@ class ProbeLogger:
         Of the losses.
     dtype
         "float32" or "float64": how the losses are kept.
-    name
-        Of the run; the file's name unless given.
     overwrite
-        Delete a run that is already there. Without it, it is an error.
+        Delete a run that is already there, what was analysed of it too. Without it, it is an error. An open
+        logger of this process (of a notebook's cell run before) is ended; one of another process is never
+        touched: of several ranks, log from one.
     sync
         When rows reach the disk itself, against power loss: about once a "second", "always" before a call
         returns, or "never" on purpose. Against a killed process they are safe as soon as the call returns.
@@ -86,7 +92,8 @@ class ProbeLogger:
         Rows of losses accepted.
     refused : Counter[str]
         Calls not accepted, by reason: "step" (does not rise), "values" (wrong shape, not numbers), "write"
-        (the system did not take it), "closed", "fork" (not the process that opened the run).
+        (the system did not take it, or the journal was removed), "closed", "fork" (not the process that
+        opened the run).
     nonfinite : int
         Losses accepted (draws too) that were NaN or inf. They are data, and written as they are.
 
@@ -115,7 +122,6 @@ class ProbeLogger:
         metadata: Mapping[str, Any] | None = None,
         unit: str = "nats",
         dtype: Dtype = "float32",
-        name: str | None = None,
         overwrite: bool = False,
         sync: Sync = "second",
     ) -> None:
@@ -125,7 +131,7 @@ class ProbeLogger:
         self.path = _checked_path(path)
         ids, columns = probe_samples(samples)
         self._manifest = Manifest(
-            name=self.path.stem if name is None else name,
+            name=self.path.stem,
             unit=unit,
             dtype=dtype,
             samples=ids,
@@ -141,7 +147,7 @@ class ProbeLogger:
         self.nonfinite = 0
         self._accepted: Counter[Kind] = Counter()
         try:
-            _make_room([self.path, *(self._folder / part for part in _PARTS)], overwrite)
+            _make_room(self.path, overwrite)
             self._attempt.mkdir(parents=True)  # exclusively: of two processes, one gets an error
         except OSError as error:
             raise ParameterError(f"{self.path} cannot be written ({error}); choose another path") from error
@@ -150,6 +156,7 @@ class ProbeLogger:
                 write_table(self._folder / SAMPLES_FILE, columns, about=about(self._manifest))
             write_manifest(self._attempt, self._manifest)
             self._segment = Segment(self._attempt / SEGMENT_FILE, sync)
+            self._writing = Lock(self._attempt)
         except Exception as error:  # the system's, JSON's or pyarrow's
             self._remove_journal()
             raise ParameterError(
@@ -161,7 +168,9 @@ class ProbeLogger:
         self._sealed = self._closed = False
         self._pid = os.getpid()
         self._lock = threading.RLock()
-        weakref.finalize(self, self._segment.seal)  # at exit too; turning it into Parquet is left to close()
+        # At exit too; turning it into Parquet is left to close().
+        weakref.finalize(self, _end, self._segment, self._writing)
+        _OPEN[self._journal.resolve()] = self
 
     @property
     def rows(self) -> int:
@@ -199,7 +208,7 @@ class ProbeLogger:
         ------
         FormatError
             What was recorded could not be written out. The journal stays and reads as it is; `close` may be
-            called again.
+            called again. Or the journal was removed meanwhile, and the rows with it.
         """
         if os.getpid() != self._pid:
             return
@@ -207,7 +216,14 @@ class ProbeLogger:
             if self._closed:
                 return
             self._sealed = True
-            self._segment.seal()
+            removed = self._segment.removed
+            _end(self._segment, self._writing)
+            if removed:
+                self._closed = True
+                raise FormatError(
+                    f"{self.path} not written: {self._journal} was removed while it was open, "
+                    f"{self.rows} rows with it; keep others out of that folder"
+                )
             try:
                 write_tables(self.path, self._attempt, self._manifest, self._accepted)
             except Exception as error:
@@ -219,6 +235,13 @@ class ProbeLogger:
             self._remove_journal()
         if not self.rows:
             self._warn("empty", f"no losses were recorded, so {self.path} is not written; log them first")
+
+    def end_for_another(self) -> None:
+        """End this logger: another of its process overwrites the run. Harmless when closed already."""
+        if os.getpid() == self._pid:
+            with self._lock:
+                self._sealed = self._closed = True
+                _end(self._segment, self._writing)
 
     def __enter__(self) -> Self:
         return self
@@ -320,6 +343,11 @@ class ProbeLogger:
             self._folder.rmdir()  # where it is empty
 
 
+def _end(segment: Segment, writing: Lock) -> None:
+    segment.seal()
+    writing.release()
+
+
 def _scalars_payload(values: dict[str, Any]) -> bytes:
     if not values or STEP in values:
         raise ParameterError(f"scalars are named {list(values)}; needed at least one, and none named 'step'")
@@ -328,11 +356,11 @@ def _scalars_payload(values: dict[str, Any]) -> bytes:
 
 def _checked_path(path: str | os.PathLike[str]) -> Path:
     text = os.fspath(path)
-    if "://" in text or not text.endswith(LOSSES_SUFFIX) or Path(text).is_dir():
+    if "://" in text or not text.endswith(LOSSES_SUFFIX) or Path(text).expanduser().is_dir():
         raise ParameterError(
             f"path is {text!r}; needed a local file name such as 'runs/seed0{LOSSES_SUFFIX}'"
         )
-    return Path(text)
+    return Path(text).expanduser().absolute()  # the training may change its folder before close()
 
 
 def _checked_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
@@ -362,14 +390,33 @@ def _checked_step(step: Any, before: int | None, *, repeats: bool) -> int:
     return number
 
 
-def _make_room(paths: list[Path], overwrite: bool) -> None:
-    for path in paths:
-        if path.exists() and not overwrite:
+def _make_room(path: Path, overwrite: bool) -> None:
+    """Refuse what is at `path` already, or delete it where that was asked for and nobody else writes it."""
+    folder = companion(path)
+    journal = folder / JOURNAL_FOLDER
+    own = _OPEN.get(journal.resolve())
+    if overwrite and own is not None:
+        own.end_for_another()
+    for attempt in journal.glob("*/"):
+        if (who := holder(attempt)) is not None and (own is None or overwrite):
             raise ParameterError(
-                f"{path} already exists; choose another path, or overwrite=True to delete that run"
+                f"{path} is being written by {who}; needed a path of its own for each logger: "
+                "choose another, or of several ranks log from one"
             )
-    for path in paths:
-        if path.is_dir():
-            shutil.rmtree(path)
+    if journal.exists() and not overwrite:
+        raise ParameterError(
+            f"{path} has rows that a logger left in {journal}, which read as they are; "
+            "choose another path to go on, or overwrite=True to delete that run"
+        )
+    there = [found for found in (path, *(folder / part for part in _PARTS)) if found.exists()]
+    if there and not overwrite:
+        raise ParameterError(
+            f"{there[0]} already exists; choose another path, or overwrite=True to delete that run"
+        )
+    if (folder / ANALYSIS_FOLDER / SUMMARY_FILE).exists():
+        there.append(folder / ANALYSIS_FOLDER)
+    for found in there:
+        if found.is_dir():
+            shutil.rmtree(found)
         else:
-            path.unlink(missing_ok=True)
+            found.unlink()

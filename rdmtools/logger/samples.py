@@ -6,6 +6,7 @@ Tables are taken from any library by the Arrow C interface, so that none of them
 # pyright: reportUnknownParameterType=false
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any, cast
 
 import numpy as np
@@ -50,6 +51,8 @@ def probe_samples(samples: Any) -> tuple[int | list[int] | list[str] | None, Any
 def _table(samples: Any) -> pa.Table:
     if isinstance(samples, str | bytes):
         raise ParameterError(f"samples is the text {samples!r}; needed ids, their number or a table")
+    if isinstance(samples, AbstractSet):
+        raise ParameterError("samples is a set, which has no order; needed the order of the losses: a list")
     try:
         if isinstance(samples, Mapping):
             columns = cast(Mapping[Any, Any], samples)

@@ -42,7 +42,10 @@ class Segment:
         if self._fd is None:
             raise OSError("the segment is sealed")
         self._take_back(self._fd)
-        start, length = os.lseek(self._fd, 0, os.SEEK_END), len(header) + len(payload)
+        before = os.fstat(self._fd)
+        if not before.st_nlink:
+            raise OSError("the journal was removed")
+        start, length = before.st_size, len(header) + len(payload)
         try:
             if (written := _write(self._fd, header, payload)) != length:
                 raise OSError(f"{written} of {length} bytes written; is the disk full?")
@@ -57,6 +60,11 @@ class Segment:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._keep_syncing, name="rdmtools-sync", daemon=True)
                 self._thread.start()
+
+    @property
+    def removed(self) -> bool:
+        """Whether somebody deleted the file while it was open, and all that was written with it."""
+        return self._fd is not None and not os.fstat(self._fd).st_nlink
 
     def flush(self) -> None:
         """Put every record on disk before returning. Raises OSError where that fails."""
