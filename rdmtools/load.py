@@ -36,7 +36,7 @@ from rdmtools.cleaning import (
 from rdmtools.columns import check_mapping, find_columns, integers, tidy_rows
 from rdmtools.errors import FormatError, ParameterError
 from rdmtools.journal import Journal, read_journal
-from rdmtools.paths import has_journal, run_files, run_names, run_paths
+from rdmtools.paths import has_journal, local_path, run_files, run_names, run_paths
 from rdmtools.row_groups import ParquetPart, StoredLosses, open_whole_steps
 from rdmtools.run import Draws, Run
 from rdmtools.schema import (
@@ -98,7 +98,7 @@ def read_run(
     """
     rules = Rules(missing=missing, nonfinite=nonfinite, duplicates=duplicates)
     check_mapping(columns)
-    path = Path(path)
+    path = local_path(path)
     journal = _journal(path)  # first: a logger that closes meanwhile writes the file before it removes this
     parts = [ParquetPart.open(file) for file in run_files(path, journal is not None)]
     _refuse_many_runs(path, parts)

@@ -4,35 +4,64 @@ A path means ``run.parquet``; beside it lies its companion folder, ``run.rdm``, 
 """
 
 import glob
+import os
 from collections.abc import Iterable
 from difflib import get_close_matches
 from fnmatch import fnmatch
 from pathlib import Path
 
-from rdmtools.errors import FormatError
+from rdmtools.errors import FormatError, ParameterError
 from rdmtools.journal import MANIFEST_FILE
 from rdmtools.schema import COMPANION_SUFFIX, JOURNAL_FOLDER, LOSSES_SUFFIX
 
+_COMPANION = "{folder} is a companion folder; needed the run: {run}"
+
+
+def local_path(path: str | Path) -> Path:
+    """`path` with a name and without ``~``. Raises ParameterError where it can be no run on this machine."""
+    if not isinstance(path, str | os.PathLike) or not str(path):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ParameterError(f"path is {path!r}; needed that of a run, such as 'run{LOSSES_SUFFIX}'")
+    if "://" in str(path):
+        raise ParameterError(f"path is {str(path)!r}; needed a file on this machine: copy it here first")
+    local = Path(path).expanduser()
+    named = local if local.name not in ("", "..") else local.resolve()
+    if not named.name:
+        raise ParameterError(f"path is {str(path)!r}; needed a run or a folder of the parts of one")
+    return named
+
 
 def run_paths(paths: Iterable[str | Path]) -> list[Path]:
-    """Paths of the runs that paths and globs name, each once. Raises FormatError where one names none."""
-    found: dict[Path, None] = {}
-    for given in paths:
-        matches = (
-            [Path(given)] if Path(given).exists() or not glob.has_magic(str(given)) else _expanded(str(given))
-        )
-        runs = [run for match in matches if (run := _run_of(match)) is not None]
+    """Paths of the runs that paths and globs name, each once, however it is written.
+
+    Raises FormatError where one names none, ParameterError where one can be no path.
+    """
+    found: dict[Path, Path] = {}
+    companions: list[Path] = []
+    for given in map(local_path, paths):
+        matches = [given] if given.exists() or not glob.has_magic(str(given)) else _expanded(str(given))
         if not matches:
             raise FormatError(
                 f"no run matches {given}; needed at least one; check the pattern and the folder"
             )
-        found |= dict.fromkeys(runs)
-    return list(found)
+        for match in matches:
+            if (run := _run_of(match)) is not None:
+                found.setdefault(run.resolve(), run)
+            elif match == given:
+                companions.append(match)
+    for folder in companions:  # `analyze *` names them beside their runs, and that is fine
+        if _run(folder).resolve() not in found:
+            raise FormatError(_COMPANION.format(folder=folder, run=_run(folder)))
+    return list(found.values())
 
 
 def run_names(paths: list[Path]) -> list[str]:
-    """Names of runs: each the shortest tail of its path that no other shares, without the suffix."""
-    tails = [path.resolve().with_name(_stem(path)).parts for path in paths]
+    """Names of distinct runs: each the shortest tail of its path that no other shares, without the suffix."""
+    whole = [Path(os.path.abspath(path)) for path in paths]
+    short = [path.with_name(path.name.removesuffix(LOSSES_SUFFIX)) for path in whole]
+    # A file and a folder of parts, x.parquet and x, differ in the suffix alone.
+    tails = [
+        (path if short.count(stem) > 1 else stem).parts[1:] for path, stem in zip(whole, short, strict=True)
+    ]
 
     def name(parts: tuple[str, ...]) -> str:
         same = [other for other in tails if other[-1] == parts[-1]]
@@ -42,10 +71,6 @@ def run_names(paths: list[Path]) -> list[str]:
         return "/".join(parts[-depth:])
 
     return [name(parts) for parts in tails]
-
-
-def _stem(path: Path) -> str:
-    return path.resolve().name.removesuffix(LOSSES_SUFFIX)
 
 
 def _expanded(pattern: str) -> list[Path]:
@@ -59,8 +84,13 @@ def _run_of(path: Path) -> Path | None:
     """`path`, or of a companion folder the run whose journal it holds, None if it holds none."""
     if path.suffix != COMPANION_SUFFIX:
         return path
-    folder = path.with_suffix("")
-    return (folder if folder.is_dir() else path.with_suffix(LOSSES_SUFFIX)) if has_journal(path) else None
+    return _run(path) if has_journal(path) else None
+
+
+def _run(companion: Path) -> Path:
+    """The run that a companion folder belongs to: a folder of parts, or else a file."""
+    folder = companion.with_suffix("")
+    return folder if folder.is_dir() else companion.with_suffix(LOSSES_SUFFIX)
 
 
 def has_journal(folder: Path) -> bool:
@@ -70,7 +100,7 @@ def has_journal(folder: Path) -> bool:
 def run_files(path: Path, journal: bool) -> list[Path]:
     """The Parquet files of the run at `path`; none where all there is is a journal."""
     if path.suffix == COMPANION_SUFFIX:
-        raise FormatError(f"{path} is a companion folder; needed the run: {path.with_suffix(LOSSES_SUFFIX)}")
+        raise FormatError(_COMPANION.format(folder=path, run=_run(path)))
     if path.is_dir():
         files = sorted(each for each in path.glob("*" + LOSSES_SUFFIX) if each.name[0] not in "._")
         if not (files or journal):

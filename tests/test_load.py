@@ -16,9 +16,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rdmtools.errors import FormatError
+from rdmtools.errors import FormatError, ParameterError
 from rdmtools.journal import Kind, Manifest, record_header, write_manifest
 from rdmtools.load import read_run, read_runs
+from rdmtools.paths import run_names
 from rdmtools.row_groups import RowGroup
 from rdmtools.run import Run
 from rdmtools.schema import METADATA_KEY
@@ -326,6 +327,51 @@ def test_runs_are_named_by_what_tells_them_apart(tmp_path, monkeypatch):
     assert [run.name for run in read_runs("other.parquet")] == ["other"]
     with pytest.raises(FormatError, match="no run matches x"):
         read_runs("x*.parquet")
+
+
+def test_a_run_given_twice_is_one_and_no_name_reaches_the_root(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    pq.write_table(tidy(), "run.parquet")
+    Path("link.parquet").symlink_to("run.parquet")
+    given = ["run.parquet", tmp_path / "run.parquet", "link.parquet", "./run.parquet", "~/run.parquet"]
+    assert [run.name for run in read_runs(given)] == ["run"]
+    Path("run").mkdir()
+    pq.write_table(tidy(), "run/part.parquet")
+    assert [run.name for run in read_runs(["run.parquet", "run"])] == ["run.parquet", "run"]
+    paths = [Path("/a/x.parquet"), Path("/b/a/x.parquet"), Path("/b/y")]
+    assert run_names(paths) == ["a/x", "b/a/x", "y"]
+
+
+def test_the_folder_one_stands_in_is_a_run_too(tmp_path, monkeypatch):
+    (tmp_path / "parts").mkdir()
+    pq.write_table(tidy(), tmp_path / "parts" / "part-0.parquet")
+    monkeypatch.chdir(tmp_path / "parts")
+    assert read_run(".").name == "parts"
+    assert [run.name for run in read_runs(["../parts", "."])] == ["parts"]
+
+
+def test_a_companion_folder_alone_is_no_run(ours):
+    folder = ours.with_suffix(".rdm")
+    with pytest.raises(FormatError, match=r"run.rdm is a companion folder; needed the run: .*run\.parquet"):
+        read_runs(folder)
+    assert len(read_runs([folder, ours])) == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("", "path is ''; needed that of a run, such as 'run.parquet'"),
+        (None, "path is None; needed that of a run"),
+        (7, "path is 7; needed that of a run"),
+        ("/", "path is '/'; needed a run or a folder of the parts of one"),
+        ("s3://bucket/run.parquet", "needed a file on this machine: copy it here first"),
+    ],
+)
+def test_what_can_be_no_path_is_told(path, message):
+    for read in (read_run, lambda one: read_runs([one])):
+        with pytest.raises(ParameterError, match=message):
+            read(path)
 
 
 @pytest.mark.parametrize(
