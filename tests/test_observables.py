@@ -166,6 +166,31 @@ def test_small_noise_on_a_steep_line_keeps_its_digits_when_the_line_is_removed()
         np.testing.assert_allclose(found.pr[index], expected["pr"], rtol=1e-7)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("level", [0.0, 1.0, 300.0])
+@pytest.mark.parametrize("samples", [3, 40])
+def test_a_line_leaves_nothing_but_what_is_more_than_rounding(dtype, level, samples):
+    slopes = np.linspace(-0.02, 0.01, samples)
+    line = (level + np.arange(60)[:, None] * slopes).astype(dtype)
+    found = observe(line, 12, "linear")
+    for name in ("shc", "total_variance"):
+        np.testing.assert_array_equal(getattr(found, name), 0.0, err_msg=name)
+    assert np.all(np.isnan(found.pr))
+    assert np.all(spectra_of(line, 12, "linear") == 0)
+
+    steady = found.drift_share
+    np.testing.assert_allclose(steady, 1.0, rtol=1e-5)
+    bent = line + (20 * np.finfo(dtype).eps * max(level, 1.0) * noise(60, samples)).astype(dtype)
+    assert np.all(observe(bent, 12, "linear").shc > 0)
+
+
+def test_a_spectrum_after_a_steep_line_is_that_of_what_is_left():
+    line = np.arange(60)[:, None] * np.linspace(-3, 8, 20)
+    losses = line + 1e-7 * noise(60, 20)
+    spectra = spectra_of(losses, 12, "linear")
+    np.testing.assert_allclose(spectra.sum(axis=1), observe(losses, 12, "linear").total_variance, rtol=1e-9)
+
+
 def test_an_exponential_ramp_does_not_swamp_what_came_before():
     losses = 1e-5 * noise(80, 6)
     losses[40:] += np.exp(np.arange(40))[:, None]

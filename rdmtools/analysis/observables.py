@@ -87,9 +87,7 @@ def observables(
     drift_share = _ratio(moments.drift, moments.energy)
     if degree == 1:
         moments = _linear_moments(geometry.distances, window, moments)
-        with np.errstate(invalid="ignore"):
-            blurred = np.flatnonzero(moments.energy < SMALLEST_RESIDUAL_SHARE * moments.total_energy)
-        for start in blurred.tolist():
+        for start in _blurred(moments.energy, moments.total_energy):
             moments.replace(start, residual(rows(start, start + window), degree))
     freedom = window - 1 - degree
     samples = geometry.samples
@@ -141,11 +139,17 @@ def eigenvalues(
     for first in range(0, count, WINDOWS_AT_ONCE):
         here = min(WINDOWS_AT_ONCE, count - first)
         if geometry.samples < window:
-            block = rows(first, first + here + window - 1).astype(np.float64)
+            block = rows(first, first + here + window - 1)
             views = np.lib.stride_tricks.sliding_window_view(block, window, axis=0)  # (here, samples, window)
             solved = np.linalg.svd(residual(views.swapaxes(1, 2), degree), compute_uv=False) ** 2
         else:
-            matrices = centred_gram(window_distances(geometry.distances, window, first, here), degree)
+            apart = window_distances(geometry.distances, window, first, here)
+            matrices = centred_gram(apart, degree)
+            energy = np.trace(matrices, axis1=1, axis2=2)
+            total = apart.sum(axis=(1, 2)) / (2 * window)
+            for index in _blurred(energy, total) if degree else ():
+                field = residual(rows(first + index, first + index + window), degree)
+                matrices[index] = field @ field.T
             solved = np.maximum(np.linalg.eigvalsh(matrices)[:, ::-1], 0.0)
         spectra[first : first + here] = solved[:, :modes] / freedom
     return spectra
@@ -169,13 +173,28 @@ def residual(
 ) -> Float64[np.ndarray, "*windows w samples"]:
     """Rows of windows without each sample's polynomial trend of that degree.
 
-    The first row is taken off before the fit, so that an offset costs no digits.
+    The first row is taken off before the fit, so that an offset costs no digits. What a line leaves is 0 where
+    it is no more than the rounding of the losses to their type (or of this function, if that is coarser).
     """
-    field = window_rows.astype(np.float64) - window_rows[..., :1, :]
+    losses = window_rows.astype(np.float64)
+    field = losses - losses[..., :1, :]
     trend = trend_basis(field.shape[-2], degree)
     for _ in range(2):  # the second pass removes what rounding left of a steep trend
         field = field - trend @ (trend.T @ field)
-    return field
+    if degree == 0:
+        return field
+    rounding = max(np.finfo(window_rows.dtype).eps, 4 * np.finfo(np.float64).eps)
+    return np.where(_energy(field) > rounding**2 * _energy(losses), field, 0.0)
+
+
+def _energy(field: Float64[np.ndarray, "*windows w samples"]) -> Float64[np.ndarray, "*windows 1 1"]:
+    """Sum of squares of each window."""
+    return np.sum(field * field, axis=(-2, -1), keepdims=True)
+
+
+def _blurred(energy: Float64[np.ndarray, " windows"], total: Float64[np.ndarray, " windows"]) -> list[int]:
+    """Windows that are almost all line, to be computed from their rows: `energy` of `total` is left."""
+    return np.flatnonzero(energy < SMALLEST_RESIDUAL_SHARE * total).tolist()
 
 
 @dataclass(slots=True, kw_only=True)
