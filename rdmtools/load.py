@@ -101,9 +101,9 @@ def read_run(
     path = local_path(path)
     journal = _journal(path)  # first: a logger that closes meanwhile writes the file before it removes this
     parts = [ParquetPart.open(file) for file in run_files(path, journal is not None)]
-    _refuse_many_runs(path, parts)
     with _in(path):
-        found = [_from_files(parts, columns, rules)] if parts else []
+        _refuse_many_runs(path, parts)
+        found = [_from_files(path, parts, columns, rules)] if parts else []
         found += [_from_journal(journal)] if journal is not None else []
         losses = reduce(_merged, found)
         if not len(losses.steps):
@@ -176,21 +176,43 @@ def _refuse_many_runs(path: Path, parts: list[ParquetPart]) -> None:
     own = [part.path.name for part in parts if part.path != path and companion(part.path).is_dir()]
     names = {part.about["name"] for part in parts if "name" in part.about}
     if own or len(names) > 1:
-        one = own[0] if own else parts[0].path.name
-        raise FormatError(
-            f"{path} holds several runs, such as {one}; needed the parts of one; "
-            f"for many runs pass '{path}/*{LOSSES_SUFFIX}'"
-        )
+        raise _many_runs(path, own[0] if own else parts[0].path.name)
 
 
-def _from_files(parts: list[ParquetPart], columns: Mapping[str, str] | None, rules: Rules) -> _Losses:
+def _many_runs(folder: Path, one: str) -> ParameterError:
+    return ParameterError(
+        f"several runs in one folder, such as {one}; needed the parts of one; "
+        f"for many runs pass '{folder}/*{LOSSES_SUFFIX}'"
+    )
+
+
+def _from_files(
+    path: Path, parts: list[ParquetPart], columns: Mapping[str, str] | None, rules: Rules
+) -> _Losses:
     if (opened := open_whole_steps(parts, columns)) is not None:
         steps, ids, stored = opened
         return _Losses(steps=steps, ids=ids, stored=stored, quality=Quality())
     found = grid(joined([_tidy(part, columns) for part in parts]), rules)
+    if found.quality.order_trusted and len(parts) > 1:
+        _refuse_same_start(path, parts, columns)
     return _Losses(
         steps=found.steps, ids=found.ids, stored=StoredLosses.of(found.losses), quality=found.quality
     )
+
+
+def _refuse_same_start(path: Path, parts: list[ParquetPart], columns: Mapping[str, str] | None) -> None:
+    """Parts that disagree are restarts of one run where they begin at different steps, else several runs.
+
+    Parts that begin together but hold different samples are shards.
+    """
+    starts: dict[int, set[Any]] = {}
+    for part in parts:
+        tidy = _tidy(part, columns)
+        seen = starts.setdefault(int(tidy.steps.min()), set())
+        ids = set(tidy.named(np.unique(tidy.samples)).tolist())
+        if seen & ids:
+            raise _many_runs(path, part.path.name)
+        seen |= ids
 
 
 def _tidy(part: ParquetPart, columns: Mapping[str, str] | None) -> Tidy:

@@ -212,8 +212,32 @@ def test_parts_in_any_order_are_one_run(tmp_path):
 
 def test_a_folder_of_runs_is_not_a_run(ours, tmp_path):
     write_losses(tmp_path / "b.parquet", [(STEPS, LOSSES)], WORDS, about={"name": "b"})
-    with pytest.raises(FormatError, match=r"holds several runs, such as b.parquet; .* pass '.*/\*.parquet'"):
+    with pytest.raises(FormatError, match=r"several runs .*, such as b.parquet; .* pass '.*/\*.parquet'"):
         read_run(tmp_path)
+
+
+@pytest.mark.parametrize("row_group", [44, 7])
+def test_a_folder_of_other_writers_runs_is_not_a_run(tmp_path, row_group):
+    for seed in range(3):
+        pq.write_table(tidy(losses=LOSSES + seed), tmp_path / f"seed{seed}.parquet", row_group_size=row_group)
+    with pytest.raises(FormatError, match=r"several runs in one folder, such as seed1.parquet"):
+        read_run(tmp_path)
+
+
+def test_parts_that_restart_or_hold_other_samples_are_one_run(tmp_path):
+    table = tidy(losses=LOSSES + 1)
+    pq.write_table(table, tmp_path / "a.parquet")
+    pq.write_table(tidy().slice(12), tmp_path / "b.parquet")  # from the fourth step on, without `attempt`
+    run = read_run(tmp_path)
+    np.testing.assert_array_equal(run.losses, np.concatenate([LOSSES[:3] + 1, LOSSES[3:]]))
+    assert run.quality.order_trusted
+    first = np.isin(tidy()["sample_id"].to_numpy(), tidy()["sample_id"].to_numpy()[:2])
+    doubled = pa.concat_tables([tidy(losses=LOSSES + 1).filter(first).slice(0, 2), tidy().filter(first)])
+    pq.write_table(doubled, tmp_path / "a.parquet")
+    pq.write_table(tidy().filter(~first), tmp_path / "b.parquet")
+    run = read_run(tmp_path)
+    np.testing.assert_array_equal(run.losses, LOSSES)
+    assert run.quality.duplicates_replaced == 2
 
 
 def test_a_journal_alone_is_a_run(tmp_path):

@@ -173,8 +173,8 @@ def residual(
 ) -> Float64[np.ndarray, "*windows w samples"]:
     """Rows of windows without each sample's polynomial trend of that degree.
 
-    The first row is taken off before the fit, so that an offset costs no digits. What a line leaves is 0 where
-    it is no more than the rounding of the losses to their type (or of this function, if that is coarser).
+    The first row is taken off before the fit, so that an offset costs no digits. What a line leaves is 0
+    where it is no more than the rounding of the losses to their type (or to float64, here).
     """
     losses = window_rows.astype(np.float64)
     field = losses - losses[..., :1, :]
