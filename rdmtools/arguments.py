@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from rdmtools.cleaning import counted
 from rdmtools.errors import ParameterError
-from rdmtools.schema import SAMPLE_ID, STEP
+from rdmtools.schema import GROUP, SAMPLE_ID, STEP
 
 
 def samples_table(samples: Any, count: int) -> pd.DataFrame:
@@ -41,7 +41,19 @@ def samples_table(samples: Any, count: int) -> pd.DataFrame:
             f"samples has sample_id {ids[again].tolist()[0]!r} more than once; needed one row per sample"
         )
     table.insert(0, SAMPLE_ID, ids)
+    if GROUP in table:
+        check_groups(table[GROUP])
     return table
+
+
+def check_groups(groups: pd.Series) -> None:
+    """Raise ParameterError where a sample's group is not one value: lists and the like name no group."""
+    several = groups.map(pd.api.types.is_list_like)
+    if several.any():
+        found = groups[several].iloc[0]
+        raise ParameterError(
+            f"group of a sample is {_cut(found)}; needed one number or text for each; join them"
+        )
 
 
 def match_samples(samples: Any, ids: NDArray[Any]) -> tuple[pd.DataFrame, int]:
@@ -71,8 +83,12 @@ def scalars_table(scalars: Any) -> pd.DataFrame:
         raise ParameterError(f"scalars has columns {_listed(table)}; needed a column 'step'")
     for column in table:
         kind = table[column].dtype
-        if not (pd.api.types.is_numeric_dtype(kind) or pd.api.types.is_bool_dtype(kind)):
-            raise ParameterError(f"scalars has column {column!r} of type {kind}; needed numbers")
+        if table[column].isna().all():  # a column that was never filled has any type
+            table[column] = np.nan
+        elif not (pd.api.types.is_numeric_dtype(kind) or pd.api.types.is_bool_dtype(kind)):
+            raise ParameterError(
+                f"scalars has column {column!r} of type {kind}; needed numbers; drop it or convert it"
+            )
     if not pd.api.types.is_integer_dtype(table[STEP].dtype) or table[STEP].isna().any():
         raise ParameterError(f"scalars has steps of type {table[STEP].dtype}; needed integers, without nulls")
     table = table.sort_values(STEP, kind="stable", ignore_index=True)
@@ -138,16 +154,26 @@ def _frame(table: Any, what: str, ids: str | None = None) -> pd.DataFrame:
     elif ids and not isinstance(table, pd.DataFrame | Mapping):
         table = {ids: table}
     try:
-        return pd.DataFrame(table).reset_index(drop=True)
+        frame = pd.DataFrame(table).reset_index(drop=True)
     except (ValueError, TypeError) as error:
         raise ParameterError(
             f"{what} cannot become a table ({_one_line(error)}); pass a DataFrame"
         ) from error
+    if again := frame.columns[frame.columns.duplicated()].tolist():
+        raise ParameterError(
+            f"{what} has column {again[0]!r} twice; needed distinct names; rename or drop one"
+        )
+    return frame
 
 
 def _listed(table: pd.DataFrame) -> str:
     return ", ".join(map(str, table.columns))
 
 
-def _one_line(error: Exception) -> str:
+def _cut(value: Any) -> str:
+    text = _one_line(repr(value))
+    return text if len(text) <= 60 else text[:59] + "…"
+
+
+def _one_line(error: Exception | str) -> str:
     return " ".join(str(error).split())

@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from rdmtools.arguments import match_samples, scalars_table
+from rdmtools.arguments import check_groups, match_samples, scalars_table
 from rdmtools.cleaning import (
     Quality,
     Rules,
@@ -150,7 +150,7 @@ def read_runs(
     Companion folders are never taken for runs, but one that holds a journal stands for the run that left it.
     Names come from file names; where those collide, from the shortest path that tells them apart.
     """
-    found = run_paths([paths] if isinstance(paths, str | Path) else paths)
+    found = run_paths(paths if isinstance(paths, Iterable) and not isinstance(paths, str) else [paths])
     return [
         read_run(
             path,
@@ -267,6 +267,8 @@ def _groups(
 ) -> pd.Series:
     """The group of each of `samples`, by the column `name` of samples.parquet or of the losses."""
     if name in samples:
+        with _in(companion(path) / SAMPLES_FILE):
+            check_groups(samples[name])
         return samples[name]
     if not parts or any(name not in part.schema.names for part in parts):
         others = [*samples.columns[1:], *(parts[0].schema.names if parts else [])]
@@ -289,6 +291,8 @@ def _pairs(part: ParquetPart, columns: Mapping[str, str] | None, name: str) -> p
     pairs: list[pd.DataFrame] = []
     for group in range(part.metadata.num_row_groups):
         frame = part.read([key, name], group).to_pandas()[[key, name]].astype(object)
+        with _in(part.path):
+            check_groups(frame[name])
         pairs.append(frame.set_axis([SAMPLE_ID, GROUP], axis=1).drop_duplicates())
     return pd.concat(pairs)
 

@@ -329,6 +329,10 @@ def test_a_column_of_the_losses_can_be_the_group(tmp_path):
         FormatError, match="column 'seen' changes within sample 0; needed one value per sample"
     ):
         read_run(path, group_by="seen")
+    pq.write_table(table.append_column("tags", [[["x"]] * 44]), path, row_group_size=9)
+    with pytest.raises(FormatError, match=r"group of a sample is .*; needed one number or text"):
+        read_run(path, group_by="tags")
+    pq.write_table(table.append_column("seen", table["step"]), path, row_group_size=9)
     with pytest.raises(
         FormatError, match="no column 'sort' to group by; found step, sample_id, loss, kind, seen"
     ):

@@ -190,6 +190,15 @@ def test_losses_are_not_changed():
         ({"modes": 0}, "modes is 0; choose at least 1"),
         ({"decades": 0.0}, "decades is 0.0; choose a rise above 0"),
         ({"decades": float("nan")}, "decades is nan"),
+        ({"decades": None}, "decades is None; choose a rise above 0"),
+        ({"decades": "1"}, "decades is '1'; choose a rise above 0"),
+        ({"windows": 20}, "windows is 20; needed lengths in rows, such as windows=(10, 20)"),
+        ({"windows": "20"}, "windows is '20'; needed lengths in rows"),
+        ({"windows": ["a"]}, "window is 'a'; needed an integer"),
+        ({"window": 20.7}, "window is 20.7; needed an integer"),
+        ({"stride": "2"}, "stride is '2'; needed an integer"),
+        ({"modes": 2.5}, "modes is 2.5; needed an integer"),
+        ({"settings": 20}, "settings is 20; needed AnalysisSettings; window=20 gives a window alone"),
         ({"colour": 1}, "no setting 'colour'; there are windows, stride"),
     ],
 )
@@ -198,6 +207,17 @@ def test_settings_that_do_not_fit_are_refused(changes, message):
         rdm.analyze(runs.with_event(), **changes)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_settings_come_in_numpys_types_too():
+    found = rdm.AnalysisSettings(windows=[np.int64(9)], decades=np.float32(1.5), stride=np.int32(2))
+    assert found == rdm.AnalysisSettings(windows=(9,), stride=2)
+
+
+@pytest.mark.parametrize("run", ["run.parquet", None])
+def test_only_a_run_is_analysed(run):
+    with pytest.raises(rdm.ParameterError, match=r"needed a Run; read_run\(path\) makes one of a file"):
+        rdm.analyze(run)
 
 
 def test_repr_says_what_was_found():

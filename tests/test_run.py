@@ -74,6 +74,12 @@ def test_spacing_says_whether_rows_are_even():
     assert Run.from_arrays([3], LOSSES[:1]).spacing.even
 
 
+def test_a_column_of_scalars_that_was_never_filled_is_nan():
+    run = Run.from_arrays(STEPS, LOSSES, scalars={"step": [1, 2], "acc": [None, None], "note": [pd.NaT] * 2})
+    assert run.scalars[["acc", "note"]].isna().all(axis=None)
+    assert set(run.scalars[["acc", "note"]].dtypes) == {np.dtype(np.float64)}
+
+
 def test_scalars_come_sorted_as_floats():
     scalars = {"acc": [3, None], "step": [40, 10]}
     run = Run.from_arrays(STEPS, LOSSES, scalars=pd.DataFrame(scalars))
@@ -97,6 +103,11 @@ def test_scalars_come_sorted_as_floats():
         ({"samples": [1, 2]}, "samples has 2 rows, the losses have 7 columns"),
         ({"samples": [1, 2, 3, 4, 5, 6, 1]}, "sample_id 1 more than once"),
         ({"samples": [0.5, 2, 3, 4, 5, 6, 1]}, "sample_id of type floating; needed integers or strings"),
+        (
+            {"samples": {"group": [["a"], "b", "c", "d", "e", "f", "g"]}},
+            r"group of a sample is \['a'\]; needed one number or text",
+        ),
+        ({"samples": pd.DataFrame([[1, 2]] * 7, columns=["x", "x"])}, "samples has column 'x' twice"),
         ({"scalars": {"acc": [1.0]}}, "scalars has columns acc; needed a column 'step'"),
         (
             {"scalars": {"step": [1], "acc": ["x"]}},

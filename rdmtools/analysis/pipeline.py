@@ -4,10 +4,12 @@ run.blocks -> row_geometry -> observables -> find_rises -> events
                                                  run.rows -> window_modes
 """
 
-from collections.abc import Callable, Iterator, Sequence
+import operator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
+from numbers import Real
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pandas as pd
@@ -60,6 +62,9 @@ class AnalysisSettings:
     """Leading modes kept for each event, and eigenvalues kept for each window."""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "windows", _lengths(self.windows))
+        for name in ("stride", "modes"):
+            object.__setattr__(self, name, _integer(name, getattr(self, name)))
         if self.detrend not in DEGREES:
             raise ParameterError(f"detrend is {self.detrend!r}; choose one of {', '.join(DEGREES)}")
         shortest = DEGREES[self.detrend] + 2
@@ -78,8 +83,8 @@ class AnalysisSettings:
         for name in ("stride", "modes"):
             if getattr(self, name) < 1:
                 raise ParameterError(f"{name} is {getattr(self, name)}; choose at least 1")
-        if not 0 < self.decades < float("inf"):
-            raise ParameterError(f"decades is {self.decades}; choose a rise above 0, such as 1.5")
+        if not (isinstance(self.decades, Real) and 0 < self.decades < float("inf")):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ParameterError(f"decades is {self.decades!r}; choose a rise above 0, such as 1.5")
 
     def to_dict(self) -> dict[str, Any]:
         return {field.name: getattr(self, field.name) for field in fields(self)}
@@ -182,6 +187,10 @@ def analyze(
     >>> analyze(Run.from_arrays(10 * np.arange(120), losses, name="ramp"), window=15)
     Analysis of 'ramp': 120 rows, 7 samples, window 15, 1 event
     """
+    if not isinstance(run, Run):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ParameterError(
+            f"run is a {type(run).__name__}; needed a Run; read_run(path) makes one of a file"
+        )
     settings = _settings(settings, window, changes)
     rows, _ = run.shape
     longest = max(settings.windows)
@@ -218,6 +227,19 @@ def analyze(
     )
 
 
+def _lengths(windows: Any) -> tuple[int, ...]:
+    if isinstance(windows, str) or not isinstance(windows, Iterable):
+        raise ParameterError(f"windows is {windows!r}; needed lengths in rows, such as windows=(10, 20)")
+    return tuple(_integer("window", length) for length in cast(Iterable[Any], windows))
+
+
+def _integer(name: str, value: Any) -> int:
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise ParameterError(f"{name} is {value!r}; needed an integer") from None
+
+
 def _counted(windows: Sequence[int]) -> str:
     return f"window{'s' * (len(windows) > 1)} {', '.join(map(str, windows))}"
 
@@ -225,6 +247,10 @@ def _counted(windows: Sequence[int]) -> str:
 def _settings(
     settings: AnalysisSettings | None, window: int | None, changes: dict[str, Any]
 ) -> AnalysisSettings:
+    if not (settings is None or isinstance(settings, AnalysisSettings)):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ParameterError(
+            f"settings is {settings!r}; needed AnalysisSettings; window=20 gives a window alone"
+        )
     known = [field.name for field in fields(AnalysisSettings)]
     for name in changes:
         if name not in known:
@@ -233,8 +259,6 @@ def _settings(
         if "windows" in changes:
             raise ParameterError("both window and windows were given; give one of them")
         changes["windows"] = (window,)
-    if "windows" in changes:
-        changes["windows"] = tuple(int(length) for length in changes["windows"])
     return replace(settings or AnalysisSettings(), **changes)
 
 
