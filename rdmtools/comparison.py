@@ -4,6 +4,7 @@ Runs come as they are: analyses, runs, paths of runs, or folders that `Analysis.
 metadata become columns, so that ``compare(paths).runs.groupby("lr")`` works.
 """
 
+import glob
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -14,10 +15,18 @@ import pandas as pd
 
 from rdmtools.analysis.pipeline import Analysis, AnalysisSettings, analyze
 from rdmtools.errors import FormatError, ParameterError
+from rdmtools.journal import check_version
 from rdmtools.load import read_run
-from rdmtools.paths import run_names, run_paths
+from rdmtools.paths import local_path, run_names, run_paths
 from rdmtools.run import Run
-from rdmtools.schema import EVENTS_FILE, OBSERVABLES_FILE, SUMMARY_FILE
+from rdmtools.schema import (
+    ANALYSIS_FOLDER,
+    COMPANION_SUFFIX,
+    EVENTS_FILE,
+    LOSSES_SUFFIX,
+    OBSERVABLES_FILE,
+    SUMMARY_FILE,
+)
 
 Comparable = Analysis | Run | str | Path
 
@@ -44,7 +53,7 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Found:
+class Compared:
     """What is compared of one run, whether it was analysed now or earlier."""
 
     summary: dict[str, Any]
@@ -55,6 +64,12 @@ class _Found:
 def compare(
     runs: Iterable[Comparable] | Mapping[str, Comparable],
     settings: AnalysisSettings | None = None,
+    *,
+    columns: Mapping[str, str] | None = None,
+    missing: str = "error",
+    nonfinite: str = "error",
+    duplicates: str = "last",
+    group_by: str | None = None,
     **changes: Any,
 ) -> Comparison:
     """Tables of several runs and of their events.
@@ -63,11 +78,13 @@ def compare(
     ----------
     runs
         Analyses, runs, paths and globs of runs, or folders of saved analyses; a mapping names them. Otherwise
-        a run goes by its own name, a path by its shortest distinguishing part, and a name that comes again
-        gets a number: "run", "run (2)".
+        a run goes by its own name, a path by its shortest distinguishing part (an analysis in a companion
+        folder by that of its run), and a name that comes again gets a number: "run", "run (2)".
     settings, **changes
         As for `analyze`, for what is not analysed yet. Saved analyses keep the settings they were made with;
         the columns `window`, `detrend` and `decades` show them.
+    columns, missing, nonfinite, duplicates, group_by
+        As for `read_run`, for the paths.
 
     Raises
     ------
@@ -90,10 +107,21 @@ def compare(
     1  run 1  1       0
     2  run 2  2       0
     """
-    named = _named(runs)
-    if not named:
-        raise ParameterError("no runs to compare; name at least one")
-    found = {name: _find(name, run, settings, changes) for name, run in named.items()}
+    reading = {
+        "columns": columns,
+        "missing": missing,
+        "nonfinite": nonfinite,
+        "duplicates": duplicates,
+        "group_by": group_by,
+    }
+    named = named_runs(runs)
+    return side_by_side(
+        {name: compared(name, run, settings, reading, changes) for name, run in named.items()}
+    )
+
+
+def side_by_side(found: Mapping[str, Compared]) -> Comparison:
+    """The tables of runs by their names, at least one."""
     rows = [{"run": name, **_run_row(one)} for name, one in found.items()]
     return Comparison(
         runs=pd.DataFrame([_with_metadata(row, found[row["run"]]) for row in rows]),
@@ -102,16 +130,34 @@ def compare(
     )
 
 
-def _named(runs: Iterable[Comparable] | Mapping[str, Comparable]) -> dict[str, Comparable]:
+def named_runs(runs: Iterable[Comparable] | Mapping[str, Comparable]) -> dict[str, Comparable]:
+    """Each of `runs` by its name, at least one; globs are expanded."""
     if isinstance(runs, Mapping):
-        return dict(cast("Mapping[str, Comparable]", runs))
-    if isinstance(runs, str | Path | Run | Analysis):
-        raise ParameterError(f"one run was given, {runs!r}; needed a list of them, such as [{runs!r}]")
+        named = dict(cast("Mapping[str, Comparable]", runs))
+        for name, run in named.items():
+            _refuse_pattern(name, run)
+    elif isinstance(runs, str | Path | Run | Analysis) or not isinstance(runs, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ParameterError(f"runs is {runs!r}; needed a list of them, such as [{runs!r}]")
+    else:
+        named = _by_own_names(runs)
+    if not named:
+        raise ParameterError("no runs to compare; name at least one")
+    return named
+
+
+def _refuse_pattern(name: str, run: Comparable) -> None:
+    if isinstance(run, str | Path) and glob.has_magic(str(run)) and not local_path(run).exists():
+        raise ParameterError(
+            f"{name!r} names {str(run)!r}, a pattern; needed one run for each name; pass a pattern in a list"
+        )
+
+
+def _by_own_names(runs: Iterable[Comparable]) -> dict[str, Comparable]:
     listed: list[Comparable] = []
     for run in runs:
-        listed += run_paths([run]) if isinstance(run, str | Path) else [run]
+        listed += _paths(run) if isinstance(run, str | Path) else [run]
     paths = [run for run in listed if isinstance(run, Path)]
-    by_path = dict(zip(paths, run_names(paths), strict=True))
+    by_path = dict(zip(paths, run_names([_run_of(path) for path in paths]), strict=True))
     named: dict[str, Comparable] = {}
     for run in listed:
         name = by_path[run] if isinstance(run, Path) else _own_name(run)
@@ -124,30 +170,58 @@ def _named(runs: Iterable[Comparable] | Mapping[str, Comparable]) -> dict[str, C
     return named
 
 
+def _paths(given: str | Path) -> list[Path]:
+    """Runs and saved analyses that a path or a glob names."""
+    pattern = local_path(given)
+    matches = {Path(match) for match in glob.glob(str(pattern), recursive=True)}
+    inside = {match for match in matches if _run_of(match) != match and (match / SUMMARY_FILE).is_file()}
+    # Analyses in companion folders are meant where a pattern names nothing else, as in "runs/*.rdm/analysis".
+    return sorted(inside) if inside == matches and inside else run_paths([pattern])
+
+
+def _run_of(path: Path) -> Path:
+    """The run whose companion folder holds the analysis at `path`, else `path`."""
+    folder = path.parent
+    inside = path.name == ANALYSIS_FOLDER and folder.suffix == COMPANION_SUFFIX
+    return folder.with_suffix(LOSSES_SUFFIX) if inside else path
+
+
 def _own_name(run: Comparable) -> str:
     if isinstance(run, Analysis):
         return run.run.name
     return run.name if isinstance(run, Run) else str(run)
 
 
-def _find(name: str, run: Comparable, settings: AnalysisSettings | None, changes: dict[str, Any]) -> _Found:
-    if not isinstance(run, Analysis | Run):
-        if (Path(run) / SUMMARY_FILE).is_file():
-            return _saved(Path(run))
-        run = read_run(run, name=name)
+def compared(
+    name: str,
+    run: Comparable,
+    settings: AnalysisSettings | None,
+    reading: Mapping[str, Any],
+    changes: Mapping[str, Any],
+) -> Compared:
+    """What is compared of `run`, read and analysed where it is not yet."""
+    if not isinstance(run, Analysis | Run | str | Path):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ParameterError(f"run {name!r} is a {type(run).__name__}; needed an Analysis, a Run or a path")
+    if isinstance(run, str | Path):
+        path = local_path(run)
+        if (path / SUMMARY_FILE).is_file():
+            return _saved(path)
+        run = read_run(path, name=name, **reading)
     analysis = run if isinstance(run, Analysis) else analyze(run, settings, **changes)
-    return _Found(summary=analysis.summary(), events=analysis.events, observables=analysis.observables)
+    return Compared(summary=analysis.summary(), events=analysis.events, observables=analysis.observables)
 
 
-def _saved(folder: Path) -> _Found:
+def _saved(folder: Path) -> Compared:
     try:
-        found = _Found(
-            summary=json.loads((folder / SUMMARY_FILE).read_text(encoding="utf-8")),
+        summary = json.loads((folder / SUMMARY_FILE).read_text(encoding="utf-8"))
+        check_version(summary, folder / SUMMARY_FILE)
+        found = Compared(
+            summary=summary,
             events=pd.read_parquet(folder / EVENTS_FILE),
             observables=pd.read_parquet(folder / OBSERVABLES_FILE),
         )
-        _run_row(found)
-    except (OSError, ValueError, LookupError, TypeError) as error:
+        _with_metadata(_run_row(found), found)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise FormatError(
             f"{folder} is not a whole saved analysis ({' '.join(str(error).split())}); "
             "needed its summary, events and observables; analyse the run again"
@@ -155,7 +229,7 @@ def _saved(folder: Path) -> _Found:
     return found
 
 
-def _run_row(found: _Found) -> dict[str, Any]:
+def _run_row(found: Compared) -> dict[str, Any]:
     """Size, settings, events, and the peak of SHC with what stands beside it, in the first window length."""
     summary = found.summary
     run, settings, peak = summary["run"], summary["settings"], summary["peaks"][0]
@@ -180,17 +254,17 @@ def _run_row(found: _Found) -> dict[str, Any]:
     }
 
 
-def _events(found: _Found) -> pd.DataFrame:
+def _events(found: Compared) -> pd.DataFrame:
     """The events with the run's metadata beside each."""
     metadata = _metadata_columns(found, taken=["run", *found.events.columns])
     return found.events.assign(**{key: [value] * len(found.events) for key, value in metadata.items()})
 
 
-def _with_metadata(row: dict[str, Any], found: _Found) -> dict[str, Any]:
+def _with_metadata(row: dict[str, Any], found: Compared) -> dict[str, Any]:
     return {**row, **_metadata_columns(found, taken=list(row))}
 
 
-def _metadata_columns(found: _Found, taken: list[str]) -> dict[str, Any]:
+def _metadata_columns(found: Compared, taken: list[str]) -> dict[str, Any]:
     metadata = found.summary["run"]["metadata"]
     return {f"metadata_{key}" if key in taken else key: value for key, value in metadata.items()}
 

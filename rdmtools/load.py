@@ -36,7 +36,7 @@ from rdmtools.cleaning import (
 from rdmtools.columns import check_mapping, find_columns, integers, tidy_rows
 from rdmtools.errors import FormatError, ParameterError
 from rdmtools.journal import Journal, read_journal
-from rdmtools.paths import has_journal, local_path, run_files, run_names, run_paths
+from rdmtools.paths import has_journal, local_path, named_paths, run_files
 from rdmtools.row_groups import ParquetPart, StoredLosses, open_whole_steps
 from rdmtools.run import Draws, Run
 from rdmtools.schema import (
@@ -150,7 +150,7 @@ def read_runs(
     Companion folders are never taken for runs, but one that holds a journal stands for the run that left it.
     Names come from file names; where those collide, from the shortest path that tells them apart.
     """
-    found = run_paths(paths if isinstance(paths, Iterable) and not isinstance(paths, str) else [paths])
+    found = named_paths(paths if isinstance(paths, Iterable) and not isinstance(paths, str) else [paths])
     return [
         read_run(
             path,
@@ -161,7 +161,7 @@ def read_runs(
             group_by=group_by,
             name=name,
         )
-        for path, name in zip(found, run_names(found), strict=True)
+        for name, path in found.items()
     ]
 
 

@@ -73,6 +73,12 @@ def run_names(paths: list[Path]) -> list[str]:
     return [name(parts) for parts in tails]
 
 
+def named_paths(paths: Iterable[str | Path]) -> dict[str, Path]:
+    """`run_paths` by the names of the runs."""
+    found = run_paths(paths)
+    return dict(zip(run_names(found), found, strict=True))
+
+
 def _expanded(pattern: str) -> list[Path]:
     matches = {Path(match) for match in glob.glob(pattern, recursive=True)}
     folders = glob.glob(str(Path(pattern).with_name("*" + COMPANION_SUFFIX)), recursive=True)

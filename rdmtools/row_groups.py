@@ -243,6 +243,8 @@ def _damage(path: Path) -> Generator[None]:
 
 
 def _diagnosis(path: Path, error: Exception) -> str:
+    if isinstance(error, UnicodeEncodeError):
+        return f"{path} has a name that is not UTF-8; needed one that is: rename it"
     try:
         with path.open("rb") as file:
             head = file.read(8)

@@ -17,8 +17,8 @@ SAMPLES = Path(__file__).parents[1] / "sample_data"
 LOUD, QUIET = "deep_linear.parquet", "deep_linear_quiet.parquet"
 
 
-def rdmtools(*words, cwd):
-    environment = {**os.environ, "COLUMNS": "140", "NO_COLOR": "1"}
+def rdmtools(*words, cwd, **variables):
+    environment = {**os.environ, "COLUMNS": "140", "NO_COLOR": "1", **variables}
     return subprocess.run(
         [sys.executable, "-m", "rdmtools_cli", *map(str, words)],
         capture_output=True,
@@ -174,10 +174,20 @@ def test_what_was_repaired_is_said(tmp_path):
     assert facts["quality"]["dropped_samples"] == 1
 
 
-def test_a_bad_setting_is_one_line_and_a_bad_option_is_usage(place):
-    window = rdmtools("analyze", LOUD, "--window", 1, cwd=place)
-    assert (window.returncode, window.stderr.count("\n")) == (1, 1)
-    assert "choose at least 2" in window.stderr
+def test_bad_options_and_their_bad_values_are_usage(place):
+    for words, fix in (
+        (("analyze", LOUD, "--window", 1), "choose at least 2"),
+        (("compare", LOUD, "--decades", -1), "choose a rise above 0"),
+        (("analyze", LOUD, "--stride", 0), "choose at least 1"),
+        (("info", LOUD, "--columns", "stop=x"), "step, sample_id, loss"),
+        (("info", "s3://bucket/run.parquet"), "copy it here first"),
+    ):
+        done = rdmtools(*words, cwd=place)
+        assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+        assert fix in done.stderr
+        as_json = rdmtools(*words, "--json", cwd=place)
+        assert (as_json.returncode, as_json.stderr) == (2, "")
+        assert fix in json.loads(as_json.stdout)["error"]
     for words in (("analyze",), ("analyze", LOUD, "--detrend", "cubic"), ("nonsense",)):
         assert rdmtools(*words, cwd=place).returncode == 2
 
@@ -195,6 +205,78 @@ def test_compare_prints_a_row_a_run_and_takes_saved_analyses(place):
     assert "deep_linear_quiet" in people.stdout
 
 
+def test_compare_takes_analyses_from_companion_folders_by_the_names_of_their_runs(place):
+    rdmtools("analyze", LOUD, QUIET, "--no-report", cwd=place)
+    done = rdmtools("compare", "*.rdm/analysis", "--json", cwd=place)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [json.loads(line)["run"] for line in done.stdout.splitlines()] == [
+        "deep_linear",
+        "deep_linear_quiet",
+    ]
+
+
+def test_compare_reads_foreign_files_and_outlives_a_bad_one(place):
+    foreign = tidy().rename(columns={"loss": "nll"})
+    foreign.assign(nll=foreign["nll"].where(foreign.index != 17)).to_parquet(place / "foreign.parquet")
+    done = rdmtools(
+        *("compare", "foreign.parquet", LOUD, "--columns", "loss=nll", "--nonfinite", "drop-samples"),
+        cwd=place,
+    )
+    assert done.returncode == 1  # the other has no column nll
+    assert "foreign" in done.stdout
+    assert done.stderr.startswith("error: deep_linear.parquet: no column 'nll'")
+    assert done.stderr.count("\n") == 1
+    as_json = rdmtools("compare", LOUD, "missing.parquet", "--json", cwd=place)
+    row, error = sorted(map(json.loads, as_json.stdout.splitlines()), key=lambda each: "error" in each)
+    assert (row["run"], error["run"]) == ("deep_linear", "missing.parquet")
+
+
+def test_no_number_is_cut_on_a_narrow_terminal(tmp_path):
+    rng = np.random.default_rng(0)
+    losses = 1 + 1e-3 * rng.standard_normal((120, 6))
+    losses[60:] -= 0.01 * np.arange(60)[:, None]
+    steps, ids = np.meshgrid(10**9 + np.arange(120) * 12_345, np.arange(6), indexing="ij")
+    table = pd.DataFrame({"step": steps.ravel(), "sample_id": ids.ravel(), "loss": losses.ravel()})
+    table.assign(kind="a rather long name of a group of samples").to_parquet(tmp_path / "run.parquet")
+    words = ("run.parquet", "-w", 10, "-w", 20, "--group-by", "kind")
+    for command in ("analyze", "compare"):
+        done = rdmtools(command, *words, cwd=tmp_path, COLUMNS="50")
+        assert done.returncode == 0, done.stderr
+        alarms = pd.read_parquet(tmp_path / "run.rdm" / "analysis" / "events.parquet")["alarm_step"]
+        assert len(alarms) >= 2
+        for alarm in alarms if command == "analyze" else alarms[:1]:
+            assert str(alarm) in done.stdout
+    assert "a rather long name o" in rdmtools("analyze", *words, cwd=tmp_path, COLUMNS="50").stdout
+
+
+def test_what_users_wrote_never_steers_the_terminal(tmp_path):
+    name = "one\ntwo\x1b[31m.parquet"
+    tidy().assign(kind="\x1b[2Jred\n").to_parquet(tmp_path / name)
+    for words in (("info", name, "--group-by", "kind"), ("compare", name), ("analyze", name, "--no-report")):
+        done = rdmtools(*words, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert "\x1b" not in done.stdout
+    missing = rdmtools("info", "one\nmissing", cwd=tmp_path)
+    assert (missing.returncode, missing.stderr.count("\n")) == (1, 1)
+
+
+def test_any_terminal_prints_something(place):
+    done = rdmtools("analyze", LOUD, "--no-report", cwd=place, PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stderr) == (0, "")
+    (place / "quiet né.parquet").write_bytes((place / QUIET).read_bytes())
+    done = rdmtools("info", "quiet né.parquet", "--json", cwd=place, PYTHONIOENCODING="ascii")
+    assert json.loads(done.stdout)["run"] == "quiet né"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of any bytes exist on Linux alone")
+def test_a_name_that_is_not_utf8_is_told_as_such(place):
+    name = b"bad\xff.parquet"
+    (place / os.fsdecode(name)).write_bytes((place / QUIET).read_bytes())
+    done = rdmtools("info", os.fsdecode(name), cwd=place)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "a name that is not UTF-8; needed one that is: rename it" in done.stderr
+
+
 def test_names_from_files_never_become_markup(tmp_path):
     tidy().to_parquet(tmp_path / "[red]run :smile:[bold].parquet")
     done = rdmtools("analyze", "[red]run :smile:[bold].parquet", "--no-report", cwd=tmp_path)
@@ -209,6 +291,21 @@ def test_version_and_help():
     for command in ("analyze", "info", "compare"):
         assert command in rdmtools("--help", cwd=".").stdout
         assert "RUN" in rdmtools(command, "-h", cwd=".").stdout
+
+
+def test_an_interrupt_during_the_imports_is_quiet_too():
+    script = (
+        "import signal, sys\n"
+        "class Interrupting:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'pandas':\n"
+        "            signal.raise_signal(signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Interrupting())\n"
+        "from rdmtools_cli.main import main\n"
+        "main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
 
 
 def test_interrupted_is_130_without_a_traceback(place):

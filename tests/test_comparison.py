@@ -102,9 +102,51 @@ def test_nothing_to_compare_is_an_error(nothing):
         rdm.compare(nothing)
 
 
-def test_a_single_run_is_not_a_list():
+@pytest.mark.parametrize("one", [runs.with_event(), "run.parquet", 5])
+def test_a_single_run_is_not_a_list(one):
     with pytest.raises(rdm.ParameterError, match="needed a list"):
-        rdm.compare(runs.with_event())
+        rdm.compare(one)
+
+
+def test_what_is_no_run_is_named_by_its_type(tmp_path):
+    with pytest.raises(rdm.ParameterError, match="run '1' is a int; needed an Analysis, a Run or a path"):
+        rdm.compare([1, 2])
+    with pytest.raises(rdm.ParameterError, match=r"'all' names 'runs/\*.parquet', a pattern; needed one run"):
+        rdm.compare({"all": "runs/*.parquet"})
+
+
+def test_analyses_in_companion_folders_go_by_the_names_of_their_runs(tmp_path):
+    for seed in ("a/run", "b/run"):
+        rdm.analyze(runs.with_event()).save(tmp_path / f"{seed}.rdm" / "analysis", report=False)
+    comparison = rdm.compare([str(tmp_path / "*" / "*.rdm" / "analysis")])
+    assert list(comparison.runs["run"]) == ["a/run", "b/run"]
+
+
+def test_paths_are_read_as_asked(tmp_path):
+    run = runs.without_event()
+    tidy = pd.DataFrame(run.losses, index=run.steps).stack().rename_axis(["step", "idx"]).rename("loss")
+    tidy.iloc[7] = float("nan")
+    tidy.reset_index().to_parquet(tmp_path / "run.parquet")
+    path = tmp_path / "run.parquet"
+    row = rdm.compare([path], columns={"sample_id": "idx"}, nonfinite="drop-samples").runs.iloc[0]
+    assert row["samples"] == run.shape[1] - 1
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"format": "2.0"}, "has format 2.0, this release reads up to 1"),
+        ({"run": {"metadata": [1]}}, "not a whole saved analysis"),
+    ],
+)
+def test_a_summary_from_elsewhere_or_later_is_told(tmp_path, change, message):
+    folder = rdm.analyze(runs.with_event()).save(tmp_path / "saved", report=False)
+    summary = json.loads((folder / "summary.json").read_text())
+    for key, value in change.items():
+        summary[key] = {**summary[key], **value} if isinstance(value, dict) else value
+    (folder / "summary.json").write_text(json.dumps(summary))
+    with pytest.raises(rdm.FormatError, match=message):
+        rdm.compare([folder])
 
 
 def test_half_a_saved_analysis_is_an_error(tmp_path):

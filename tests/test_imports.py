@@ -41,7 +41,7 @@ ALLOWED = {
         "analysis.description",
         "report",
     },
-    "comparison": {"load", "paths", "run", "analysis.pipeline"},
+    "comparison": {"journal", "load", "paths", "run", "analysis.pipeline"},
     "report": {"run", "analysis.pipeline", "comparison"},
 }
 

@@ -1,22 +1,29 @@
 """`rdmtools analyze`: runs -> events on the screen, tables and a report on disk."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import pandas as pd
 import typer
-from rich.table import Table
 from rich.text import Text
 
 from rdmtools.analysis.pipeline import Analysis, AnalysisSettings
 from rdmtools.analysis.pipeline import analyze as analyze_run
-from rdmtools.errors import RdmtoolsError
 from rdmtools.load import read_run
-from rdmtools.paths import run_names, run_paths
+from rdmtools.paths import named_paths
 from rdmtools.report import save
 from rdmtools.report.words import shown
 from rdmtools_cli import options
-from rdmtools_cli.console import OUT, one_line_errors, patient_progress, print_error, print_json
+from rdmtools_cli.console import (
+    OUT,
+    Column,
+    all_done,
+    one_line_errors,
+    patient_progress,
+    print_json,
+    print_table,
+)
 from rdmtools_cli.options import DEFAULTS
 
 
@@ -43,8 +50,8 @@ def analyze(
 
     Results go to RUN.rdm/analysis/, or to --out DIR (DIR/NAME for several runs).
     """
-    reading = options.reading(columns, group_by, missing, nonfinite, duplicates)
     with one_line_errors(as_json):
+        reading = options.reading(columns, group_by, missing, nonfinite, duplicates)
         settings = AnalysisSettings(
             windows=tuple(window),
             stride=stride,
@@ -53,22 +60,18 @@ def analyze(
             decades=decades,
             modes=modes,
         )
-        paths = run_paths(runs)
-    failed = False
-    for path, name in zip(paths, run_names(paths), strict=True):
-        try:
-            with patient_progress(f"reading {name}") as progress:
-                analysis = analyze_run(read_run(path, name=name, **reading), settings, progress=progress)
-            folder = save(analysis, out if out is None or len(paths) == 1 else out / name, report=report)
-        except RdmtoolsError as error:
-            print_error(error, str(path), as_json)
-            failed = True
-            continue
+        paths = named_paths(runs)
+
+    def work(name: str, path: Path) -> None:
+        with patient_progress(f"reading {name}") as progress:
+            analysis = analyze_run(read_run(path, name=name, **reading), settings, progress=progress)
+        folder = save(analysis, out if out is None or len(paths) == 1 else out / name, report=report)
         if as_json:
             print_json(analysis.summary())
         else:
             _print_analysis(analysis, folder, report)
-    if failed:
+
+    if not all_done(paths, work, as_json):
         raise typer.Exit(1)
 
 
@@ -89,41 +92,46 @@ def _print_analysis(analysis: Analysis, folder: Path, report: bool) -> None:
     first, *told, last = summary["verdict"].splitlines()
     OUT.print(Text(first))
     if len(analysis.events):  # the table tells compactly what the verdict says in sentences
-        OUT.print(_events_table(analysis))
+        _print_events(analysis)
         told = []
     OUT.print(Text("\n".join([*told, last])))
     OUT.print(
-        Text(f"{'report' if report else 'tables'}: {folder / 'report.html' if report else folder}"),
+        Text(
+            f"{'report' if report else 'tables'}: {shown(folder / 'report.html' if report else folder, 4096)}"
+        ),
         soft_wrap=True,
     )
 
 
-def _events_table(analysis: Analysis) -> Table:
-    """One line an event, within 80 columns: shares are of the top mode and of the probe samples."""
-    table = Table(box=None, pad_edge=False, collapse_padding=True, header_style="dim")
+def _print_events(analysis: Analysis) -> None:
+    """One line an event; shares are of the top mode and of the probe samples."""
+    events = [
+        {str(key): value for key, value in event.items()} for event in analysis.events.to_dict("records")
+    ]
+
+    def column(heading: str, cell: Callable[[dict[str, Any]], Any], **how: Any) -> Column:
+        return Column(heading, [str(cell(event)) for event in events], **how)
+
     several = len(analysis.settings.windows) > 1
-    numbers = ["#", *(["window"] if several else []), "alarm", "peak", "end", "decades", "PR"]
-    for heading in numbers:
-        table.add_column(heading, justify="right", no_wrap=True)
-    for heading in ("kind", "losses", "group"):
-        table.add_column(heading, no_wrap=True)
-    for heading in ("mode/probe", "samples"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for event in analysis.events.to_dict("records"):
-        grouped = not pd.isna(event["top_group"])
-        shares = f"{event['top_group_share']:.0%}/{event['top_group_sample_share']:.0%}" if grouped else "–"
-        table.add_row(
-            str(event["event"]),
-            *([str(event["window"])] if several else []),
-            str(event["alarm_step"]),
-            str(event["peak_step"]),
-            "open" if pd.isna(event["end_step"]) else str(event["end_step"]),
-            f"{event['rise_decades']:.1f}",
-            f"{event['pr_at_peak']:.1f}",
-            event["kind"],
-            event["direction"],
-            Text(shown(event["top_group"], 40) if grouped else "–"),
-            shares,
-            str(event["samples_90"]),
-        )
-    return table
+    print_table(
+        [
+            column("#", lambda event: event["event"], right=True),
+            *([column("window", lambda event: event["window"], right=True)] if several else []),
+            column("alarm", lambda event: event["alarm_step"], right=True),
+            column("peak", lambda event: event["peak_step"], right=True),
+            column("end", lambda e: "open" if pd.isna(e["end_step"]) else e["end_step"], right=True),
+            column("decades", lambda event: f"{event['rise_decades']:.1f}", right=True),
+            column("PR", lambda event: f"{event['pr_at_peak']:.1f}", right=True),
+            column("kind", lambda event: event["kind"]),
+            column("losses", lambda event: event["direction"]),
+            column("group", lambda event: shown(event["top_group"], 40) or "–", narrowest=20),
+            column("mode/probe", _shares, right=True),
+            column("samples", lambda event: event["samples_90"], right=True),
+        ]
+    )
+
+
+def _shares(event: dict[str, Any]) -> str:
+    if pd.isna(event["top_group"]):
+        return "–"
+    return f"{event['top_group_share']:.0%}/{event['top_group_sample_share']:.0%}"

@@ -5,15 +5,14 @@ from typing import Annotated, Any
 
 import pandas as pd
 import typer
-from rich.table import Table
 from rich.text import Text
 
 from rdmtools.analysis.pipeline import AnalysisSettings
-from rdmtools.comparison import Comparison
-from rdmtools.comparison import compare as compare_runs
-from rdmtools.report import plain_records
+from rdmtools.comparison import Comparable, Compared, Comparison, compared, named_runs, side_by_side
+from rdmtools.report import plain_records, save_comparison
+from rdmtools.report.words import is_missing, shown
 from rdmtools_cli import options
-from rdmtools_cli.console import OUT, one_line_errors, print_json
+from rdmtools_cli.console import OUT, Column, all_done, one_line_errors, print_json, print_table
 from rdmtools_cli.options import DEFAULTS
 
 
@@ -25,6 +24,11 @@ def compare(
     detrend: options.Detrending = options.DETREND,
     decades: options.Decades = DEFAULTS.decades,
     out: options.Out = None,
+    columns: options.Columns = None,
+    group_by: options.GroupBy = None,
+    missing: options.Missing = options.Drop.error,
+    nonfinite: options.Nonfinite = options.Drop.error,
+    duplicates: options.OnDuplicates = options.Duplicates.last,
     as_json: options.Json = False,
 ) -> None:
     """One row a run: its events, its largest rise, SHC and total variance at its peak, its metadata.
@@ -33,36 +37,51 @@ def compare(
     the settings they were made with.
     """
     with one_line_errors(as_json):
+        reading = options.reading(columns, group_by, missing, nonfinite, duplicates)
         settings = AnalysisSettings(windows=tuple(window), detrend=detrend.value, decades=decades)
-        comparison = compare_runs(runs, settings)
-        page = None if out is None else _save(comparison, out)
+        named = named_runs(runs)
+    found: dict[str, Compared] = {}
+
+    def work(name: str, run: Comparable) -> None:
+        found[name] = compared(name, run, settings, reading, {})
+
+    done = all_done(named, work, as_json)
+    if found:
+        comparison = side_by_side(found)
+        with one_line_errors(as_json):
+            page = None if out is None else save_comparison(comparison, out)
+        _print(comparison, page, as_json)
+    if not done:
+        raise typer.Exit(1)
+
+
+def _print(comparison: Comparison, page: Path | None, as_json: bool) -> None:
     if as_json:
         for record in plain_records(comparison.runs):
             print_json(record)
         return
     _print_runs(comparison.runs)
     if page is not None:
-        OUT.print(Text(f"page: {page}"), soft_wrap=True)
+        OUT.print(Text(f"page: {shown(page, 4096)}"), soft_wrap=True)
 
 
 def _print_runs(frame: pd.DataFrame) -> None:
     """A row a run; columns that are the same for all runs are told once, above the table."""
     same = [name for name in frame.columns if name != "run" and len(frame) > 1 and _constant(frame[name])]
     if same:
-        shared = ", ".join(f"{name} {_cell(frame[name].iloc[0])}" for name in same)
+        shared = ", ".join(f"{shown(name)} {_cell(frame[name].iloc[0])}" for name in same)
         OUT.print(Text(f"all runs: {shared}", "dim"))
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    shown = [name for name in frame.columns if name not in same]
-    for name in shown:
-        numeric = pd.api.types.is_numeric_dtype(frame[name].dtype)
-        heading = str(name).replace("_", " ")
-        # Headings wrap between words; what stands below them does not.
-        widest = max(map(len, [*heading.split(), *map(_cell, frame[name])]))
-        table.add_column(Text(heading), justify="right" if numeric else "left", min_width=widest)
-    for record in frame[shown].to_dict("records"):
-        table.add_row(*(Text(_cell(value)) for value in record.values()))
-    needed = OUT.measure(table).minimum  # a narrow terminal wraps the lines: no column is cut off
-    OUT.print(table, width=max(OUT.width, needed), crop=False, no_wrap=True, overflow="ignore")
+    print_table(
+        [
+            Column(
+                shown(name).replace("_", " "),
+                [_cell(value) for value in frame[name]],
+                right=pd.api.types.is_numeric_dtype(frame[name].dtype),
+            )
+            for name in frame.columns
+            if name not in same
+        ]
+    )
 
 
 def _constant(column: pd.Series) -> bool:
@@ -70,12 +89,6 @@ def _constant(column: pd.Series) -> bool:
 
 
 def _cell(value: Any) -> str:
-    if value is None or (pd.api.types.is_scalar(value) and pd.isna(value)):
+    if is_missing(value):
         return "–"
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
-
-
-def _save(comparison: Comparison, out: Path) -> Path:
-    from rdmtools.report import save_comparison
-
-    return save_comparison(comparison, out)
+    return f"{value:.3g}" if isinstance(value, float) else shown(value, 60)

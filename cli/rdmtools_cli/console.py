@@ -3,17 +3,22 @@
 import json
 import sys
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 import typer
+from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
 from rich.text import Text
 
-from rdmtools.errors import RdmtoolsError
+from rdmtools.errors import ParameterError, RdmtoolsError
+from rdmtools.report.words import shown
+
+Given = TypeVar("Given")
 
 # Names and numbers come from the user's files: never markup, emoji codes or highlighting.
 OUT = Console(highlight=False, emoji=False)
@@ -25,7 +30,7 @@ PATIENCE_S = 1.0
 
 def print_json(value: dict[str, Any]) -> None:
     """One JSON object on one line of stdout."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, allow_nan=False) + "\n")
+    sys.stdout.write(json.dumps(value, allow_nan=False) + "\n")
 
 
 def print_error(error: RdmtoolsError, run: str | None, as_json: bool) -> None:
@@ -34,17 +39,58 @@ def print_error(error: RdmtoolsError, run: str | None, as_json: bool) -> None:
         print_json({"run": run, "error": str(error), "kind": type(error).__name__})
     else:
         prefix = f"{run}: " if run is not None and run not in str(error) else ""
-        ERR.print(Text.assemble(("error: ", "bold red"), prefix + str(error)), soft_wrap=True)
+        line = shown(prefix + str(error), 4096)  # a file's name may hold a line break
+        ERR.print(Text.assemble(("error: ", "bold red"), line), soft_wrap=True)
 
 
 @contextmanager
 def one_line_errors(as_json: bool) -> Generator[None]:
-    """Turn what rdmtools raises into one line and exit code 1."""
+    """Turn what rdmtools raises into one line and exit code 1, or 2 where an argument does not fit."""
     try:
         yield
     except RdmtoolsError as error:
         print_error(error, None, as_json)
-        raise typer.Exit(1) from None
+        raise typer.Exit(2 if isinstance(error, ParameterError) else 1) from None
+
+
+def all_done(runs: Mapping[str, Given], work: Callable[[str, Given], None], as_json: bool) -> bool:
+    """Do the `work` on each run by its name; a bad run is told in one line, and the rest are done."""
+    failed = False
+    for name, run in runs.items():
+        try:
+            work(name, run)
+        except RdmtoolsError as error:
+            print_error(error, str(run), as_json)
+            failed = True
+    return not failed
+
+
+class Column(NamedTuple):
+    """One column of a printed table."""
+
+    heading: str
+    cells: Sequence[str]
+    right: bool = False
+    narrowest: int | None = None
+    """Characters to which a narrow terminal may cut its cells, visibly; None where it must not."""
+
+
+def print_table(columns: Sequence[Column]) -> None:
+    """A table to stdout; where it is wider than the terminal the lines go on, for no number is ever cut."""
+    table = Table(box=None, pad_edge=False, collapse_padding=True, header_style="dim")
+    for column in columns:
+        # Headings wrap between words; what stands below them does not.
+        widest = max(map(cell_len, [*column.heading.split(), *column.cells]))
+        table.add_column(
+            Text(column.heading),
+            justify="right" if column.right else "left",
+            min_width=widest if column.narrowest is None else min(widest, column.narrowest),
+            no_wrap=column.narrowest is not None,
+        )
+    for cells in zip(*(column.cells for column in columns), strict=True):
+        table.add_row(*map(Text, cells))
+    needed = OUT.measure(table).minimum
+    OUT.print(table, width=max(OUT.width, needed), crop=False, no_wrap=True, overflow="ignore")
 
 
 @contextmanager

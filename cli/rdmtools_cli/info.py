@@ -1,17 +1,18 @@
 """`rdmtools info`: what is in a run, and what is wrong with it."""
 
+from pathlib import Path
 from typing import Any
 
 import typer
 from rich.table import Table
 from rich.text import Text
 
-from rdmtools.errors import RdmtoolsError
 from rdmtools.load import read_run
-from rdmtools.paths import run_names, run_paths
+from rdmtools.paths import named_paths
+from rdmtools.report.words import shown
 from rdmtools.run import Run
 from rdmtools_cli import options
-from rdmtools_cli.console import OUT, one_line_errors, print_error, print_json
+from rdmtools_cli.console import OUT, all_done, one_line_errors, print_json
 
 
 def info(
@@ -24,22 +25,18 @@ def info(
     as_json: options.Json = False,
 ) -> None:
     """What is in a run, and what is wrong with it."""
-    reading = options.reading(columns, group_by, missing, nonfinite, duplicates)
     with one_line_errors(as_json):
-        paths = run_paths(runs)
-    failed = False
-    for path, name in zip(paths, run_names(paths), strict=True):
-        try:
-            facts = _facts(read_run(path, name=name, **reading))
-        except RdmtoolsError as error:
-            print_error(error, str(path), as_json)
-            failed = True
-            continue
+        reading = options.reading(columns, group_by, missing, nonfinite, duplicates)
+        paths = named_paths(runs)
+
+    def work(name: str, path: Path) -> None:
+        facts = _facts(read_run(path, name=name, **reading))
         if as_json:
             print_json(facts)
         else:
             _print_facts(facts)
-    if failed:
+
+    if not all_done(paths, work, as_json):
         raise typer.Exit(1)
 
 
@@ -74,15 +71,16 @@ def _print_facts(facts: dict[str, Any]) -> None:
     table.add_column(style="dim")
     table.add_column(overflow="fold")
     rows = {
-        "run": facts["run"],
-        "file": facts["source"] or "–",
+        "run": shown(facts["run"]),
+        "file": shown(facts["source"], 4096) or "–",
         "rows": f"{facts['rows']}, steps {facts['first_step']} to {facts['last_step']}, {facts['spacing']}",
         "samples": str(facts["samples"]),
-        "groups": ", ".join(f"{name} ({count})" for name, count in facts["groups"].items()) or "none",
-        "columns": ", ".join(facts["sample_columns"]),
-        "scalars": ", ".join(facts["scalars"]) or "none",
-        "losses": f"{facts['loss_type']}, {facts['unit']}",
-        "metadata": ", ".join(f"{key}={value}" for key, value in facts["metadata"].items()) or "none",
+        "groups": ", ".join(f"{shown(name)} ({count})" for name, count in facts["groups"].items()) or "none",
+        "columns": ", ".join(map(shown, facts["sample_columns"])),
+        "scalars": ", ".join(map(shown, facts["scalars"])) or "none",
+        "losses": f"{facts['loss_type']}, {shown(facts['unit'])}",
+        "metadata": ", ".join(f"{shown(key)}={shown(value)}" for key, value in facts["metadata"].items())
+        or "none",
         "quality": "\n".join(facts["notes"]) or "clean: nothing dropped, replaced or taken on trust",
     }
     for name, value in rows.items():

@@ -1,42 +1,17 @@
-"""The `rdmtools` command and its exit codes.
+"""Where the command begins: streams that print any name, and interrupts that are quiet at once."""
 
-0 done, alarms or not; 1 a problem with the input; 2 wrong usage; 130 interrupted.
-"""
-
-import typer
-
-from rdmtools import __version__
-from rdmtools_cli.analyze import analyze
-from rdmtools_cli.compare import compare
-from rdmtools_cli.info import info
-
-app = typer.Typer(
-    name="rdmtools",
-    help="Early warnings of training transitions from per-sample losses.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-app.command()(analyze)
-app.command()(info)
-app.command()(compare)
-
-
-def _print_version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(f"rdmtools {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def _root(
-    version: bool = typer.Option(
-        False, "--version", help="Print the version and stop.", callback=_print_version, is_eager=True
-    ),
-) -> None:
-    del version
+import sys
+from io import TextIOWrapper
 
 
 def main() -> None:
-    app()
+    """Run the command of `sys.argv`."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a name or a sign that the terminal's encoding lacks
+            stream.reconfigure(errors="replace")
+    try:
+        from rdmtools_cli.app import app  # pandas and all: long enough to be interrupted
+
+        app()
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from rdmtools.analysis.pipeline import AnalysisSettings
+from rdmtools.columns import check_mapping
 
 DEFAULTS = AnalysisSettings()
 
@@ -69,9 +70,11 @@ Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Where th
 def reading(
     columns: str | None, group_by: str | None, missing: Drop, nonfinite: Drop, duplicates: Duplicates
 ) -> dict[str, Any]:
-    """Keyword arguments for `read_run`."""
+    """Keyword arguments for `read_run`. Raises ParameterError where a column is mapped that there is not."""
+    mapping = _columns(columns) if columns is not None else None
+    check_mapping(mapping)
     return {
-        "columns": _columns(columns) if columns is not None else None,
+        "columns": mapping,
         "group_by": group_by,
         "missing": missing.value,
         "nonfinite": nonfinite.value,

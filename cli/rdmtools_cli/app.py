@@ -1,0 +1,38 @@
+"""The `rdmtools` command, its subcommands and its exit codes.
+
+0 done, alarms or not; 1 a problem with the input; 2 wrong usage, values of options too; 130 interrupted.
+"""
+
+import typer
+
+from rdmtools import __version__
+from rdmtools_cli.analyze import analyze
+from rdmtools_cli.compare import compare
+from rdmtools_cli.info import info
+
+app = typer.Typer(
+    name="rdmtools",
+    help="Early warnings of training transitions from per-sample losses.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(analyze)
+app.command()(info)
+app.command()(compare)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"rdmtools {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: bool = typer.Option(
+        False, "--version", help="Print the version and stop.", callback=_print_version, is_eager=True
+    ),
+) -> None:
+    del version
