@@ -257,7 +257,10 @@ def _run_row(found: Compared) -> dict[str, Any]:
 def _events(found: Compared) -> pd.DataFrame:
     """The events with the run's metadata beside each."""
     metadata = _metadata_columns(found, taken=["run", *found.events.columns])
-    return found.events.assign(**{key: [value] * len(found.events) for key, value in metadata.items()})
+    table = found.events.copy()
+    for key, value in metadata.items():
+        table[key] = [value] * len(table)
+    return table
 
 
 def _with_metadata(row: dict[str, Any], found: Compared) -> dict[str, Any]:
@@ -266,7 +269,13 @@ def _with_metadata(row: dict[str, Any], found: Compared) -> dict[str, Any]:
 
 def _metadata_columns(found: Compared, taken: list[str]) -> dict[str, Any]:
     metadata = found.summary["run"]["metadata"]
-    return {f"metadata_{key}" if key in taken else key: value for key, value in metadata.items()}
+    columns: dict[str, Any] = {}
+    for key, value in metadata.items():
+        name = key
+        while name in taken or name in columns or (name != key and name in metadata):
+            name = f"metadata_{name}"
+        columns[name] = value
+    return columns
 
 
 def _stacked(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:

@@ -246,6 +246,9 @@ def test_no_number_is_cut_on_a_narrow_terminal(tmp_path):
         assert len(alarms) >= 2
         for alarm in alarms if command == "analyze" else alarms[:1]:
             assert str(alarm) in done.stdout
+    table.assign(loss=1.0, kind="x").to_parquet(tmp_path / "still.parquet")
+    beside = rdmtools("compare", "still.parquet", *words, cwd=tmp_path, COLUMNS="50").stdout
+    assert str(alarms.iloc[0]) in beside
     assert "a rather long name o" in rdmtools("analyze", *words, cwd=tmp_path, COLUMNS="50").stdout
 
 

@@ -82,6 +82,9 @@ def test_metadata_never_hides_a_column():
     assert comparison.runs["rows"].tolist() == [runs.ROWS]
     assert comparison.runs["metadata_rows"].tolist() == ["mine"]
     assert comparison.runs["lr"].tolist() == [3]
+    awkward = {"metadata_rows": "theirs", "rows": "mine", "self": 1}
+    row = rdm.compare([runs.with_event(metadata=awkward)]).runs.iloc[0]
+    assert (row["metadata_rows"], row["metadata_metadata_rows"], row["self"]) == ("theirs", "mine", 1)
 
 
 def test_metadata_that_some_runs_lack_are_missing_there():

@@ -65,6 +65,30 @@ def test_every_link_between_our_pages_leads_somewhere():
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
 
 
+def test_every_option_of_every_command_is_in_the_reference():
+    from typer.main import get_command
+
+    from rdmtools_cli.app import app
+
+    table = (ROOT / "docs" / "reference.md").read_text()
+    rows = [
+        [cell.strip() for cell in row.split("|")[1:3]] for row in table.splitlines() if row.startswith("| `-")
+    ]
+    documented = {
+        (command, option)
+        for options, commands in rows
+        for option in re.findall(r"`(-[-a-z]+)", options)
+        for command in (("analyze", "info", "compare") if commands == "all" else commands.split(", "))
+    }
+    root = get_command(app)
+    known = {(root.name, option) for each in root.params for option in each.opts}
+    for name, command in root.commands.items():
+        params = [each for each in command.params if each.param_type_name == "option"]
+        known |= {(name, o) for each in params for o in [*each.opts, *each.secondary_opts]}
+        known |= {(name, option) for option in root.context_settings["help_option_names"]}
+    assert documented == known
+
+
 def test_docs_state_the_defaults_that_the_settings_have():
     from rdmtools import AnalysisSettings
 

@@ -91,4 +91,6 @@ def _constant(column: pd.Series) -> bool:
 def _cell(value: Any) -> str:
     if is_missing(value):
         return "–"
-    return f"{value:.3g}" if isinstance(value, float) else shown(value, 60)
+    if isinstance(value, float):  # a step is a float where another run has none
+        return f"{value:.0f}" if value.is_integer() and abs(value) < 1e15 else f"{value:.3g}"
+    return shown(value, 60)

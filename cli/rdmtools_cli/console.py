@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rdmtools.errors import ParameterError, RdmtoolsError
+from rdmtools.report.summary import plain
 from rdmtools.report.words import shown
 
 Given = TypeVar("Given")
@@ -30,7 +31,7 @@ PATIENCE_S = 1.0
 
 def print_json(value: dict[str, Any]) -> None:
     """One JSON object on one line of stdout."""
-    sys.stdout.write(json.dumps(value, allow_nan=False) + "\n")
+    sys.stdout.write(json.dumps(plain(value), allow_nan=False) + "\n")
 
 
 def print_error(error: RdmtoolsError, run: str | None, as_json: bool) -> None:
