@@ -8,11 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib import rcParams
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from runs import with_event, without_event
 
 import rdmtools as rdm
 from rdmtools.report import notebook_html, overview_figure, save_comparison, verdict, write_report
-from rdmtools.report.panels import decimate
+from rdmtools.report.figures import NARROW_IN, WIDE_IN, overview
+from rdmtools.report.panels import decimate, own_style
 from rdmtools.report.reproduce import command, python
 from rdmtools.report.words import percent, power, shown, signed
 
@@ -99,6 +101,27 @@ def test_alarms_are_lines_at_their_steps():
     alarm = analysis.events["alarm_step"].iloc[0]
     for axes in overview_figure(analysis).axes[1:]:
         assert any(list(line.get_xdata()) == [alarm, alarm] for line in axes.lines)
+
+
+@pytest.mark.parametrize("width_in", [WIDE_IN, NARROW_IN])
+@pytest.mark.parametrize(
+    "scaled",
+    [lambda x: 1e-30 * x, lambda x: 1e30 * x, lambda x: -1e6 + 1e-9 * x, lambda x: 1e30 * (1 + 1e-10 * x)],
+    ids=["tiny", "huge", "offset", "huge offset"],
+)
+def test_labels_are_whole_at_any_scale_and_panels_aligned(scaled, width_in):
+    run = with_event()
+    run = rdm.Run.from_arrays(run.steps, scaled(run.losses), scalars=run.scalars)
+    with own_style():
+        figure = overview(rdm.analyze(run, windows=(8, 100)), width_in)
+        FigureCanvasAgg(figure).draw()
+    edges = [label.get_window_extent().x0 for axes in figure.axes for label in axes.get_yticklabels()]
+    assert min(edges) >= 0
+    assert len({axes.get_position().x0 for axes in figure.axes}) == 1
+    assert max(text.get_window_extent().x1 for text in figure.texts) <= figure.bbox.x1
+    for axes in figure.axes:
+        labels = [label.get_text() for label in axes.get_yticklabels()]
+        assert len(set(labels)) == len(labels)
 
 
 def test_drawing_leaves_the_users_style_alone():

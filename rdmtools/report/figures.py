@@ -20,16 +20,19 @@ from numpy.typing import NDArray
 from rdmtools.analysis.pipeline import Analysis
 from rdmtools.report.panels import (
     TEXT_PT,
+    Scale,
     Stack,
     colour,
     draw_line,
     drawable,
     dress,
-    linear_axis,
-    log_axis,
+    left_margin_in,
+    linear_scale,
+    log_scale,
     own_style,
     put_text,
     series_colour,
+    set_scale,
 )
 from rdmtools.report.svg import write_png, write_svg
 from rdmtools.report.words import counted, power, shown
@@ -79,16 +82,21 @@ def overview(analysis: Analysis, width_in: float = WIDE_IN, *, titled: bool = Tr
     panels, left_out = _scalar_panels(run.scalars)
     points = max(_POINTS // (5 * len(windows) + sum(map(len, panels)) + 1), 200)
 
-    stack = Stack(width_in=width_in)
+    specified = (
+        ("shc", f"SHC, spectral heat capacity, {power(unit, '⁴')}", log_scale),
+        ("pr", "PR, participation ratio, modes", linear_scale),
+        ("total_variance", f"Total variance, {power(unit, '²')}", log_scale),
+        ("autocorrelation", "Autocorrelation at lag 1", linear_scale),
+        ("mean_loss", f"Mean loss over the window, {unit}", linear_scale),
+    )
+    scales = [scale([analysis.observables[column].to_numpy(np.float64)]) for column, _, scale in specified]
+    scales += [_scalar_scale(run.scalars, names) for names in panels]
+    lanes = [f"{window} rows" for window in windows]
+    labels = [*lanes, *(label for scale in scales for label in scale.labels)]
+
+    stack = Stack(width_in=width_in, left_in=left_margin_in(labels))
     titles = [(shown(run.name, round(12 * width_in)), "ink")] if titled else []
     stack.panel([*titles, (_event_title(analysis), "muted")], _LANE_IN * len(windows) + 0.06)
-    specified = (
-        ("shc", f"SHC, spectral heat capacity, {power(unit, '⁴')}", True),
-        ("pr", "PR, participation ratio, modes", False),
-        ("total_variance", f"Total variance, {power(unit, '²')}", True),
-        ("autocorrelation", "Autocorrelation at lag 1", False),
-        ("mean_loss", f"Mean loss over the window, {unit}", False),
-    )
     for column, title, _ in specified:
         stack.panel([(title, "ink")], _PANEL_IN * (1.4 if column == "shc" else 1))
     for number, names in enumerate(panels):
@@ -96,11 +104,13 @@ def overview(analysis: Analysis, width_in: float = WIDE_IN, *, titled: bool = Tr
         stack.panel(_scalar_titles(names, left_out if last else 0), _PANEL_IN)
     figure, axes = stack.figure("training step", (float(run.steps[0]), float(run.steps[-1])))
 
-    _draw_lanes(axes[0], analysis)
-    for place, (column, _, logarithmic) in enumerate(specified, start=1):
-        _draw_observable(axes[place], analysis, column, logarithmic, points)
-    for place, names in enumerate(panels, start=1 + len(specified)):
-        _draw_scalars(axes[place], run.scalars, names, points)
+    _draw_lanes(axes[0], analysis, lanes)
+    for panel, scale in zip(axes[1:], scales, strict=True):
+        set_scale(panel, scale)
+    for panel, (column, _, _) in zip(axes[1:], specified, strict=False):
+        _draw_observable(panel, analysis, column, points)
+    for panel, names in zip(axes[1 + len(specified) :], panels, strict=True):
+        _draw_scalars(panel, run.scalars, names, points)
     for panel in axes[1:]:
         _mark_alarms(panel, analysis)
     _mark_extremes(axes[1], analysis)
@@ -123,7 +133,7 @@ def event_figure(analysis: Analysis, event: int) -> Figure:
     )
     left.set_xlim(0.5, len(shares) + 0.5)
     left.xaxis.set_major_locator(MaxNLocator(8, integer=True))
-    log_axis(left, [shares])
+    set_scale(left, log_scale([shares]))
     if len(by_group):
         _draw_groups(figure, by_group)
     return figure
@@ -169,7 +179,7 @@ def _marked(analysis: Analysis) -> pd.DataFrame:
     return events if len(events) <= _MOST_MARKED else events.nlargest(_MOST_MARKED, "rise_decades")
 
 
-def _draw_lanes(axes: Axes, analysis: Analysis) -> None:
+def _draw_lanes(axes: Axes, analysis: Analysis, labels: Sequence[str]) -> None:
     """For each window length a lane with a bar from each alarm to the event's end."""
     windows, events = analysis.settings.windows, _marked(analysis)
     last = float(analysis.run.steps[-1])
@@ -178,7 +188,7 @@ def _draw_lanes(axes: Axes, analysis: Analysis) -> None:
     axes.spines["bottom"].set_visible(False)
     axes.set_ylim(len(windows) - 0.5, -0.75)
     axes.tick_params(length=0)
-    axes.set_yticks(range(len(windows)), [f"{window} rows" for window in windows])
+    axes.set_yticks(range(len(windows)), labels)
     for lane, window in enumerate(windows):
         ink = series_colour(lane) if len(windows) > 1 else colour("alarm")
         axes.axhline(lane, color=colour("rule"), linewidth=0.5, zorder=0)
@@ -202,14 +212,10 @@ def _draw_lanes(axes: Axes, analysis: Analysis) -> None:
             )
 
 
-def _draw_observable(axes: Axes, analysis: Analysis, column: str, logarithmic: bool, points: int) -> None:
-    drawn: list[NDArray[np.float64]] = []
+def _draw_observable(axes: Axes, analysis: Analysis, column: str, points: int) -> None:
     for index, window in enumerate(analysis.settings.windows):
         table = analysis.observables[analysis.observables["window"] == window]
-        values = table[column].to_numpy(np.float64)
-        draw_line(axes, table[STEP].to_numpy(), values, points, index)
-        drawn.append(values)
-    (log_axis if logarithmic else linear_axis)(axes, drawn)
+        draw_line(axes, table[STEP].to_numpy(), table[column].to_numpy(np.float64), points, index)
 
 
 def _mark_alarms(axes: Axes, analysis: Analysis) -> None:
@@ -274,16 +280,19 @@ def _scalar_titles(names: Sequence[str], left_out: int) -> list[tuple[str, str]]
     return [*titles, (f"and {counted(left_out, 'scalar')} not drawn", "muted")] if left_out else titles
 
 
+def _scalar_scale(scalars: pd.DataFrame, names: Sequence[str]) -> Scale:
+    """Logarithmic where the scalars of a panel are positive and span over three decades."""
+    values = [_finite(scalars[name]) for name in names]
+    every = np.concatenate(values)
+    wide = every.min() > 0 and every.max() > 1000 * every.min()
+    return (log_scale if wide else linear_scale)(values)
+
+
 def _draw_scalars(axes: Axes, scalars: pd.DataFrame, names: Sequence[str], points: int) -> None:
-    drawn: list[NDArray[np.float64]] = []
     for index, name in enumerate(names):
         column = scalars[[STEP, name]].to_numpy(np.float64)
         logged = column[np.isfinite(column[:, 1])]  # a line joins what was logged, however seldom
         draw_line(axes, logged[:, 0].astype(np.int64), logged[:, 1], points, index)
-        drawn.append(logged[:, 1])
-    every = np.concatenate(drawn)
-    wide = every.min() > 0 and every.max() > 1000 * every.min()
-    (log_axis if wide else linear_axis)(axes, drawn)
 
 
 def _finite(column: "pd.Series[Any]") -> NDArray[np.float64]:

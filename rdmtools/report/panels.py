@@ -1,7 +1,8 @@
 """How is one panel drawn? Lines with few points, ticks that fit, text that is never markup.
 
-Figures are made of stacked panels placed by hand, in inches: nothing is measured, so the layout is the same
-with any font. Colours are roles; `svg.py` turns each into a CSS variable of the same name.
+Figures are made of stacked panels placed by hand, in inches. Scales come before anything is drawn, so that
+the margin has room for the longest label; widths follow from the number of characters, so that the layout is
+the same with any font. Colours are roles; `svg.py` turns each into a CSS variable of the same name.
 """
 
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
@@ -36,8 +37,11 @@ COLOURS = {
 _SERIES = ("series-1", "series-2", "series-3", "series-4")
 
 TEXT_PT = 8.0
+_LABEL_PT = TEXT_PT - 0.5
 LINE_IN = 0.165
 """Height of a line of text."""
+_CHARACTER_EM = 0.65
+"""Width of a character in labels of digits and words; a digit of DejaVu Sans, which is wide, has 0.64."""
 _STYLE = {
     "font.family": "DejaVu Sans",
     "font.size": TEXT_PT,
@@ -74,12 +78,23 @@ def drawable(figure: Figure) -> Figure:
     return figure
 
 
+def text_in(words: str, size_pt: float = TEXT_PT) -> float:
+    """About how wide the words are, in inches."""
+    return len(words) * _CHARACTER_EM * size_pt / 72
+
+
+def left_margin_in(labels: Iterable[str]) -> float:
+    """Room left of panels, so that the longest label of their y axes is whole."""
+    return max(0.62, 0.12 + max(text_in(label, _LABEL_PT) for label in labels))
+
+
 @dataclass(slots=True, kw_only=True)
 class Stack:
     """Panels from top to bottom over one x axis; `panel` makes the next one, `figure` all of them."""
 
     width_in: float
-    left_in: float = 0.62
+    left_in: float
+    """From `left_margin_in` of the labels of all panels, which are aligned."""
     right_in: float = 0.25
     top_in: float = 0.08
     gap_in: float = 0.13
@@ -101,7 +116,9 @@ class Stack:
         for plan in self._planned:
             for words, role in plan.titles:
                 top -= LINE_IN
-                put_text(figure, self.left_in / self.width_in, (top + 0.045) / height, words, role)
+                # As far right as the panels, or less where it would be cut off.
+                left = min(self.left_in, max(self.width_in - text_in(words), 0.62))
+                put_text(figure, left / self.width_in, (top + 0.045) / height, words, role)
             top -= plan.height_in
             axes = figure.add_axes(
                 (
@@ -146,7 +163,7 @@ def dress(axes: Axes) -> None:
         axes.spines[side].set_color(COLOURS["rule"])
     axes.grid(True, axis="y", color=COLOURS["rule"], linewidth=0.5)
     axes.set_axisbelow(True)
-    axes.tick_params(color=COLOURS["rule"], labelcolor=COLOURS["muted"], labelsize=TEXT_PT - 0.5, length=2.5)
+    axes.tick_params(color=COLOURS["rule"], labelcolor=COLOURS["muted"], labelsize=_LABEL_PT, length=2.5)
     axes.margins(0)
 
 
@@ -193,34 +210,53 @@ def decimate(
     return x[keep], y[keep]
 
 
-def linear_axis(axes: Axes, values: Sequence[NDArray[np.float64]], ticks: int = 4) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scale:
+    """Limits and ticks of a y axis."""
+
+    low: float
+    high: float
+    places: list[float]
+    labels: list[str]
+    logarithmic: bool
+
+
+def linear_scale(values: Sequence[NDArray[np.float64]], ticks: int = 4) -> Scale:
     """Limits around the finite values; as many digits in the tick labels as tell them apart."""
     low, high = _range(values)
     pad = 0.06 * (high - low) or 0.06 * abs(low) or 1.0
     low, high = low - pad, high + pad
     places = _inside(MaxNLocator(ticks).tick_values(low, high), low, high)
-    axes.set_ylim(low, high)
-    axes.yaxis.set_major_locator(FixedLocator(places))
-    axes.yaxis.set_major_formatter(FixedFormatter(_labels(places)))
+    return Scale(low=low, high=high, places=places, labels=_labels(places), logarithmic=False)
 
 
-def log_axis(axes: Axes, values: Sequence[NDArray[np.float64]], ticks: int = 4) -> None:
+def log_scale(values: Sequence[NDArray[np.float64]], ticks: int = 4) -> Scale:
     """Whole decades around the positive values, ticks at powers of ten; linear where nothing is positive."""
     positive = [part[np.isfinite(part) & (part > 0)] for part in values]
     if not any(len(part) for part in positive):
-        linear_axis(axes, values)
-        return
+        return linear_scale(values)
     low, high = _range(positive)
     first, last = max(math.floor(math.log10(low)), -300), min(math.ceil(math.log10(high)), 300)
     last = max(last, first + 1)
     every = max(math.ceil((last - first) / ticks), 1)
     exponents = [power for power in range(first, last + 1) if power % every == 0] or [first, last]
-    axes.set_yscale("log", nonpositive="mask")
     room = min(0.06 * (last - first), 3.0)
-    axes.set_ylim(10.0 ** (first - room), 10.0 ** (last + room))
-    axes.yaxis.set_major_locator(FixedLocator([10.0**power for power in exponents]))
-    axes.yaxis.set_major_formatter(FixedFormatter([_power_of_ten(power) for power in exponents]))
-    axes.yaxis.set_minor_locator(FixedLocator([]))
+    return Scale(
+        low=10.0 ** (first - room),
+        high=10.0 ** (last + room),
+        places=[10.0**power for power in exponents],
+        labels=[_power_of_ten(power) for power in exponents],
+        logarithmic=True,
+    )
+
+
+def set_scale(axes: Axes, scale: Scale) -> None:
+    if scale.logarithmic:
+        axes.set_yscale("log", nonpositive="mask")
+        axes.yaxis.set_minor_locator(FixedLocator([]))
+    axes.set_ylim(scale.low, scale.high)
+    axes.yaxis.set_major_locator(FixedLocator(scale.places))
+    axes.yaxis.set_major_formatter(FixedFormatter(scale.labels))
 
 
 def _range(values: Sequence[NDArray[np.float64]]) -> tuple[float, float]:
@@ -237,7 +273,7 @@ def _inside(places: Iterable[float], low: float, high: float) -> list[float]:
 
 def _labels(places: Sequence[float]) -> list[str]:
     labels: list[str] = []
-    for digits in range(3, 16):
+    for digits in range(3, 18):
         labels = [f"{place:.{digits}g}" for place in places]
         if len(set(labels)) == len(labels) and all(
             math.isclose(float(label), place, rel_tol=1e-3) or abs(place) < 1e-12

@@ -14,13 +14,22 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 from markupsafe import Markup
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from rdmtools import __version__
 from rdmtools.report.figures import NARROW_IN, WIDE_IN
 from rdmtools.report.page import render, write_page
-from rdmtools.report.panels import Stack, draw_line, drawable, linear_axis, log_axis, own_style, series_colour
+from rdmtools.report.panels import (
+    Stack,
+    draw_line,
+    drawable,
+    left_margin_in,
+    linear_scale,
+    log_scale,
+    own_style,
+    series_colour,
+    set_scale,
+)
 from rdmtools.report.place import Contents, replaced
 from rdmtools.report.summary import plain_records
 from rdmtools.report.svg import inline_svg, write_png, write_svg
@@ -93,32 +102,33 @@ def _overview(comparison: "Comparison", width_in: float) -> Figure:
         for index, name in enumerate(names)
     ]
     more = [(f"and {counted(left_out, 'run')} not drawn", "muted")] if left_out else []
-    stack = Stack(width_in=width_in)
-    stack.panel([*titles, *more, ("SHC, spectral heat capacity; │ alarm", "ink")], 1.4)
     specified = (
-        ("total_variance", "Total variance", True),
-        ("pr", "PR, participation ratio, modes", False),
-        ("mean_loss", "Mean loss over the window", False),
+        ("shc", [*titles, *more, ("SHC, spectral heat capacity; │ alarm", "ink")], log_scale),
+        ("total_variance", [("Total variance", "ink")], log_scale),
+        ("pr", [("PR, participation ratio, modes", "ink")], linear_scale),
+        ("mean_loss", [("Mean loss over the window", "ink")], linear_scale),
     )
-    for _, title, _ in specified:
-        stack.panel([(title, "ink")], 1.0)
+    scales = [
+        scale([table[column].to_numpy(np.float64) for table in tables]) for column, _, scale in specified
+    ]
+    stack = Stack(
+        width_in=width_in, left_in=left_margin_in(label for scale in scales for label in scale.labels)
+    )
+    for column, above, _ in specified:
+        stack.panel(above, 1.4 if column == "shc" else 1.0)
     first, last = float(steps.min()), float(steps.max())
     figure, axes = stack.figure("training step", (first, max(last, first + 1)))
-    for panel, (column, _, logarithmic) in zip(axes, (("shc", "", True), *specified), strict=True):
-        _draw(panel, tables, column, logarithmic)
+    for panel, scale, (column, _, _) in zip(axes, scales, specified, strict=True):
+        set_scale(panel, scale)
+        for index, table in enumerate(tables):
+            values = table[column].to_numpy(np.float64)
+            draw_line(panel, table[STEP].to_numpy(), values, _POINTS // (4 * len(tables)), index)
     for index, name in enumerate(names):
         events = comparison.events
         here = events[(events["run"] == name) & (events["window"] == windows[name])]
         for alarm in here["alarm_step"].tolist():
             axes[0].axvline(alarm, color=series_colour(index), linewidth=0.9, zorder=1.5)
     return figure
-
-
-def _draw(axes: Axes, tables: list[pd.DataFrame], column: str, logarithmic: bool) -> None:
-    drawn = [table[column].to_numpy(np.float64) for table in tables]
-    for index, (table, values) in enumerate(zip(tables, drawn, strict=True)):
-        draw_line(axes, table[STEP].to_numpy(), values, _POINTS // (4 * len(tables)), index)
-    (log_axis if logarithmic else linear_axis)(axes, drawn)
 
 
 def _page(comparison: "Comparison") -> str:
