@@ -3,6 +3,7 @@
 import re
 import shlex
 from html.parser import HTMLParser
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -122,6 +123,33 @@ def test_labels_are_whole_at_any_scale_and_panels_aligned(scaled, width_in):
     for axes in figure.axes:
         labels = [label.get_text() for label in axes.get_yticklabels()]
         assert len(set(labels)) == len(labels)
+
+
+def bursts(count):
+    """Quiet noise that jumps `count` times."""
+    rng = np.random.default_rng(1)
+    losses = 2 + 0.01 * rng.standard_normal((25 * count, 7))
+    for start in range(20, 25 * count, 25):
+        losses[start:] += rng.choice([-0.5, 0.5], 7)
+    return rdm.Run.from_arrays(7 * np.arange(25 * count), losses)
+
+
+@pytest.mark.parametrize("width_in", [WIDE_IN, NARROW_IN])
+@pytest.mark.parametrize(("count", "all_numbered"), [(3, True), (60, False)])
+def test_numbers_of_events_do_not_overlap(count, all_numbered, width_in):
+    analysis = rdm.analyze(bursts(count), window=5)
+    assert len(analysis.events) == count
+    with own_style():
+        figure = overview(analysis, width_in)
+        FigureCanvasAgg(figure).draw()
+    lane = figure.axes[0]
+    boxes = sorted((text.get_window_extent() for text in lane.texts), key=lambda box: box.x0)
+    assert all(box.x1 < following.x0 for box, following in pairwise(boxes))
+    assert (len(boxes) == count) is all_numbered
+    told = any("numbers that would overlap" in text.get_text() for text in figure.texts)
+    assert told is not all_numbered
+    alarms = {line.get_xdata()[0] for line in lane.lines if line.get_marker() == "|"}
+    assert alarms == set(analysis.events["alarm_step"])
 
 
 def test_drawing_leaves_the_users_style_alone():

@@ -33,6 +33,7 @@ from rdmtools.report.panels import (
     put_text,
     series_colour,
     set_scale,
+    text_in,
 )
 from rdmtools.report.svg import write_png, write_svg
 from rdmtools.report.words import counted, power, shown
@@ -47,6 +48,7 @@ _POINTS = 9_000
 """Points in one figure, all lines together."""
 _PANEL_IN = 0.95
 _LANE_IN = 0.2
+_NUMBER_PT = TEXT_PT - 1
 _MOST_EIGENVALUES = 20
 _MOST_GROUPS = 12
 
@@ -96,7 +98,9 @@ def overview(analysis: Analysis, width_in: float = WIDE_IN, *, titled: bool = Tr
 
     stack = Stack(width_in=width_in, left_in=left_margin_in(labels))
     titles = [(shown(run.name, round(12 * width_in)), "ink")] if titled else []
-    stack.panel([*titles, (_event_title(analysis), "muted")], _LANE_IN * len(windows) + 0.06)
+    numbered = _numbered(analysis, stack.plot_in)
+    titles += [(title, "muted") for title in _event_titles(analysis, numbered)]
+    stack.panel(titles, _LANE_IN * len(windows) + 0.06)
     for column, title, _ in specified:
         stack.panel([(title, "ink")], _PANEL_IN * (1.4 if column == "shc" else 1))
     for number, names in enumerate(panels):
@@ -104,7 +108,7 @@ def overview(analysis: Analysis, width_in: float = WIDE_IN, *, titled: bool = Tr
         stack.panel(_scalar_titles(names, left_out if last else 0), _PANEL_IN)
     figure, axes = stack.figure("training step", (float(run.steps[0]), float(run.steps[-1])))
 
-    _draw_lanes(axes[0], analysis, lanes)
+    _draw_lanes(axes[0], analysis, lanes, numbered)
     for panel, scale in zip(axes[1:], scales, strict=True):
         set_scale(panel, scale)
     for panel, (column, _, _) in zip(axes[1:], specified, strict=False):
@@ -165,12 +169,16 @@ def _draw_groups(figure: Figure, by_group: pd.DataFrame) -> None:
     axes.xaxis.set_major_formatter(FixedFormatter(["0", "50%", "100%"]))
 
 
-def _event_title(analysis: Analysis) -> str:
+def _event_titles(analysis: Analysis, numbered: set[int]) -> list[str]:
+    """What the marks in the lanes mean, a line each."""
     if not len(analysis.events):
-        return "no event"
-    if len(analysis.events) > _MOST_MARKED:
-        return f"the {_MOST_MARKED} largest events: │ alarm  ● peak  ▬ until over"
-    return "events: │ alarm  ● peak  ▬ until over"
+        return ["no event"]
+    few = len(analysis.events) <= _MOST_MARKED
+    which = "events" if few else f"the {_MOST_MARKED} largest events"
+    titles = [f"{which}: │ alarm  ● peak  ▬ until over"]
+    if len(numbered) < len(_marked(analysis)):
+        titles.append("of numbers that would overlap, the first is shown")
+    return titles
 
 
 def _marked(analysis: Analysis) -> pd.DataFrame:
@@ -179,7 +187,22 @@ def _marked(analysis: Analysis) -> pd.DataFrame:
     return events if len(events) <= _MOST_MARKED else events.nlargest(_MOST_MARKED, "rise_decades")
 
 
-def _draw_lanes(axes: Axes, analysis: Analysis, labels: Sequence[str]) -> None:
+def _numbered(analysis: Analysis, plot_in: float) -> set[int]:
+    """The events whose numbers have room: in each lane, those that begin right of the last number drawn."""
+    steps = analysis.run.steps
+    inch = plot_in / float(steps[-1] - steps[0])
+    kept: set[int] = set()
+    for _, lane in _marked(analysis).sort_values("alarm_step").groupby("window"):
+        free = 0.0
+        for event, alarm in zip(lane["event"].tolist(), lane["alarm_step"].tolist(), strict=True):
+            left = float(alarm - steps[0]) * inch
+            if left >= free:
+                kept.add(event)
+                free = left + text_in(f"{event} ", _NUMBER_PT)
+    return kept
+
+
+def _draw_lanes(axes: Axes, analysis: Analysis, labels: Sequence[str], numbered: set[int]) -> None:
     """For each window length a lane with a bar from each alarm to the event's end."""
     windows, events = analysis.settings.windows, _marked(analysis)
     last = float(analysis.run.steps[-1])
@@ -199,17 +222,18 @@ def _draw_lanes(axes: Axes, analysis: Analysis, labels: Sequence[str]) -> None:
             alarm, peak = event["alarm_step"], event["peak_step"]
             axes.plot([event["floor_step"], alarm], [lane, lane], color=ink, linewidth=0.8, linestyle=":")
             axes.plot([alarm, end], [lane, lane], color=ink, linewidth=2.5, solid_capstyle="butt")
-            axes.plot([alarm], [lane], "|", color=ink, markersize=9, markeredgewidth=1.4)
+            axes.plot([alarm], [lane], "|", color=ink, markersize=7, markeredgewidth=1.4)
             axes.plot([peak], [lane], "o", color=ink, markersize=4)
-            axes.annotate(
-                str(event["event"]),
-                (alarm, lane),
-                xytext=(2.5, 2),
-                textcoords="offset points",
-                color=ink,
-                size=TEXT_PT - 1,
-                annotation_clip=False,
-            )
+            if event["event"] in numbered:
+                axes.annotate(
+                    str(event["event"]),
+                    (alarm, lane),
+                    xytext=(1, 4),  # above the marks, which stand closer than numbers do
+                    textcoords="offset points",
+                    color=ink,
+                    size=_NUMBER_PT,
+                    annotation_clip=False,
+                )
 
 
 def _draw_observable(axes: Axes, analysis: Analysis, column: str, points: int) -> None:

@@ -100,6 +100,11 @@ class Stack:
     gap_in: float = 0.13
     _planned: list["_Planned"] = field(default_factory=list["_Planned"])
 
+    @property
+    def plot_in(self) -> float:
+        """Width of a panel between its margins."""
+        return self.width_in - self.left_in - self.right_in
+
     def panel(self, titles: Sequence[tuple[str, str]], height_in: float) -> int:
         """Plan a panel under lines of text (words, colour role); returns its number."""
         self._planned.append(_Planned(titles=list(titles), height_in=height_in))
@@ -124,7 +129,7 @@ class Stack:
                 (
                     self.left_in / self.width_in,
                     top / height,
-                    1 - (self.left_in + self.right_in) / self.width_in,
+                    self.plot_in / self.width_in,
                     plan.height_in / height,
                 )
             )
