@@ -46,7 +46,8 @@ class Comparison:
     """One row per run, window length and window: `run`, then the columns of an analysis's observables."""
 
     def __repr__(self) -> str:
-        return f"Comparison of {len(self.runs)} runs with {len(self.events)} events"
+        runs, events = len(self.runs), len(self.events)
+        return f"Comparison of {runs} run{'s' * (runs != 1)} with {events} event{'s' * (events != 1)}"
 
     def _repr_html_(self) -> str:
         return self.runs.to_html(index=False) + self.events.to_html(index=False)

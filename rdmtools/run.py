@@ -54,9 +54,13 @@ class Spacing:
         return self.smallest == self.largest
 
     def __str__(self) -> str:
+        if self.largest == 0:
+            return "a single row"
+        if self.largest == 1:
+            return "every step"
         if self.even:
-            return f"every {self.smallest} steps"
-        return f"every {self.smallest} to {self.largest} steps, median {self.median:g}"
+            return f"every {self.smallest:,} steps"
+        return f"every {self.smallest:,} to {self.largest:,} steps, median {self.median:,.12g}"
 
 
 @dataclass(slots=True, kw_only=True, repr=False, eq=False)

@@ -71,7 +71,11 @@ def test_the_users_arrays_are_never_changed():
 def test_spacing_says_whether_rows_are_even():
     assert str(Run.from_arrays(STEPS, LOSSES).spacing) == "every 10 to 40 steps, median 20"
     assert str(Run.from_arrays([0, 5, 10, 15], LOSSES).spacing) == "every 5 steps"
-    assert Run.from_arrays([3], LOSSES[:1]).spacing.even
+    assert str(Run.from_arrays([0, 1, 2, 3], LOSSES).spacing) == "every step"
+    uneven = Run.from_arrays([0, 2_000_000, 27_000_000, 52_000_000], LOSSES)
+    assert str(uneven.spacing) == "every 2,000,000 to 25,000,000 steps, median 25,000,000"
+    alone = Run.from_arrays([3], LOSSES[:1])
+    assert (alone.spacing.even, str(alone.spacing)) == (True, "a single row")
 
 
 def test_a_column_of_scalars_that_was_never_filled_is_nan():

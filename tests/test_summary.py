@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 
 import numpy as np
 import pandas as pd
@@ -127,6 +128,24 @@ def many_events():
 def test_verdict_without_groups_says_what_losses_do():
     run = with_event(samples=None)
     assert "along it losses fall" in verdict(rdm.analyze(run, window=12))
+
+
+def test_one_of_anything_is_singular(tmp_path):
+    losses = 2 + 0.01 * np.random.default_rng(0).standard_normal((60, 62))
+    losses[30:, 4] -= 1
+    samples = pd.DataFrame({"group": [f"g{n // 2}" for n in range(62)]})
+    samples = samples.assign(**{f"known_{n}": n for n in range(30)})
+    analysis = rdm.analyze(rdm.Run.from_arrays(np.arange(60), losses, samples=samples), window=12)
+    assert len(analysis.events) == 1
+    assert "1 of 62 samples carries 90%" in verdict(analysis)
+    page = analysis.report(tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "A row was logged every step." in page
+    assert "1 more column in" in page
+    assert "1 more group in" in page
+    assert not re.search(r"\b1 (rows|steps|samples|groups|events|more groups|more columns)\b", page)
+    one = rdm.Run.from_arrays(np.arange(60), losses[:, :1])
+    assert "60 rows, 1 sample, window 20" in repr(rdm.analyze(one))
+    assert repr(rdm.compare([one])) == "Comparison of 1 run with 0 events"
 
 
 def test_verdict_of_an_event_that_lasts():

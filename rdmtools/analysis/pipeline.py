@@ -137,7 +137,7 @@ class Analysis:
     def __repr__(self) -> str:
         rows, samples = self.run.shape
         return (
-            f"Analysis of {self.run.name!r}: {rows} rows, {samples} samples, "
+            f"Analysis of {self.run.name!r}: {rows} rows, {samples} sample{'s' * (samples != 1)}, "
             f"{_counted(self.settings.windows)}, {len(self.events)} event{'s' * (len(self.events) != 1)}"
         )
 

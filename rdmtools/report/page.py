@@ -117,7 +117,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    filters = {"number": number, "percent": percent, "power": power, "signed": signed}
+    filters = {"counted": counted, "number": number, "percent": percent, "power": power, "signed": signed}
     cast(dict[str, Any], made.filters).update(filters)
     made.tests["missing"] = lambda value: bool(pd.isna(value))
     return made

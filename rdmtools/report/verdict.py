@@ -96,7 +96,8 @@ def _no_event(analysis: Analysis) -> str:
 
 def _carriers(analysis: Analysis, event: dict[str, Any]) -> str:
     samples = analysis.run.shape[1]
-    carried = f"{event['samples_90']:,} of {counted(samples, 'sample')} carry 90% of its top mode"
+    verb = "carries" if event["samples_90"] == 1 else "carry"
+    carried = f"{event['samples_90']:,} of {counted(samples, 'sample')} {verb} 90% of its top mode"
     if pd.isna(event["top_group"]):
         told = {"falling": "fall", "rising": "rise", "mixed": "fall in some samples and rise in others"}
         return f"{carried}; along it losses {told[event['direction']]}."
