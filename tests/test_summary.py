@@ -160,6 +160,12 @@ def test_verdict_names_the_window_where_there_are_several():
     assert "(window 12)" in words
 
 
+def test_the_first_line_stays_short_with_many_windows():
+    windows = (64, 4, 6, 8, 12, 16, 24, 32)
+    first = verdict(rdm.analyze(with_event(), windows=windows)).splitlines()[0]
+    assert "(8 window lengths, 4 to 64 rows; one change may show in each)" in first
+
+
 def test_largest_rise_ignores_zeros_and_nan():
     assert largest_rise(np.array([0.0, np.nan, 1.0, 0.1, 10.0, 1.0])) == pytest.approx(2)
     assert largest_rise(np.array([3.0, 2.0, 1.0])) == 0

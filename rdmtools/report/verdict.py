@@ -16,6 +16,7 @@ from rdmtools.report.words import counted, percent, shown, signed
 ENOUGH_ROWS = 100
 """Logged rows below which silence says little."""
 _TOLD = 6
+_WINDOWS_TOLD = 5
 
 
 def verdict(analysis: Analysis) -> str:
@@ -71,11 +72,18 @@ def largest_rise(series: NDArray[Any]) -> float:
 
 def _count(analysis: Analysis) -> str:
     events, settings = analysis.events, analysis.settings
-    rose = f"SHC rose {settings.decades:g} decades above its running minimum"
+    rose = f"{counted(len(events), 'event')}: SHC rose {settings.decades:g} decades above its running minimum"
     if len(settings.windows) == 1:
-        return f"{counted(len(events), 'event')}: {rose}."
-    counts = [f"{int((events['window'] == window).sum())} with {window} rows" for window in settings.windows]
-    return f"{counted(len(events), 'event')}: {rose} ({', '.join(counts)}; one change may show in each)."
+        return f"{rose}."
+    return f"{rose} ({_by_window(analysis)}; one change may show in each)."
+
+
+def _by_window(analysis: Analysis) -> str:
+    """How many events each window length has; of many lengths only how many they are, for a short line."""
+    events, windows = analysis.events, analysis.settings.windows
+    if len(windows) > _WINDOWS_TOLD:
+        return f"{len(windows)} window lengths, {min(windows)} to {max(windows)} rows"
+    return ", ".join(f"{int((events['window'] == window).sum())} with {window} rows" for window in windows)
 
 
 def _no_event(analysis: Analysis) -> str:
