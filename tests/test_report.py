@@ -14,7 +14,7 @@ from runs import with_event, without_event
 
 import rdmtools as rdm
 from rdmtools.report import notebook_html, overview_figure, save_comparison, verdict, write_report
-from rdmtools.report.figures import NARROW_IN, WIDE_IN, overview
+from rdmtools.report.figures import NARROW_IN, WIDE_IN, event_figure, overview
 from rdmtools.report.panels import decimate, own_style
 from rdmtools.report.reproduce import command, python
 from rdmtools.report.words import percent, power, shown, signed
@@ -237,6 +237,17 @@ def test_the_twenty_samples_have_all_their_columns(tmp_path):
     carriers = top.loc[top["loading"].abs().nlargest(20).index, "sample_id"]
     for sample in carriers:
         assert f"<td>{sample}</td><td>{'ab'[sample % 2]}</td><td>words {sample}</td>" in text
+
+
+@pytest.mark.parametrize(("groups", "told"), [(20, True), (40, False)])
+def test_groups_that_are_single_samples_have_no_section(groups, told, tmp_path):
+    samples = {"group": [f"g{n % groups}" for n in range(40)]}
+    analysis = rdm.analyze(sized(80, 40, samples=samples))
+    text = page_of(analysis, tmp_path)
+    assert ("Top mode by group" in text) is told
+    assert ("Each group is a single sample" in text) is not told
+    with own_style():
+        assert len(event_figure(analysis, 1).axes) == 1 + told
 
 
 def test_hostile_words_stay_words(tmp_path):

@@ -130,6 +130,17 @@ def test_verdict_without_groups_says_what_losses_do():
     assert "along it losses fall" in verdict(rdm.analyze(run, window=12))
 
 
+@pytest.mark.parametrize("others", [["b", "b", "b", "b", "b"], ["b", "c", "d", "e", "f"]])
+def test_a_group_of_one_sample_is_told_as_the_sample(others):
+    losses = 2 + 0.01 * np.random.default_rng(0).standard_normal((60, 6))
+    losses[30:, 0] -= 1
+    samples = {"sample_id": list("uvwxyz"), "group": [None, *others]}
+    words = verdict(rdm.analyze(rdm.Run.from_arrays(np.arange(60), losses, samples=samples), window=12))
+    assert "group “" not in words
+    assert "furthest above its share is a single sample, u, alone in its group (" in words
+    assert "and its loss fell (−" in words
+
+
 def test_one_of_anything_is_singular(tmp_path):
     losses = 2 + 0.01 * np.random.default_rng(0).standard_normal((60, 62))
     losses[30:, 4] -= 1

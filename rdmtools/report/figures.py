@@ -122,7 +122,9 @@ def overview(analysis: Analysis, width_in: float = WIDE_IN, *, titled: bool = Tr
 
 
 def event_figure(analysis: Analysis, event: int) -> Figure:
-    """One event: shares of the leading eigenvalues at its peak, and the top mode's share by group."""
+    """One event: shares of the leading eigenvalues at its peak, and the top mode's share by group, if any
+    group has more than one sample.
+    """
     spectra, groups = analysis.spectra, analysis.groups
     shares = spectra.loc[spectra["event"] == event, "share"].head(_MOST_EIGENVALUES).to_numpy(np.float64)
     by_group = groups[(groups["event"] == event) & (groups["mode"] == 1)]
@@ -138,7 +140,7 @@ def event_figure(analysis: Analysis, event: int) -> Figure:
     left.set_xlim(0.5, len(shares) + 0.5)
     left.xaxis.set_major_locator(MaxNLocator(8, integer=True))
     set_scale(left, log_scale([shares]))
-    if len(by_group):
+    if (by_group["samples"] > 1).any():
         _draw_groups(figure, by_group)
     return figure
 

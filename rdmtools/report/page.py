@@ -176,6 +176,7 @@ def _event(analysis: Analysis, event: dict[str, Any]) -> dict[str, Any]:
             {**group, "group": shown(group["group"], 60)}
             for group in _records(groups.loc[excess.index[:_GROUPS_TOLD]])
         ],
+        "single": len(groups) > 0 and bool((groups["samples"] == 1).all()),
         "groups_left": max(len(groups) - _GROUPS_TOLD, 0),
         **_samples(analysis, number_),
     }

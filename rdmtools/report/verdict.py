@@ -11,7 +11,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from rdmtools.analysis.pipeline import Analysis
-from rdmtools.report.words import counted, percent, shown, signed
+from rdmtools.report.words import counted, is_missing, percent, shown, signed
+from rdmtools.run import Run
+from rdmtools.schema import SAMPLE_ID
 
 ENOUGH_ROWS = 100
 """Logged rows below which silence says little."""
@@ -109,17 +111,36 @@ def _carriers(analysis: Analysis, event: dict[str, Any]) -> str:
     if pd.isna(event["top_group"]):
         told = {"falling": "fall", "rising": "rise", "mixed": "fall in some samples and rise in others"}
         return f"{carried}; along it losses {told[event['direction']]}."
+    return f"{carried}; {_top_group(analysis, event)}."
+
+
+def _top_group(analysis: Analysis, event: dict[str, Any]) -> str:
+    """The group furthest above its share; of one sample, the sample."""
     groups = analysis.groups
     here = (
         (groups["event"] == event["event"]) & (groups["mode"] == 1) & (groups["group"] == event["top_group"])
     )
-    change = float(groups.loc[here, "loss_change"].iloc[0])
-    moved = "fell" if change < 0 else "rose"
+    mean_change = float(groups.loc[here, "loss_change"].iloc[0])
+    moved = "fell" if mean_change < 0 else "rose"
+    change = f"{signed(mean_change)} {shown(analysis.run.unit, 20)}"
+    mode_share, sample_share = percent(event["top_group_share"]), percent(event["top_group_sample_share"])
+    shares = f"{mode_share} of the mode, {sample_share} of the samples"
+    if int(groups.loc[here, "samples"].iloc[0]) == 1:
+        sample = shown(_only_sample(analysis.run, event["top_group"]), 60)
+        return (
+            f"furthest above its share is a single sample, {sample}, alone in its group ({shares}), "
+            f"and its loss {moved} ({change})"
+        )
     return (
-        f"{carried}; group “{shown(event['top_group'], 60)}” is furthest above its share "
-        f"({percent(event['top_group_share'])} of the mode, {percent(event['top_group_sample_share'])} of "
-        f"the samples), and its losses {moved} ({signed(change)} {shown(analysis.run.unit, 20)} on average)."
+        f"group “{shown(event['top_group'], 60)}” is furthest above its share ({shares}), "
+        f"and its losses {moved} ({change} on average)"
     )
+
+
+def _only_sample(run: Run, group: str) -> Any:
+    """Id of the one sample of a group, named as in the table of groups."""
+    names = ["(none)" if is_missing(name) else str(name) for name in run.samples["group"]]
+    return run.samples[SAMPLE_ID].iloc[names.index(group)]
 
 
 def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
