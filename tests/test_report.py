@@ -409,6 +409,7 @@ def test_small_shares_are_not_told_as_none():
     assert [percent(share) for share in (0.0, 1e-9, 0.031, 0.5, 0.9999, 1.0, float("nan"))] == [
         *("0%", "<0.1%", "3.1%", "50%", ">99.9%", "100%", "–"),
     ]
+    assert percent.__doc__
 
 
 def test_numbers_have_their_sign_digits_and_unit():

@@ -61,9 +61,9 @@ def power(unit: str, exponent: str) -> str:
 
 
 def percent(share: float) -> str:
+    """No decimals between 10% and 99%; never "0%" or "100%" of what is only close to it."""
     if not math.isfinite(share):
         return "–"
-    """No decimals between 10% and 99%; never "0%" or "100%" of what is only close to it."""
     if 0 < share < 0.0005:
         return "<0.1%"
     if 0.99 < share < 1:
