@@ -82,6 +82,26 @@ def test_a_frozen_run_has_a_summary_without_nan():
     assert "Only 30 rows" in summary["verdict"]
 
 
+@pytest.mark.parametrize(
+    ("losses", "why"),
+    [
+        (np.ones((30, 4)), "no loss moved"),
+        (np.random.default_rng(0).standard_normal((30, 1)), "one sample has one"),
+        (1e-90 * np.random.default_rng(0).standard_normal((30, 4)), "their fourth powers round to 0"),
+        (1e-81 * np.random.default_rng(0).standard_normal((30, 4)), "their fourth powers round to 0"),
+        (1e-200 * np.random.default_rng(0).standard_normal((30, 4)), "their fourth powers round to 0"),
+        (np.tile([[1.0, 1], [1, -1], [-1, 1], [-1, -1]], (8, 1)), "independently of each other"),
+    ],
+    ids=["frozen", "one sample", "tiny", "barely", "tiny squares", "isotropic"],
+)
+def test_verdict_where_shc_is_0_says_why(losses, why):
+    analysis = rdm.analyze(rdm.Run.from_arrays(np.arange(len(losses)), losses), window=4)
+    assert (analysis.observables["shc"] == 0).all()
+    first = verdict(analysis).splitlines()[0]
+    assert first.startswith("No event: SHC is 0 in every window")
+    assert why in first
+
+
 def test_records_are_plain():
     frame = pd.DataFrame({"a": pd.array([1, None], "Int64"), "b": [np.nan, 2.0], "c": ["x", None]})
     assert plain_records(frame) == [{"a": 1, "b": None, "c": "x"}, {"a": None, "b": 2.0, "c": None}]

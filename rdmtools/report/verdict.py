@@ -19,6 +19,8 @@ ENOUGH_ROWS = 100
 """Logged rows below which silence says little."""
 _TOLD = 6
 _WINDOWS_TOLD = 5
+_SMALLEST_SQUARE = 1e-290
+"""Of total variance: below it SHC, which divides it by the samples, may be less than a double can hold."""
 
 
 def verdict(analysis: Analysis) -> str:
@@ -91,7 +93,7 @@ def _by_window(analysis: Analysis) -> str:
 def _no_event(analysis: Analysis) -> str:
     settings, table = analysis.settings, analysis.observables
     if not (table["shc"] > 0).any():
-        return "No event: SHC is 0 in every window, for no loss moved against the others."
+        return f"No event: SHC is 0 in every window: {_why_zero(analysis)}."
     rises = {
         window: largest_rise(table.loc[table["window"] == window, "shc"].to_numpy())
         for window in settings.windows
@@ -102,6 +104,18 @@ def _no_event(analysis: Analysis) -> str:
         f"No event: log10 SHC never stood {settings.decades:g} decades above its running minimum "
         f"(largest rise {rise:.1f} decades{where})."
     )
+
+
+def _why_zero(analysis: Analysis) -> str:
+    table = analysis.observables
+    if analysis.run.shape[1] == 1:
+        return "it is the variance of the eigenvalues, and one sample has one"
+    # Slopes are not squared, so they tell losses that stand still from squares that are too small.
+    if not ((table["total_variance"] > 0) | (table["mean_loss_slope"] != 0)).any():
+        return "no loss moved"
+    if float(table["total_variance"].max()) ** 2 < _SMALLEST_SQUARE:
+        return "the losses move so little that their fourth powers round to 0; scale them up"
+    return "samples move equally much and independently of each other"
 
 
 def _carriers(analysis: Analysis, event: dict[str, Any]) -> str:
