@@ -11,7 +11,7 @@ from runs import with_event, without_event
 
 import rdmtools as rdm
 from rdmtools.errors import ParameterError
-from rdmtools.report import plain_records, save, summarise, verdict
+from rdmtools.report import plain_records, save, save_comparison, summarise, verdict
 from rdmtools.report.summary import plain
 from rdmtools.report.verdict import largest_rise
 
@@ -243,6 +243,19 @@ def test_a_foreign_folder_is_never_overwritten(one, tmp_path):
         save(one, foreign, report=False)
     assert (foreign / "thesis.tex").read_text() == "precious"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mine"]
+
+
+def test_a_comparison_is_not_replaced_by_an_analysis_nor_the_other_way_round(one, tmp_path):
+    save_comparison(rdm.compare([with_event()]), tmp_path / "comparison")
+    analysis = save(one, tmp_path / "analysis", report=False)
+    with pytest.raises(
+        ParameterError, match="comparison holds a comparison, needed a folder for an analysis"
+    ):
+        save(one, tmp_path / "comparison", report=False)
+    with pytest.raises(ParameterError, match="analysis holds an analysis, needed a folder for a comparison"):
+        save_comparison(rdm.compare([with_event()]), analysis)
+    assert (tmp_path / "comparison" / "comparison.html").is_file()
+    assert (analysis / "summary.json").is_file()
 
 
 def test_a_file_added_to_our_folder_stops_us(one, tmp_path):

@@ -12,8 +12,8 @@ import pandas as pd
 
 from rdmtools.analysis.pipeline import Analysis
 from rdmtools.errors import ParameterError
-from rdmtools.report.place import ELSEWHERE, Contents, replaced
-from rdmtools.report.summary import CONTENTS, summarise
+from rdmtools.report.place import ANALYSIS, ELSEWHERE, replaced
+from rdmtools.report.summary import summarise
 from rdmtools.schema import (
     ANALYSIS_FOLDER,
     EVENTS_FILE,
@@ -35,11 +35,6 @@ _TABLES = {
     "groups": GROUPS_FILE,
     "spectra": SPECTRA_FILE,
 }
-_OURS = Contents(
-    mark=CONTENTS,
-    marked_file=SUMMARY_FILE,
-    names=frozenset({SUMMARY_FILE, REPORT_FILE, FIGURES_FOLDER, *_TABLES.values()}),
-)
 
 
 def save(analysis: Analysis, folder: str | Path | None = None, *, report: bool = True) -> Path:
@@ -53,11 +48,11 @@ def save(analysis: Analysis, folder: str | Path | None = None, *, report: bool =
     Raises
     ------
     ParameterError
-        Where the run has no file and no folder is named, the place cannot be written, or it holds files that
-        rdmtools did not write.
+        Where the run has no file and no folder is named, the place cannot be written, or it holds a
+        comparison or files that rdmtools did not write.
     """
     folder = _default(analysis) if folder is None else Path(folder)
-    with replaced(folder, _OURS) as place:
+    with replaced(folder, ANALYSIS) as place:
         for name, file in _TABLES.items():
             _typed(analysis, name).to_parquet(place / file, index=False)
         text = json.dumps(summarise(analysis), indent=2, ensure_ascii=False, allow_nan=False)

@@ -1,6 +1,6 @@
 """Where may results be written? Into a new folder, which then takes its place as a whole.
 
-Only a folder that is empty, or that holds nothing but earlier results of ours, is ever replaced.
+Only a folder that is empty, or that holds nothing but earlier results of the same kind, is ever replaced.
 """
 
 import json
@@ -14,7 +14,20 @@ from pathlib import Path
 from typing import Any, cast
 
 from rdmtools.errors import ParameterError
+from rdmtools.schema import (
+    EVENTS_FILE,
+    FIGURES_FOLDER,
+    GROUPS_FILE,
+    MODES_FILE,
+    OBSERVABLES_FILE,
+    REPORT_FILE,
+    SPECTRA_FILE,
+    SUMMARY_FILE,
+)
 
+RUNS_FILE = "runs.parquet"
+PAGE_FILE = "comparison.html"
+COMPARISON_FILE = "comparison.json"
 ELSEWHERE = 'name another folder: --out DIR, or save("DIR")'
 _UNNOTICED = {".DS_Store", "Thumbs.db", "desktop.ini"}
 
@@ -23,11 +36,31 @@ _UNNOTICED = {".DS_Store", "Thumbs.db", "desktop.ini"}
 class Contents:
     """How a folder of ours is known."""
 
+    what: str
     mark: str
     """`contents` of the JSON object in the marked file."""
     marked_file: str
     names: frozenset[str]
     """All that it may hold."""
+
+
+ANALYSIS = Contents(
+    what="an analysis",
+    mark="rdmtools analysis",
+    marked_file=SUMMARY_FILE,
+    names=frozenset(
+        {
+            *(SUMMARY_FILE, REPORT_FILE, FIGURES_FOLDER, OBSERVABLES_FILE, EVENTS_FILE),
+            *(MODES_FILE, GROUPS_FILE, SPECTRA_FILE),
+        }
+    ),
+)
+COMPARISON = Contents(
+    what="a comparison",
+    mark="rdmtools comparison",
+    marked_file=COMPARISON_FILE,
+    names=frozenset({RUNS_FILE, EVENTS_FILE, OBSERVABLES_FILE, PAGE_FILE, COMPARISON_FILE, FIGURES_FOLDER}),
+)
 
 
 @contextmanager
@@ -67,7 +100,10 @@ def _refuse_foreign(folder: Path, target: Path, ours: Contents) -> None:
     held = {entry.name for entry in target.iterdir()} - _UNNOTICED
     if not held:
         return
-    if not _is_marked(target / ours.marked_file, ours.mark):
+    for other in (ANALYSIS, COMPARISON):
+        if other is not ours and _is_marked(target, other):
+            raise ParameterError(f"{folder} holds {other.what}, needed a folder for {ours.what}; {ELSEWHERE}")
+    if not _is_marked(target, ours):
         raise ParameterError(
             f"{folder} is not empty and rdmtools did not write it; needed a new or empty folder; {ELSEWHERE}"
         )
@@ -77,9 +113,9 @@ def _refuse_foreign(folder: Path, target: Path, ours: Contents) -> None:
         )
 
 
-def _is_marked(file: Path, mark: str) -> bool:
+def _is_marked(folder: Path, contents: Contents) -> bool:
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
+        found = json.loads((folder / contents.marked_file).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
-    return isinstance(found, dict) and cast(dict[str, Any], found).get("contents") == mark
+    return isinstance(found, dict) and cast(dict[str, Any], found).get("contents") == contents.mark

@@ -30,7 +30,7 @@ from rdmtools.report.panels import (
     series_colour,
     set_scale,
 )
-from rdmtools.report.place import Contents, replaced
+from rdmtools.report.place import COMPARISON, COMPARISON_FILE, PAGE_FILE, RUNS_FILE, replaced
 from rdmtools.report.summary import plain_records
 from rdmtools.report.svg import inline_svg, write_png, write_svg
 from rdmtools.report.words import counted, is_missing, number, shown
@@ -39,15 +39,6 @@ from rdmtools.schema import EVENTS_FILE, FIGURES_FOLDER, OBSERVABLES_FILE, STEP
 if TYPE_CHECKING:
     from rdmtools.comparison import Comparison
 
-RUNS_FILE = "runs.parquet"
-PAGE_FILE = "comparison.html"
-COMPARISON_FILE = "comparison.json"
-_MARK = "rdmtools comparison"
-_OURS = Contents(
-    mark=_MARK,
-    marked_file=COMPARISON_FILE,
-    names=frozenset({RUNS_FILE, EVENTS_FILE, OBSERVABLES_FILE, PAGE_FILE, COMPARISON_FILE, FIGURES_FOLDER}),
-)
 _MOST_RUNS_DRAWN = 8
 _MOST_RUNS_TOLD = 500
 _POINTS = 9_000
@@ -59,10 +50,10 @@ def save_comparison(comparison: "Comparison", folder: str | Path) -> Path:
     Raises
     ------
     ParameterError
-        Where the place cannot be written, or it holds files that rdmtools did not write.
+        Where the place cannot be written, or it holds an analysis or files that rdmtools did not write.
     """
     folder = Path(folder)
-    with replaced(folder, _OURS) as place:
+    with replaced(folder, COMPARISON) as place:
         tables = {
             RUNS_FILE: comparison.runs,
             EVENTS_FILE: comparison.events,
@@ -70,7 +61,7 @@ def save_comparison(comparison: "Comparison", folder: str | Path) -> Path:
         }
         for file, table in tables.items():
             _storable(table).to_parquet(place / file, index=False)
-        found = {"contents": _MARK, "rdmtools": __version__, "runs": plain_records(comparison.runs)}
+        found = {"contents": COMPARISON.mark, "rdmtools": __version__, "runs": plain_records(comparison.runs)}
         text = json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False)
         (place / COMPARISON_FILE).write_text(text + "\n", encoding="utf-8")
         figures = place / FIGURES_FOLDER

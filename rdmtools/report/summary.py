@@ -10,12 +10,10 @@ import pandas as pd
 
 from rdmtools import __version__
 from rdmtools.analysis.pipeline import Analysis
+from rdmtools.report.place import ANALYSIS
 from rdmtools.report.verdict import largest_rise, verdict
 from rdmtools.report.words import is_missing
 from rdmtools.schema import FORMAT_VERSION
-
-CONTENTS = "rdmtools analysis"
-"""Marks a summary.json, and with it its folder, as ours."""
 
 
 def summarise(analysis: Analysis) -> dict[str, Any]:
@@ -44,7 +42,7 @@ def summarise(analysis: Analysis) -> dict[str, Any]:
     mean_loss = table.loc[table["window"] == analysis.settings.windows[0], "mean_loss"]
     return plain(
         {
-            "contents": CONTENTS,
+            "contents": ANALYSIS.mark,
             "rdmtools": __version__,
             "format": FORMAT_VERSION,
             "run": {
