@@ -107,7 +107,7 @@ def test_alarms_are_lines_at_their_steps():
 @pytest.mark.parametrize("width_in", [WIDE_IN, NARROW_IN])
 @pytest.mark.parametrize(
     "scaled",
-    [lambda x: 1e-30 * x, lambda x: 1e30 * x, lambda x: -1e6 + 1e-9 * x, lambda x: 1e30 * (1 + 1e-10 * x)],
+    [lambda x: 1e-30 * x, lambda x: 1e30 * x, lambda x: -1e6 + 1e-6 * x, lambda x: 1e30 * (1 + 1e-10 * x)],
     ids=["tiny", "huge", "offset", "huge offset"],
 )
 def test_labels_are_whole_at_any_scale_and_panels_aligned(scaled, width_in):
@@ -165,6 +165,14 @@ def test_scalars_share_a_panel_where_they_share_a_scale_and_eight_are_drawn():
     assert len(figure.axes) == 6 + 1
     assert sum(len(line.get_xdata()) == 60 for line in figure.axes[6].lines) == 8
     assert any("3 scalars not drawn" in text.get_text() for text in figure.texts)
+
+
+def test_rounding_is_not_drawn_as_movement():
+    """PR of one sample is 1 but for its last digit."""
+    figure = overview_figure(rdm.analyze(sized(60, 1)))
+    low, high = figure.axes[2].get_ylim()
+    assert 0.9 < low < 1 < high < 1.1
+    assert high - low > 0.1
 
 
 def test_scalars_logged_seldom_are_joined():

@@ -50,6 +50,7 @@ _STYLE = {
     "path.simplify_threshold": 0.2,
     "lines.solid_capstyle": "round",
 }
+_ROUNDING = 1e-13  # differences below this share are rounding, no movement to zoom in on
 _LARGEST = 1e300  # room for the margins of an axis
 
 
@@ -229,7 +230,9 @@ class Scale:
 def linear_scale(values: Sequence[NDArray[np.float64]], ticks: int = 4) -> Scale:
     """Limits around the finite values; as many digits in the tick labels as tell them apart."""
     low, high = _range(values)
-    pad = 0.06 * (high - low) or 0.06 * abs(low) or 1.0
+    size = max(abs(low), abs(high))
+    flat = high - low <= _ROUNDING * size
+    pad = (0.06 * size or 1.0) if flat else 0.06 * (high - low)
     low, high = low - pad, high + pad
     places = _inside(MaxNLocator(ticks).tick_values(low, high), low, high)
     return Scale(low=low, high=high, places=places, labels=_labels(places), logarithmic=False)
