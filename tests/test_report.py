@@ -152,6 +152,19 @@ def test_numbers_of_events_do_not_overlap(count, all_numbered, width_in):
     assert alarms == set(analysis.events["alarm_step"])
 
 
+def test_an_event_with_many_groups_has_whole_words():
+    samples = {"group": [f"group number {n // 2} of sixty" for n in range(120)]}
+    analysis = rdm.analyze(sized(80, 120, samples=samples))
+    with own_style():
+        figure = event_figure(analysis, 1)
+        FigureCanvasAgg(figure).draw()
+    assert any("48 groups not drawn" in text.get_text() for text in figure.texts)
+    for text in figure.texts:
+        box = text.get_window_extent()
+        assert figure.bbox.x0 <= box.x0
+        assert box.x1 <= figure.bbox.x1
+
+
 def test_drawing_leaves_the_users_style_alone():
     before = dict(rcParams)
     overview_figure(rdm.analyze(with_event()))

@@ -153,8 +153,9 @@ def _draw_groups(figure: Figure, by_group: pd.DataFrame) -> None:
     axes = figure.add_axes((0.66, 0.17, 0.31, 0.62))
     dress(axes)
     axes.grid(False)
-    more = f"; {counted(left_out, 'group')} not drawn" if left_out else ""
-    put_text(figure, 0.66, 0.81, f"Top mode by group ▬, of samples │{more}", "muted")
+    put_text(figure, 0.66, 0.81, "Top mode by group ▬, of samples │", "muted")
+    if left_out:
+        put_text(figure, 0.66, 0.01, f"{counted(left_out, 'group')} not drawn", "muted")
     places = np.arange(len(kept))
     axes.barh(places, kept["mode_share"].to_numpy(), height=0.55, color=colour("series-1"))
     axes.plot(
