@@ -271,6 +271,14 @@ def test_groups_that_are_single_samples_have_no_section(groups, told, tmp_path):
         assert len(event_figure(analysis, 1).axes) == 1 + told
 
 
+def test_the_caption_explains_the_marks(tmp_path):
+    one = page_of(rdm.analyze(with_event(), window=12), tmp_path)
+    several = page_of(rdm.analyze(with_event(), windows=(8, 12)), tmp_path)
+    none = page_of(rdm.analyze(without_event()), tmp_path)
+    told = [["Dotted line: peak" in page, "Filled circle: peak" in page] for page in (one, several, none)]
+    assert told == [[True, False], [False, True], [False, False]]
+
+
 def test_hostile_words_stay_words(tmp_path):
     analysis = rdm.analyze(hostile_run(), windows=(8, 12))
     assert len(analysis.events)
