@@ -279,6 +279,14 @@ def test_the_caption_explains_the_marks(tmp_path):
     assert told == [[True, False], [False, True], [False, False]]
 
 
+def test_long_words_have_a_wide_cell_and_short_ones_do_not(tmp_path):
+    long, short = "a group with a name of many words, all of them needed", "short"
+    samples = {"group": [long, short] * 20, "text": [short, long] * 20}
+    text = page_of(rdm.analyze(sized(80, 40, samples=samples)), tmp_path)
+    assert text.count(f'<td class="long">{long}</td>') == text.count(f"{long}</td>") == 1 + 20
+    assert text.count(f"<td>{short}</td>") == text.count(f"{short}</td>")
+
+
 def test_hostile_words_stay_words(tmp_path):
     analysis = rdm.analyze(hostile_run(), windows=(8, 12))
     assert len(analysis.events)
