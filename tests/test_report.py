@@ -125,6 +125,20 @@ def test_labels_are_whole_at_any_scale_and_panels_aligned(scaled, width_in):
         assert len(set(labels)) == len(labels)
 
 
+@pytest.mark.parametrize("width_in", [WIDE_IN, NARROW_IN])
+@pytest.mark.parametrize("last", [1490, 10**7, 10**10, 10**15])
+def test_labels_of_steps_are_whole_and_apart(last, width_in):
+    run = with_event()
+    steps = np.linspace(0, last, len(run.steps)).astype(np.int64)
+    with own_style():
+        figure = overview(rdm.analyze(rdm.Run.from_arrays(steps, run.losses)), width_in)
+        FigureCanvasAgg(figure).draw()
+    boxes = [label.get_window_extent() for label in figure.axes[-1].get_xticklabels()]
+    assert len(boxes) >= 2
+    assert max(box.x1 for box in boxes) <= figure.bbox.x1
+    assert all(box.x1 < following.x0 for box, following in pairwise(boxes))
+
+
 def bursts(count):
     """Quiet noise that jumps `count` times."""
     rng = np.random.default_rng(1)

@@ -31,6 +31,7 @@ from rdmtools.report.panels import (
     log_scale,
     own_style,
     put_text,
+    right_margin_in,
     series_colour,
     set_scale,
     text_in,
@@ -96,7 +97,9 @@ def overview(analysis: Analysis, width_in: float = WIDE_IN, *, titled: bool = Tr
     lanes = [f"{window} rows" for window in windows]
     labels = [*lanes, *(label for scale in scales for label in scale.labels)]
 
-    stack = Stack(width_in=width_in, left_in=left_margin_in(labels))
+    first, last = float(run.steps[0]), float(run.steps[-1])
+
+    stack = Stack(width_in=width_in, left_in=left_margin_in(labels), right_in=right_margin_in(last))
     titles = [(shown(run.name, round(12 * width_in)), "ink")] if titled else []
     numbered = _numbered(analysis, stack.plot_in)
     titles += [(title, "muted") for title in _event_titles(analysis, numbered)]
@@ -104,9 +107,9 @@ def overview(analysis: Analysis, width_in: float = WIDE_IN, *, titled: bool = Tr
     for column, title, _ in specified:
         stack.panel([(title, "ink")], _PANEL_IN * (1.4 if column == "shc" else 1))
     for number, names in enumerate(panels):
-        last = number == len(panels) - 1
-        stack.panel(_scalar_titles(names, left_out if last else 0), _PANEL_IN)
-    figure, axes = stack.figure("training step", (float(run.steps[0]), float(run.steps[-1])))
+        lowest = number == len(panels) - 1
+        stack.panel(_scalar_titles(names, left_out if lowest else 0), _PANEL_IN)
+    figure, axes = stack.figure("training step", (first, last))
 
     _draw_lanes(axes[0], analysis, lanes, numbered)
     for panel, scale in zip(axes[1:], scales, strict=True):

@@ -89,6 +89,11 @@ def left_margin_in(labels: Iterable[str]) -> float:
     return max(0.62, 0.12 + max(text_in(label, _LABEL_PT) for label in labels))
 
 
+def right_margin_in(last_step: float) -> float:
+    """Room right of panels, so that the label of a tick at the last step is whole."""
+    return max(0.25, text_in(_step_label(last_step), _LABEL_PT) / 2)
+
+
 @dataclass(slots=True, kw_only=True)
 class Stack:
     """Panels from top to bottom over one x axis; `panel` makes the next one, `figure` all of them."""
@@ -96,7 +101,8 @@ class Stack:
     width_in: float
     left_in: float
     """From `left_margin_in` of the labels of all panels, which are aligned."""
-    right_in: float = 0.25
+    right_in: float
+    """From `right_margin_in` of the last step."""
     top_in: float = 0.08
     gap_in: float = 0.13
     _planned: list["_Planned"] = field(default_factory=list["_Planned"])
@@ -140,7 +146,8 @@ class Stack:
             top -= self.gap_in
         for axes in made[:-1]:
             axes.tick_params(labelbottom=False)
-        _step_axis(made, x_range, round(self.width_in * 0.85))
+        room = int(self.plot_in / text_in(f"{_step_label(x_range[1])} ", _LABEL_PT))
+        _step_axis(made, x_range, min(round(self.width_in * 0.85) + 1, room))
         put_text(figure, 1 - self.right_in / self.width_in, 0.05 / height, x_label, "muted", "right")
         return figure, made
 
@@ -174,10 +181,14 @@ def dress(axes: Axes) -> None:
 
 
 def _step_axis(stack: Sequence[Axes], x_range: tuple[float, float], ticks: int) -> None:
-    places = _inside(MaxNLocator(max(ticks, 2), integer=True).tick_values(*x_range), *x_range)
+    places = _inside(MaxNLocator(max(ticks - 1, 1), integer=True).tick_values(*x_range), *x_range)
     for axes in stack:
         axes.xaxis.set_major_locator(FixedLocator(places))
-        axes.xaxis.set_major_formatter(FixedFormatter([f"{place:,.0f}" for place in places]))
+        axes.xaxis.set_major_formatter(FixedFormatter([_step_label(place) for place in places]))
+
+
+def _step_label(step: float) -> str:
+    return f"{step:,.0f}"
 
 
 def draw_line(

@@ -27,6 +27,7 @@ from rdmtools.report.panels import (
     linear_scale,
     log_scale,
     own_style,
+    right_margin_in,
     series_colour,
     set_scale,
 )
@@ -102,12 +103,11 @@ def _overview(comparison: "Comparison", width_in: float) -> Figure:
     scales = [
         scale([table[column].to_numpy(np.float64) for table in tables]) for column, _, scale in specified
     ]
-    stack = Stack(
-        width_in=width_in, left_in=left_margin_in(label for scale in scales for label in scale.labels)
-    )
+    labels = [label for scale in scales for label in scale.labels]
+    first, last = float(steps.min()), float(steps.max())
+    stack = Stack(width_in=width_in, left_in=left_margin_in(labels), right_in=right_margin_in(last))
     for column, above, _ in specified:
         stack.panel(above, 1.4 if column == "shc" else 1.0)
-    first, last = float(steps.min()), float(steps.max())
     figure, axes = stack.figure("training step", (first, max(last, first + 1)))
     for panel, scale, (column, _, _) in zip(axes, scales, specified, strict=True):
         set_scale(panel, scale)
