@@ -97,6 +97,13 @@ def test_lines_are_the_tables():
     np.testing.assert_array_equal(figure.axes[6].lines[0].get_ydata(), analysis.run.scalars["accuracy"])
 
 
+def test_a_lane_is_marked_as_dashed_where_its_line_is():
+    axes = overview_figure(rdm.analyze(with_event(), windows=(4, 6, 8, 12, 16, 24))).axes
+    styles = [line.get_linestyle() for line in axes[1].lines[:6]]
+    marked = [label.get_text().startswith("╌ ") for label in axes[0].get_yticklabels()]
+    assert marked == [style == "--" for style in styles] == [False] * 4 + [True] * 2
+
+
 def test_alarms_are_lines_at_their_steps():
     analysis = rdm.analyze(with_event(), window=12)
     alarm = analysis.events["alarm_step"].iloc[0]

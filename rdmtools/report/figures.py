@@ -26,6 +26,7 @@ from rdmtools.report.panels import (
     draw_line,
     drawable,
     dress,
+    is_dashed,
     left_margin_in,
     linear_scale,
     log_scale,
@@ -94,7 +95,7 @@ def overview(analysis: Analysis, width_in: float = WIDE_IN, *, titled: bool = Tr
     )
     scales = [scale([analysis.observables[column].to_numpy(np.float64)]) for column, _, scale in specified]
     scales += [_scalar_scale(run.scalars, names) for names in panels]
-    lanes = [f"{window} rows" for window in windows]
+    lanes = [f"{'╌ ' if is_dashed(index) else ''}{window} rows" for index, window in enumerate(windows)]
     labels = [*lanes, *(label for scale in scales for label in scale.labels)]
 
     first, last = float(run.steps[0]), float(run.steps[-1])
@@ -304,7 +305,7 @@ def _scalar_panels(scalars: pd.DataFrame) -> tuple[list[list[str]], int]:
 
 def _scalar_titles(names: Sequence[str], left_out: int) -> list[tuple[str, str]]:
     titles = [
-        (f"{'—' if index < 4 else '╌'} {shown(name, 40)}", f"series-{index % 4 + 1}")
+        (f"{'╌' if is_dashed(index) else '—'} {shown(name, 40)}", f"series-{index % 4 + 1}")
         for index, name in enumerate(names)
     ]
     return [*titles, (f"and {counted(left_out, 'scalar')} not drawn", "muted")] if left_out else titles

@@ -70,6 +70,11 @@ def series_colour(index: int) -> str:
     return COLOURS[_SERIES[index % len(_SERIES)]]
 
 
+def is_dashed(index: int) -> bool:
+    """Whether the colour of the index-th line was used before."""
+    return index >= len(_SERIES)
+
+
 def drawable(figure: Figure) -> Figure:
     """The figure with □ for what its font lacks; for pixels, as a browser finds another font by itself."""
     known = get_font(os.fspath(findfont(FontProperties(family="DejaVu Sans")))).get_charmap()
@@ -198,7 +203,7 @@ def draw_line(
     values = np.clip(values, -_LARGEST, _LARGEST)
     x, y = decimate(steps, values, points)
     ink = series_colour(index)
-    axes.plot(x, y, linewidth=1.1, color=ink, linestyle="-" if index < len(_SERIES) else "--")
+    axes.plot(x, y, linewidth=1.1, color=ink, linestyle="--" if is_dashed(index) else "-")
     there = np.isfinite(y)
     alone = there & ~np.r_[False, there[:-1]] & ~np.r_[there[1:], False]
     if alone.any():

@@ -23,6 +23,7 @@ from rdmtools.report.panels import (
     Stack,
     draw_line,
     drawable,
+    is_dashed,
     left_margin_in,
     linear_scale,
     log_scale,
@@ -90,7 +91,7 @@ def _overview(comparison: "Comparison", width_in: float) -> Figure:
     tables = [every[(every["run"] == name) & (every["window"] == windows[name])] for name in names]
     steps = np.concatenate([table[STEP].to_numpy() for table in tables])
     titles = [
-        (f"{'—' if index < 4 else '╌'} {shown(name, 50)}", f"series-{index % 4 + 1}")
+        (f"{'╌' if is_dashed(index) else '—'} {shown(name, 50)}", f"series-{index % 4 + 1}")
         for index, name in enumerate(names)
     ]
     more = [(f"and {counted(left_out, 'run')} not drawn", "muted")] if left_out else []
