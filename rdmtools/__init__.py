@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rdmtools.comparison import compare
     from rdmtools.load import read_run, read_runs
     from rdmtools.logger.probe_logger import ProbeLogger
+    from rdmtools.logger.recovery import recover
     from rdmtools.run import Run
 
 __version__ = "0.1.0"
@@ -27,6 +28,7 @@ _HOMES = {
     "compare": "rdmtools.comparison",
     "read_run": "rdmtools.load",
     "read_runs": "rdmtools.load",
+    "recover": "rdmtools.logger.recovery",
 }
 
 __all__ = [
@@ -43,6 +45,7 @@ __all__ = [
     "compare",
     "read_run",
     "read_runs",
+    "recover",
 ]
 
 

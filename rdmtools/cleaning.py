@@ -58,6 +58,8 @@ class Quality:
     """Samples that samples.parquet describes and the losses lack."""
     bytes_left: int = 0
     """Bytes of the journal after its first bad record: a write that a crash cut short."""
+    refused: int = 0
+    """Calls that the logger did not accept while the run was recorded."""
 
     def notes(self) -> list[str]:
         """One plain sentence per finding; empty for a clean run."""
@@ -72,6 +74,7 @@ class Quality:
             (self.dropped_steps, "step", "dropped {}"),
             (self.unused_samples, "sample", "ignored {} described in samples.parquet but without losses"),
             (self.bytes_left, "byte", "could not read the last {} of the journal"),
+            (self.refused, "call", "lacks what {} to the logger held, which it refused"),
         )
         return [sentence.format(counted(count, noun)) for count, noun, sentence in found if count]
 

@@ -18,12 +18,14 @@ Kinds that it does not know (a later minor version) it passes over. Standard lib
 
 import json
 import os
+import re
 import struct
 import zlib
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from enum import IntEnum
+from functools import reduce
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -35,7 +37,7 @@ from rdmtools.errors import FormatError
 from rdmtools.schema import FORMAT_VERSION, STEP
 
 MANIFEST_FILE = "manifest.json"
-ATTEMPT_FOLDER = "rank0-attempt0"
+_ATTEMPT = re.compile(r"rank0-attempt(\d+)")
 SEGMENT_FILE = "segment-000000.rdj"
 
 _MAGIC = b"RDJ1"
@@ -124,6 +126,12 @@ def read_records(folder: Path, row_bytes: int) -> Iterator[Record]:
                 yield record
 
 
+def unread_bytes(folder: Path, row_bytes: int) -> int:
+    """Bytes of one attempt's segments from their first bad records on; 0 is clean."""
+    valid = sum(HEADER_BYTES + len(record.payload) for record in read_records(folder, row_bytes))
+    return sum(path.stat().st_size for path in segments(folder)) - valid
+
+
 def _next_record(file: IO[bytes], left: int, row_bytes: int) -> Record | None:
     head, crc = file.read(_FIELDS.size), file.read(_CRC.size)
     if len(crc) < _CRC.size:
@@ -156,22 +164,81 @@ def merge_scalars(records: Iterable[Record]) -> list[dict[str, float]]:
     return rows
 
 
+def attempt_name(number: int) -> str:
+    """Folder of one start of the training, counted from 0."""
+    return f"rank0-attempt{number}"
+
+
+def attempt_folders(folder: Path) -> list[Path]:
+    """Folders of the attempts under `folder` (``run.rdm/journal/``) that have a manifest, in their order.
+
+    Raises FormatError where a folder is named as none that this release writes.
+    """
+    numbered: dict[int, Path] = {}
+    for path in folder.glob(f"*/{MANIFEST_FILE}"):
+        if (name := _ATTEMPT.fullmatch(path.parent.name)) is None:
+            raise FormatError(
+                f"{path.parent} is no attempt that this release reads; needed {attempt_name(0)} and so on; "
+                "read it with the rdmtools that wrote it, or move it away"
+            )
+        numbered[int(name[1])] = path.parent
+    return [numbered[number] for number in sorted(numbered)]
+
+
+def next_attempt(folder: Path) -> Path:
+    """Folder of the attempt after all those under `folder`."""
+    taken = [int(name[1]) for path in folder.glob("*") if (name := _ATTEMPT.fullmatch(path.name))]
+    return folder / attempt_name(max(taken, default=-1) + 1)
+
+
 def read_journal(folder: Path) -> Journal:
     """Everything valid under `folder` (``run.rdm/journal/``), left by a crash or still being written.
 
-    Raises FormatError where no manifest can be read, or a later release wrote it.
+    Attempts follow one another as they were started; rows that a later one supersedes are still there.
+    Raises FormatError where no manifest can be read, a later release wrote it, or samples differ.
     """
-    attempts = sorted(path.parent for path in folder.glob(f"*/{MANIFEST_FILE}"))
-    if not attempts:
+    found = attempt_folders(folder)
+    if not found:
         raise FormatError(f"no {MANIFEST_FILE} under {folder}; needed a journal left by a ProbeLogger")
-    if len(attempts) > 1:
-        raise FormatError(f"{len(attempts)} attempts under {folder}; this release reads one; move the rest")
-    attempt = attempts[0]
-    manifest = read_manifest(attempt)
     try:
-        return _read_attempt(attempt, manifest)
+        journals = [_read_attempt(attempt, read_manifest(attempt)) for attempt in found]
     except FileNotFoundError as error:  # its logger closed meanwhile
         raise FormatError(f"{error.filename} vanished while it was read; read the run again") from error
+    return reduce(_followed_by, journals)
+
+
+def _followed_by(first: Journal, then: Journal) -> Journal:
+    """Both attempts as one journal, with the samples in the order of the first."""
+    metadata, left = first.metadata | then.metadata, first.bytes_left + then.bytes_left
+    if not len(then.sample_ids):
+        return replace(first, metadata=metadata, bytes_left=left)
+    if not len(first.sample_ids):
+        return replace(then, metadata=metadata, bytes_left=left, created=first.created)
+    place = same_samples(first.sample_ids, then.sample_ids)
+    return Journal(
+        steps=np.concatenate([first.steps, then.steps]),
+        times=np.concatenate([first.times, then.times]),
+        losses=np.concatenate([first.losses, then.losses[:, place]]),
+        sample_ids=first.sample_ids,
+        scalars=first.scalars + then.scalars,
+        draws=first.draws + [(step, losses[:, place]) for step, losses in then.draws],
+        name=first.name,
+        unit=then.unit,
+        metadata=metadata,
+        created=first.created,
+        bytes_left=left,
+    )
+
+
+def same_samples(ids: NDArray[Any], others: NDArray[Any]) -> NDArray[np.intp]:
+    """Where each of `ids` stands among `others`. Raises FormatError where they are not the same samples."""
+    place = {sample: index for index, sample in enumerate(others.tolist())}
+    wanted = ids.tolist()
+    if len(place) != len(wanted) or any(sample not in place for sample in wanted):
+        raise FormatError(
+            f"attempts have {len(wanted)} and {len(place)} samples, not the same; needed one probe set"
+        )
+    return np.array([place[sample] for sample in wanted], np.intp)
 
 
 def _read_attempt(attempt: Path, manifest: Manifest) -> Journal:

@@ -117,18 +117,20 @@ def read_run(
     if group_by is not None:
         samples[GROUP] = _groups(path, parts, columns, samples, group_by)
     about = next((part.about for part in parts if part.about), {})
+    metadata = about["metadata"] if isinstance(about.get("metadata"), Mapping) else {}
     if journal is not None:
-        about = {"unit": journal.unit, "metadata": journal.metadata}
-    metadata = about.get("metadata")
+        about = about | {"unit": journal.unit}
+        metadata = {**metadata, **journal.metadata}
     return Run(
         name=path.name.removesuffix(LOSSES_SUFFIX) if name is None else name,
         unit=str(about.get("unit", "nats")),
         steps=losses.steps[rows],
         samples=samples[kept].reset_index(drop=True),
         scalars=_scalars(folder / SCALARS_FILE, journal),
-        metadata=dict(metadata) if isinstance(metadata, Mapping) else {},
+        metadata=dict(metadata),
         quality=losses.quality
         + quality
+        + _recorded(about)
         + Quality(unused_samples=max(0, unused - losses.quality.dropped_samples)),
         source=path,
         stored=stored,
@@ -163,6 +165,20 @@ def read_runs(
         )
         for name, path in found.items()
     ]
+
+
+def _recorded(about: Mapping[str, Any]) -> Quality:
+    """What the logger said, when it wrote the run, of rows that are not in it."""
+
+    def count(found: Any) -> int:
+        return found if isinstance(found, int) else 0
+
+    refused = about.get("refused")
+    return Quality(
+        superseded_rows=count(about.get("superseded_rows")),
+        bytes_left=count(about.get("bytes_left")),
+        refused=sum(map(count, refused.values())) if isinstance(refused, Mapping) else 0,
+    )
 
 
 def _journal(path: Path) -> Journal | None:

@@ -11,7 +11,8 @@ pyarrow alone: nothing here imports pandas, which a training job may not have, o
 
 import inspect
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -99,6 +100,13 @@ def write_scalars(path: Path, rows: list[dict[str, float]], *, about: dict[str, 
     write_table(path, pa.table(columns), about=about)
 
 
+def stored_table(path: Path) -> list[dict[str, Any]]:
+    """Rows of a table that `write_table` or `write_scalars` wrote, without what is null."""
+    with _opened(path) as file:
+        rows = file.read().to_pylist()
+    return [{name: value for name, value in row.items() if value is not None} for row in rows]
+
+
 def column(values: Any, valid: NDArray[np.bool_] | None = None) -> pa.Array:
     """Arrow column of an array or list; numbers are null where not `valid`.
 
@@ -141,6 +149,88 @@ def file_metadata(file: pq.ParquetFile, path: Path) -> dict[str, Any]:
             "needed JSON with a format version; rewrite the file without them"
         ) from error
     return found
+
+
+def stored_ids(path: Path) -> NDArray[Any]:
+    """Ids of the samples of a table that `write_losses` or `write_draws` wrote, (samples,), in order."""
+    for names, ids, _ in _row_groups(path, (STEP,)):
+        return ids[: int(np.argmax(names[0] != names[0][0])) or len(ids)]
+    return np.empty(0, np.int64)
+
+
+def stored_rows(
+    path: Path, sample_ids: Ids, keys: Sequence[str] = (STEP,)
+) -> Iterator[tuple[list[NDArray[Any]], NDArray[Any]]]:
+    """Rows of a table that `write_losses` or `write_draws` wrote, a row group at a time.
+
+    Each is the values of `keys`, (rows,), and losses (rows, samples) with the samples in order of their ids.
+    Raises FormatError where the table is in another order, or has other samples than `sample_ids`.
+    """
+    expected = np.sort(np.array(sample_ids, dtype=object))
+    for names, ids, losses in _row_groups(path, keys):
+        by_row = [name.reshape(-1, len(expected)) for name in names] if len(ids) % len(expected) == 0 else []
+        if (
+            not by_row
+            or any((name != name[:, :1]).any() for name in by_row)
+            or (ids.astype(object).reshape(-1, len(expected)) != expected).any()
+        ):
+            raise FormatError(
+                f"{path} is not in the order that a ProbeLogger writes, or has other samples; "
+                "needed the run as it was logged, with the same probe set"
+            )
+        yield [name[:, 0] for name in by_row], losses.reshape(-1, len(expected))
+
+
+def stored_about(path: Path) -> dict[str, Any]:
+    """What the file at `path` says of itself, as `file_metadata` tells it."""
+    with _opened(path) as file:
+        return file_metadata(file, path)
+
+
+def _row_groups(
+    path: Path, keys: Sequence[str]
+) -> Iterator[tuple[list[NDArray[Any]], NDArray[Any], NDArray[Any]]]:
+    """Values of `keys`, sample ids and losses, (tidy rows,) each, of one row group after another."""
+    with _opened(path) as file:
+        for group in range(file.num_row_groups):
+            try:
+                table = file.read_row_group(group, [*keys, SAMPLE_ID, LOSS])
+            except (pa.ArrowException, OSError, KeyError, ValueError) as error:
+                raise _unreadable(path, error) from error
+            yield [_numpy(table, key) for key in keys], _numpy(table, SAMPLE_ID), _numpy(table, LOSS)
+
+
+def _numpy(table: pa.Table, name: str) -> NDArray[Any]:
+    """Numbers, or strings as objects; by the buffers, for pyarrow's own way may import pandas."""
+    values = table.column(name).combine_chunks()
+    if isinstance(values, pa.ChunkedArray):
+        values = pa.concat_arrays(values.chunks) if values.num_chunks else pa.array([], values.type)
+    if pa.types.is_dictionary(values.type):
+        return np.array(values.dictionary.to_pylist(), dtype=object)[_buffer(values.indices)]
+    if pa.types.is_string(values.type) or values.null_count:
+        return np.array(values.to_pylist(), dtype=object)
+    return _buffer(values)
+
+
+def _buffer(values: pa.Array) -> NDArray[Any]:
+    numbers = np.frombuffer(values.buffers()[1], values.type.to_pandas_dtype())
+    return numbers[values.offset : values.offset + len(values)]
+
+
+@contextmanager
+def _opened(path: Path) -> Generator[pq.ParquetFile]:
+    try:
+        file = pq.ParquetFile(path, page_checksum_verification=True)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise _unreadable(path, error) from error
+    with file:
+        yield file
+
+
+def _unreadable(path: Path, error: Exception) -> FormatError:
+    return FormatError(
+        f"{path} cannot be read ({' '.join(str(error).split())}); needed the run as it was logged"
+    )
 
 
 def _write_rows(

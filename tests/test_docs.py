@@ -78,7 +78,9 @@ def test_every_option_of_every_command_is_in_the_reference():
         (command, option)
         for options, commands in rows
         for option in re.findall(r"`(-[-a-z]+)", options)
-        for command in (("analyze", "info", "compare") if commands == "all" else commands.split(", "))
+        for command in (
+            ("analyze", "info", "compare", "recover") if commands == "all" else commands.split(", ")
+        )
     }
     root = get_command(app)
     known = {(root.name, option) for each in root.params for option in each.opts}

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from rdmtools.errors import FormatError
 from rdmtools.journal import (
-    ATTEMPT_FOLDER,
     HEADER_BYTES,
     MANIFEST_FILE,
     SEGMENT_FILE,
     Kind,
     Manifest,
+    attempt_name,
     read_journal,
     record_header,
     write_manifest,
@@ -40,7 +40,7 @@ def rows(losses=LOSSES) -> bytes:
 
 
 def journal(folder: Path, segment: bytes, **changes) -> Path:
-    attempt = folder / "journal" / ATTEMPT_FOLDER
+    attempt = folder / "journal" / attempt_name(0)
     attempt.mkdir(parents=True, exist_ok=True)
     write_manifest(attempt, manifest(**changes))
     (attempt / SEGMENT_FILE).write_bytes(segment)
@@ -120,7 +120,7 @@ def test_a_kind_of_a_later_minor_version_is_passed_over(tmp_path):
 
 def test_bytes_left_are_counted_over_all_segments(tmp_path):
     folder = journal(tmp_path, rows()[:-1])
-    (folder / ATTEMPT_FOLDER / "segment-000001.rdj").write_bytes(rows() + b"junk")
+    (folder / attempt_name(0) / "segment-000001.rdj").write_bytes(rows() + b"junk")
     found = read_journal(folder)
     assert len(found.steps) == 2 * ROWS - 1
     assert found.bytes_left == ROW_BYTES - 1 + len(b"junk")
@@ -142,7 +142,7 @@ def test_a_journal_without_losses_has_no_rows(tmp_path):
 @pytest.mark.parametrize("text", [None, b"", b"{", b"[]", b'{"format": "1.0"}', b'{"format": "one"}'])
 def test_without_a_usable_manifest_it_says_so_in_one_line(tmp_path, text):
     folder = journal(tmp_path, rows())
-    file = folder / ATTEMPT_FOLDER / MANIFEST_FILE
+    file = folder / attempt_name(0) / MANIFEST_FILE
     file.unlink()
     if text is not None:
         file.write_bytes(text)
@@ -156,7 +156,7 @@ def test_without_a_usable_manifest_it_says_so_in_one_line(tmp_path, text):
 )
 def test_only_a_later_major_version_is_refused(tmp_path, version, readable):
     folder = journal(tmp_path, rows())
-    file = folder / ATTEMPT_FOLDER / MANIFEST_FILE
+    file = folder / attempt_name(0) / MANIFEST_FILE
     file.write_text(json.dumps(json.loads(file.read_text()) | {"format": version, "writer": "3.1.0"}))
     if readable:
         assert len(read_journal(folder).steps) == ROWS

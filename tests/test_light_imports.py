@@ -17,6 +17,10 @@ with rdmtools.ProbeLogger(path, {"sample_id": ids, "group": [0, 0, 1, 1, 2]}, me
         log.scalars(step, test_acc=0.9)
     log.draws(step, [[0.1, 0.2, 0.3, 0.4, 0.5]] * 2)
 assert (log.rows, log.refused.total()) == (1000, 0)
+with rdmtools.ProbeLogger(path, resume=True) as log:
+    log(900, [0.1, 0.2, 0.3, 0.4, 0.5])
+    log.scalars(900, test_acc=1.0)
+    log.draws(900, [[0.1, 0.2, 0.3, 0.4, 0.5]] * 2)
 """
 
 

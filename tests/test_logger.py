@@ -284,7 +284,9 @@ def test_a_run_that_is_there_is_replaced_only_when_asked(path):
     with ProbeLogger(path, ["a", "b", "c"]) as log:
         log(0, row(0))
         log.scalars(0, a=1)
-    with pytest.raises(ParameterError, match="already exists; choose another path, or overwrite=True"):
+    with pytest.raises(
+        ParameterError, match="already exists; pass resume=True to go on, overwrite=True to delete"
+    ):
         ProbeLogger(path)
     with ProbeLogger(path, overwrite=True) as log:
         log(7, row(7))
@@ -295,7 +297,7 @@ def test_a_run_that_is_there_is_replaced_only_when_asked(path):
 def test_a_journal_that_is_there_is_replaced_only_when_asked(path):
     crashed = ProbeLogger(path)
     crashed(0, row(0))
-    with pytest.raises(ParameterError, match=r"has rows .*left in .*journal.*; choose another path"):
+    with pytest.raises(ParameterError, match=r"has rows .*left in .*journal.*; pass resume=True to go on"):
         ProbeLogger(path)
     assert len(journal(path).steps) == 1
     with ProbeLogger(path, overwrite=True) as log:

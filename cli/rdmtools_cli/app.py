@@ -9,6 +9,7 @@ from rdmtools import __version__
 from rdmtools_cli.analyze import analyze
 from rdmtools_cli.compare import compare
 from rdmtools_cli.info import info
+from rdmtools_cli.recover import recover
 
 app = typer.Typer(
     name="rdmtools",
@@ -21,6 +22,7 @@ app = typer.Typer(
 app.command()(analyze)
 app.command()(info)
 app.command()(compare)
+app.command()(recover)
 
 
 def _print_version(wanted: bool) -> None:

@@ -25,27 +25,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rdmtools.errors import FormatError, ParameterError, RdmtoolsWarning
-from rdmtools.journal import ATTEMPT_FOLDER, SEGMENT_FILE, Kind, Manifest, record_header, write_manifest
-from rdmtools.logger.conversion import about, write_tables
-from rdmtools.logger.lock import Lock, holder
+from rdmtools.journal import SEGMENT_FILE, Kind, Manifest, next_attempt, record_header, write_manifest
+from rdmtools.logger.conversion import about, put_away, read_attempts, write_tables
+from rdmtools.logger.earlier import continued, delete, refuse, refuse_live
+from rdmtools.logger.lock import Lock
+from rdmtools.logger.path import run_file
 from rdmtools.logger.samples import probe_samples
 from rdmtools.logger.segment import Segment, Sync
 from rdmtools.logger.values import as_losses, as_number
 from rdmtools.schema import (
-    ANALYSIS_FOLDER,
-    DRAWS_FILE,
     JOURNAL_FOLDER,
-    LOSSES_SUFFIX,
     SAMPLES_FILE,
-    SCALARS_FILE,
     STEP,
-    SUMMARY_FILE,
     companion,
 )
 from rdmtools.table import write_table
 
 Dtype = Literal["float32", "float64"]
-_PARTS = (JOURNAL_FOLDER, SAMPLES_FILE, SCALARS_FILE, DRAWS_FILE)
 _MOST_BYTES = 1 << 31  # the most that one system call takes
 
 # Journals that loggers of this process have open.
@@ -77,10 +73,15 @@ class ProbeLogger:
         Of the losses.
     dtype
         "float32" or "float64": how the losses are kept.
+    resume
+        Go on with a run that is already there, after a crash or from a checkpoint: a new attempt, whose first
+        step and all after it supersede what earlier attempts logged from there on. Same samples (None: those
+        of the run, in the order of its first logger), same unit; `metadata` adds to what the run has. Without
+        a run, it is simply begun.
     overwrite
-        Delete a run that is already there, what was analysed of it too. Without it, it is an error. An open
-        logger of this process (of a notebook's cell run before) is ended; one of another process is never
-        touched: of several ranks, log from one.
+        Delete a run that is already there, and what was analysed of it. Without either, a run that is there
+        is an error. An open logger of this process (of a notebook's cell run before) is ended by both; one of
+        another process is never touched: of several ranks, log from one.
     sync
         When rows reach the disk itself, against power loss: about once a "second", "always" before a call
         returns, or "never" on purpose. Against a killed process they are safe as soon as the call returns.
@@ -122,13 +123,16 @@ class ProbeLogger:
         metadata: Mapping[str, Any] | None = None,
         unit: str = "nats",
         dtype: Dtype = "float32",
+        resume: bool = False,
         overwrite: bool = False,
         sync: Sync = "second",
     ) -> None:
         for option, value, choices in (("dtype", dtype, get_args(Dtype)), ("sync", sync, get_args(Sync))):
             if value not in choices:
                 raise ParameterError(f"{option} is {value!r}; needed one of {', '.join(map(repr, choices))}")
-        self.path = _checked_path(path)
+        if resume and overwrite:
+            raise ParameterError("resume and overwrite are both True; needed one of them: go on, or delete")
+        self.path = run_file(path)
         ids, columns = probe_samples(samples)
         self._manifest = Manifest(
             name=self.path.stem,
@@ -138,27 +142,31 @@ class ProbeLogger:
             metadata=_checked_metadata(metadata or {}),
             created=datetime.now(UTC).isoformat(timespec="seconds"),
         )
-        self._values = self._manifest.values
-        self._samples = len(self._manifest.sample_ids)
         self._folder = companion(self.path)
         self._journal = self._folder / JOURNAL_FOLDER
-        self._attempt = self._journal / ATTEMPT_FOLDER
+        self._resumed = resume
         self.refused: Counter[str] = Counter()
         self.nonfinite = 0
         self._accepted: Counter[Kind] = Counter()
         try:
-            _make_room(self.path, overwrite)
+            self._take_over(overwrite)
+            self._attempt = next_attempt(self._journal)
             self._attempt.mkdir(parents=True)  # exclusively: of two processes, one gets an error
         except OSError as error:
             raise ParameterError(f"{self.path} cannot be written ({error}); choose another path") from error
+        self._values = self._manifest.values
+        self._samples = len(self._manifest.sample_ids)
         try:
-            if columns is not None:
-                write_table(self._folder / SAMPLES_FILE, columns, about=about(self._manifest))
+            told = self._folder / SAMPLES_FILE
+            # A run that goes on keeps what is known of its samples, unless more is told than ids.
+            if columns is not None and not (resume and told.exists() and columns.num_columns == 1):
+                write_table(told, columns, about=about(self._manifest))
             write_manifest(self._attempt, self._manifest)
             self._segment = Segment(self._attempt / SEGMENT_FILE, sync)
             self._writing = Lock(self._attempt)
         except Exception as error:  # the system's, JSON's or pyarrow's
-            self._remove_journal()
+            shutil.rmtree(self._attempt, ignore_errors=True)
+            self._remove_empty()
             raise ParameterError(
                 f"{self.path} cannot be begun ({error}); make room or correct that"
             ) from error
@@ -171,6 +179,20 @@ class ProbeLogger:
         # At exit too; turning it into Parquet is left to close().
         weakref.finalize(self, _end, self._segment, self._writing)
         _OPEN[self._journal.resolve()] = self
+
+    def _take_over(self, overwrite: bool) -> None:
+        """Refuse, delete or continue what lies at the path; an open logger of this process is ended first."""
+        own = _OPEN.get(self._journal.resolve())
+        if own is not None and (overwrite or self._resumed):
+            own.end_for_another()
+        if own is None or overwrite or self._resumed:
+            refuse_live(self.path)
+        if self._resumed:
+            self._manifest = continued(self.path, self._manifest)
+        elif overwrite:
+            delete(self.path)
+        else:
+            refuse(self.path)
 
     @property
     def rows(self) -> int:
@@ -225,15 +247,18 @@ class ProbeLogger:
                     f"{self.rows} rows with it; keep others out of that folder"
                 )
             try:
-                write_tables(self.path, self._attempt, self._manifest, self._accepted)
+                attempts = read_attempts(self._journal)
+                written = write_tables(self.path, attempts, accepted=self._accepted, refused=self.refused)
             except Exception as error:
                 raise FormatError(
                     f"{self.path} not written ({error}); its {self.rows} rows are safe in {self._journal}: "
                     "make room and call close() again, or read the run as it is"
                 ) from error
             self._closed = True
-            self._remove_journal()
-        if not self.rows:
+            with suppress(OSError):  # what cannot be removed does no harm
+                put_away(self._journal, written)
+            self._remove_empty()
+        if not self.path.exists():
             self._warn("empty", f"no losses were recorded, so {self.path} is not written; log them first")
 
     def end_for_another(self) -> None:
@@ -331,16 +356,14 @@ class ProbeLogger:
             self._warned.add(reason)
             warnings.warn(message, RdmtoolsWarning, stacklevel=stacklevel)
 
-    def _remove_journal(self) -> None:
-        """Gone at once for whoever looks, then from the disk; what cannot be removed does no harm."""
-        gone = self._journal.with_name(JOURNAL_FOLDER + ".gone")
+    def _remove_empty(self) -> None:
+        """Leave no folders and no samples behind where nothing was logged."""
         with suppress(OSError):
-            self._journal.rename(gone)
-        shutil.rmtree(gone, ignore_errors=True)
-        with suppress(OSError):
-            if not self._accepted:
+            if not (self._accepted or self._resumed):
                 (self._folder / SAMPLES_FILE).unlink(missing_ok=True)
-            self._folder.rmdir()  # where it is empty
+            for folder in (self._journal, self._folder):
+                if folder.exists():
+                    folder.rmdir()  # where it is empty
 
 
 def _end(segment: Segment, writing: Lock) -> None:
@@ -352,15 +375,6 @@ def _scalars_payload(values: dict[str, Any]) -> bytes:
     if not values or STEP in values:
         raise ParameterError(f"scalars are named {list(values)}; needed at least one, and none named 'step'")
     return json.dumps({name: as_number(name, value) for name, value in values.items()}).encode()
-
-
-def _checked_path(path: str | os.PathLike[str]) -> Path:
-    text = os.fspath(path)
-    if "://" in text or not text.endswith(LOSSES_SUFFIX) or Path(text).expanduser().is_dir():
-        raise ParameterError(
-            f"path is {text!r}; needed a local file name such as 'runs/seed0{LOSSES_SUFFIX}'"
-        )
-    return Path(text).expanduser().absolute()  # the training may change its folder before close()
 
 
 def _checked_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
@@ -388,35 +402,3 @@ def _checked_step(step: Any, before: int | None, *, repeats: bool) -> int:
     if before is not None and (number < before or (number == before and not repeats)):
         raise _Refusal("step", f"step {number} follows step {before}; needed steps that rise")
     return number
-
-
-def _make_room(path: Path, overwrite: bool) -> None:
-    """Refuse what is at `path` already, or delete it where that was asked for and nobody else writes it."""
-    folder = companion(path)
-    journal = folder / JOURNAL_FOLDER
-    own = _OPEN.get(journal.resolve())
-    if overwrite and own is not None:
-        own.end_for_another()
-    for attempt in journal.glob("*/"):
-        if (who := holder(attempt)) is not None and (own is None or overwrite):
-            raise ParameterError(
-                f"{path} is being written by {who}; needed a path of its own for each logger: "
-                "choose another, or of several ranks log from one"
-            )
-    if journal.exists() and not overwrite:
-        raise ParameterError(
-            f"{path} has rows that a logger left in {journal}, which read as they are; "
-            "choose another path to go on, or overwrite=True to delete that run"
-        )
-    there = [found for found in (path, *(folder / part for part in _PARTS)) if found.exists()]
-    if there and not overwrite:
-        raise ParameterError(
-            f"{there[0]} already exists; choose another path, or overwrite=True to delete that run"
-        )
-    if (folder / ANALYSIS_FOLDER / SUMMARY_FILE).exists():
-        there.append(folder / ANALYSIS_FOLDER)
-    for found in there:
-        if found.is_dir():
-            shutil.rmtree(found)
-        else:
-            found.unlink()

@@ -1,0 +1,38 @@
+"""`rdmtools recover`: the journal of a crash -> run.parquet."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import typer
+from rich.text import Text
+
+from rdmtools.cleaning import counted
+from rdmtools.logger.recovery import recover as recover_run
+from rdmtools.paths import named_paths
+from rdmtools.report.words import shown
+from rdmtools_cli import options
+from rdmtools_cli.console import OUT, all_done, one_line_errors, print_json
+
+
+def recover(runs: options.Paths, as_json: options.Json = False) -> None:
+    """Turn the journal that a crash left into run.parquet.
+
+    What a crashed logger recorded reads as it is; this makes one file of it, and removes the journal.
+    """
+    with one_line_errors(as_json):
+        paths = named_paths(runs)
+
+    def work(name: str, path: Path) -> None:
+        written = recover_run(path)
+        if as_json:
+            print_json({"run": name, "path": str(path), **asdict(written)})
+            return
+        words = [counted(written.rows, "row")]
+        if written.superseded_rows:
+            words.append(f"left out {counted(written.superseded_rows, 'loss')} that came again later")
+        if written.bytes_left:
+            words.append(f"could not read {counted(written.bytes_left, 'byte')}, kept in journal.damaged")
+        OUT.print(Text(f"{shown(path, 4096)}: {'; '.join(words)}"), soft_wrap=True)
+
+    if not all_done(paths, work, as_json):
+        raise typer.Exit(1)
