@@ -351,9 +351,15 @@ def test_a_forked_child_cannot_overwrite_what_its_parent_writes(path):
             try:
                 ProbeLogger(path, overwrite=True)
             except ParameterError:
+                log.close()
+                log._writing.release()  # as at the end of a child that ends in its own time
                 os._exit(7)
             os._exit(0)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+        done = subprocess.run(
+            [sys.executable, "-c", OVERWRITING, path, "yes"], capture_output=True, text=True
+        )
+        assert "is being written by" in done.stdout
         log(1, row(1))
     assert table(path)["step"] == [0, 0, 0, 1, 1, 1]
 

@@ -17,18 +17,19 @@ class Lock:
     """
 
     def __init__(self, folder: Path) -> None:
+        self._pid = os.getpid()
         self._fd: int | None = os.open(folder / LOCK_FILE, os.O_CREAT | os.O_RDWR, 0o666)
         os.write(self._fd, f"process {os.getpid()} on {socket.gethostname()}".encode())
         with suppress(OSError):
             _take(self._fd)
 
     def release(self) -> None:
-        """Give it up; harmless when done again."""
-        if self._fd is not None:
+        """Give it up; harmless when done again, and in a forked child, which has the file open too."""
+        if self._fd is not None and os.getpid() == self._pid:
             with suppress(OSError):
-                _give_up(self._fd)  # for children too, which were forked with the file open
+                _give_up(self._fd)
             os.close(self._fd)
-        self._fd = None
+            self._fd = None
 
 
 def holder(folder: Path) -> str | None:

@@ -152,6 +152,7 @@ class ProbeLogger:
             self._take_over(overwrite)
             self._attempt = next_attempt(self._journal)
             self._attempt.mkdir(parents=True)  # exclusively: of two processes, one gets an error
+            self._writing = Lock(self._attempt)
         except OSError as error:
             raise ParameterError(f"{self.path} cannot be written ({error}); choose another path") from error
         self._values = self._manifest.values
@@ -163,8 +164,8 @@ class ProbeLogger:
                 write_table(told, columns, about=about(self._manifest))
             write_manifest(self._attempt, self._manifest)
             self._segment = Segment(self._attempt / SEGMENT_FILE, sync)
-            self._writing = Lock(self._attempt)
         except Exception as error:  # the system's, JSON's or pyarrow's
+            self._writing.release()
             shutil.rmtree(self._attempt, ignore_errors=True)
             self._remove_empty()
             raise ParameterError(
