@@ -2,6 +2,7 @@
 
     RdmtoolsError
     ├── FormatError      a file: missing, truncated, not what the format says
+    │   └── ChangedError it was replaced while it was read; what reads a run has tried again already
     └── ParameterError   an argument (also a ValueError)
 
 Every message is one line: what was found, what was needed, the usual fix.
@@ -14,6 +15,10 @@ class RdmtoolsError(Exception):
 
 class FormatError(RdmtoolsError):
     """A file, or what is in it, cannot be read as a run."""
+
+
+class ChangedError(FormatError):
+    """A file was replaced or removed while it was read."""
 
 
 class ParameterError(RdmtoolsError, ValueError):

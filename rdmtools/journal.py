@@ -33,7 +33,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import rdmtools
-from rdmtools.errors import FormatError
+from rdmtools.errors import ChangedError, FormatError
 from rdmtools.schema import FORMAT_VERSION, STEP
 
 MANIFEST_FILE = "manifest.json"
@@ -133,9 +133,10 @@ def unread_bytes(folder: Path, row_bytes: int) -> int:
 
 
 def _next_record(file: IO[bytes], left: int, row_bytes: int) -> Record | None:
-    head, crc = file.read(_FIELDS.size), file.read(_CRC.size)
-    if len(crc) < _CRC.size:
+    header = file.read(HEADER_BYTES)  # at once: a live logger may go on between two reads
+    if len(header) < HEADER_BYTES:
         return None
+    head, crc = header[: _FIELDS.size], header[_FIELDS.size :]
     magic, kind, length, step, time = _FIELDS.unpack(head)
     if magic != _MAGIC or length > left - HEADER_BYTES:
         return None
@@ -203,7 +204,7 @@ def read_journal(folder: Path) -> Journal:
     try:
         journals = [_read_attempt(attempt, read_manifest(attempt)) for attempt in found]
     except FileNotFoundError as error:  # its logger closed meanwhile
-        raise FormatError(f"{error.filename} vanished while it was read; read the run again") from error
+        raise ChangedError(f"{error.filename} vanished while it was read; read the run again") from error
     return reduce(_followed_by, journals)
 
 

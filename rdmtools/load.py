@@ -10,7 +10,7 @@ Everything wrong with a file is a FormatError of one line, with its path.
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
 from collections.abc import Generator, Iterable, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial, reduce
 from pathlib import Path
@@ -34,7 +34,7 @@ from rdmtools.cleaning import (
     places,
 )
 from rdmtools.columns import check_mapping, find_columns, integers, tidy_rows
-from rdmtools.errors import FormatError, ParameterError
+from rdmtools.errors import ChangedError, FormatError, ParameterError
 from rdmtools.journal import Journal, read_journal
 from rdmtools.paths import has_journal, local_path, named_paths, run_files
 from rdmtools.row_groups import ParquetPart, StoredLosses, open_whole_steps
@@ -51,6 +51,9 @@ from rdmtools.schema import (
     STEP,
     companion,
 )
+
+# A logger that closes replaces files; a reader that meets that begins again.
+_TRIES = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +102,44 @@ def read_run(
     rules = Rules(missing=missing, nonfinite=nonfinite, duplicates=duplicates)
     check_mapping(columns)
     path = local_path(path)
+    for _ in range(_TRIES):
+        with suppress(ChangedError):
+            return _read(path, columns, rules, group_by, name)
+    return _read(path, columns, rules, group_by, name)
+
+
+def read_runs(
+    paths: str | Path | Iterable[str | Path],
+    *,
+    columns: Mapping[str, str] | None = None,
+    missing: str = "error",
+    nonfinite: str = "error",
+    duplicates: str = "last",
+    group_by: str | None = None,
+) -> list[Run]:
+    """Many runs, each as `read_run` reads it; globs such as ``"runs/*.parquet"`` are expanded.
+
+    Companion folders are never taken for runs, but one that holds a journal stands for the run that left it.
+    Names come from file names; where those collide, from the shortest path that tells them apart.
+    """
+    found = named_paths(paths if isinstance(paths, Iterable) and not isinstance(paths, str) else [paths])
+    return [
+        read_run(
+            path,
+            columns=columns,
+            missing=missing,
+            nonfinite=nonfinite,
+            duplicates=duplicates,
+            group_by=group_by,
+            name=name,
+        )
+        for name, path in found.items()
+    ]
+
+
+def _read(
+    path: Path, columns: Mapping[str, str] | None, rules: Rules, group_by: str | None, name: str | None
+) -> Run:
     journal = _journal(path)  # first: a logger that closes meanwhile writes the file before it removes this
     parts = [ParquetPart.open(file) for file in run_files(path, journal is not None)]
     with _in(path):
@@ -136,35 +177,6 @@ def read_run(
         stored=stored,
         stored_draws=partial(_draws, folder / DRAWS_FILE, journal, losses.ids, kept),
     )
-
-
-def read_runs(
-    paths: str | Path | Iterable[str | Path],
-    *,
-    columns: Mapping[str, str] | None = None,
-    missing: str = "error",
-    nonfinite: str = "error",
-    duplicates: str = "last",
-    group_by: str | None = None,
-) -> list[Run]:
-    """Many runs, each as `read_run` reads it; globs such as ``"runs/*.parquet"`` are expanded.
-
-    Companion folders are never taken for runs, but one that holds a journal stands for the run that left it.
-    Names come from file names; where those collide, from the shortest path that tells them apart.
-    """
-    found = named_paths(paths if isinstance(paths, Iterable) and not isinstance(paths, str) else [paths])
-    return [
-        read_run(
-            path,
-            columns=columns,
-            missing=missing,
-            nonfinite=nonfinite,
-            duplicates=duplicates,
-            group_by=group_by,
-            name=name,
-        )
-        for name, path in found.items()
-    ]
 
 
 def _recorded(about: Mapping[str, Any]) -> Quality:

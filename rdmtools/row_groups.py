@@ -23,12 +23,13 @@ from numpy.typing import NDArray
 
 from rdmtools.cleaning import whole_steps
 from rdmtools.columns import find_columns, floats, integers, sample_codes
-from rdmtools.errors import FormatError
+from rdmtools.errors import ChangedError, FormatError
 from rdmtools.run import InMemory
 from rdmtools.schema import ATTEMPT, LOSS, SAMPLE_ID, STEP
 from rdmtools.table import file_metadata
 
 _MAGIC = b"PAR1"
+_CHANGED = "{path} changed while it was read; read it again"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,25 +41,23 @@ class ParquetPart:
     schema: pa.Schema
     about: dict[str, Any]
     """What a file of ours says of itself."""
-    stamp: tuple[int, int]
-    """Size and time of the last change: a file that changes between two reads is refused."""
+    stamp: tuple[int, ...]
+    """Place, size and time of the last change: a file that changes between two reads is refused."""
 
     @classmethod
     def open(cls, path: Path) -> Self:
         """Read the footer of `path`. Raises FormatError."""
-        with _damage(path):
+        with _damage(path, None):
             stamp = _stamp(path)
-            with pq.ParquetFile(path) as file:
-                about = file_metadata(file, path)
-                return cls(
-                    path=path, metadata=file.metadata, schema=file.schema_arrow, about=about, stamp=stamp
-                )
+        with _damage(path, stamp), pq.ParquetFile(path) as file:
+            about = file_metadata(file, path)
+            return cls(path=path, metadata=file.metadata, schema=file.schema_arrow, about=about, stamp=stamp)
 
     def read(self, columns: Sequence[str] | None = None, group: int | None = None) -> pa.Table:
         """Some columns, of one row group or of all. Raises FormatError."""
-        with _damage(self.path):
-            if _stamp(self.path) != self.stamp:
-                raise FormatError(f"{self.path} changed while it was read; read it again")
+        with _damage(self.path, self.stamp):
+            if _changed(self.path, self.stamp):
+                raise ChangedError(_CHANGED.format(path=self.path))
             strings = [name for name in columns or () if str(self.schema.field(name).type).endswith("string")]
             with pq.ParquetFile(
                 self.path, metadata=self.metadata, read_dictionary=strings, page_checksum_verification=True
@@ -228,17 +227,26 @@ def _rising(attempts: NDArray[np.integer[Any]]) -> tuple[int, int] | None:
     return None if (attempts[1:] < attempts[:-1]).any() else (int(attempts[0]), int(attempts[-1]))
 
 
-def _stamp(path: Path) -> tuple[int, int]:
+def _stamp(path: Path) -> tuple[int, ...]:
     found = os.stat(path)
-    return found.st_size, found.st_mtime_ns
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _changed(path: Path, stamp: tuple[int, ...]) -> bool:
+    try:
+        return _stamp(path) != stamp
+    except OSError:
+        return True
 
 
 @contextmanager
-def _damage(path: Path) -> Generator[None]:
+def _damage(path: Path, stamp: tuple[int, ...] | None) -> Generator[None]:
     """Whatever Arrow raises over a bad file, as one line that says what is wrong with it."""
     try:
         yield
     except (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError, RuntimeError) as error:
+        if stamp is not None and _changed(path, stamp):
+            raise ChangedError(_CHANGED.format(path=path)) from error
         raise FormatError(_diagnosis(path, error)) from error
 
 

@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import rdmtools as rdm
-from rdmtools import FormatError, ParameterError, ProbeLogger, RdmtoolsWarning, read_run
+from rdmtools import FormatError, ParameterError, ProbeLogger, RdmtoolsWarning, read_run, row_groups
+from rdmtools.errors import ChangedError
 
 SAMPLES, DRAWS = 3, 2
 IDS = ["c", "a", "b"]
@@ -296,3 +298,47 @@ def test_a_job_killed_twice_loses_no_row_and_the_command_makes_one_file_of_it(pa
     )
     assert again.returncode == 1
     assert "has no journal" in json.loads(again.stdout)["error"]
+
+
+LIVE = """
+import sys, time, rdmtools
+for start in range(0, 600, 150):
+    with rdmtools.ProbeLogger(sys.argv[1], 3, resume=True) as log:
+        for step in range(start, start + 150):
+            log(step, [step + sample / 64 for sample in range(3)])
+            time.sleep(2e-4)
+"""
+
+
+def test_a_reader_of_a_live_run_sees_no_gap_no_torn_row_and_no_step_back(path):
+    with subprocess.Popen([sys.executable, "-c", LIVE, path]) as training:
+        seen = polls = 0
+        while training.poll() is None:
+            with suppress(
+                FormatError if not seen else ChangedError
+            ):  # nothing there yet; or losses read late
+                run = read_run(path)
+                assert run.steps.tolist() == list(range(len(run.steps)))
+                assert len(run.steps) >= seen
+                assert run.quality.bytes_left == 0
+                losses = run.losses
+                np.testing.assert_array_equal(losses, run.steps[:, None] + np.arange(3) / 64)
+                seen, polls = len(run.steps), polls + 1
+    assert training.returncode == 0
+    assert polls > 3
+    assert read_run(path).steps.tolist() == list(range(600))
+
+
+def test_a_file_that_is_replaced_while_it_is_read_is_read_again(path, monkeypatch):
+    log_attempt(path, range(9))
+    other = log_attempt(path.with_name("other.parquet"), range(5)).path
+    real = row_groups.ParquetPart.open.__func__
+
+    def replaced_meanwhile(cls, file):
+        part = real(cls, file)
+        if other.exists():
+            other.replace(path)
+        return part
+
+    monkeypatch.setattr(row_groups.ParquetPart, "open", classmethod(replaced_meanwhile))
+    assert read_run(path).steps.tolist() == list(range(5))
