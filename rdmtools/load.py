@@ -196,7 +196,14 @@ def _recorded(about: Mapping[str, Any]) -> Quality:
 def _journal(path: Path) -> Journal | None:
     """What a crash or a logger that is still open left beside `path`."""
     folder = companion(path)
-    return read_journal(folder / JOURNAL_FOLDER) if has_journal(folder) else None
+    if not has_journal(folder):
+        return None
+    try:
+        return read_journal(folder / JOURNAL_FOLDER)
+    except FormatError as error:
+        if has_journal(folder):
+            raise
+        raise ChangedError(f"{path} was closed while it was read; read it again") from error
 
 
 def _refuse_many_runs(path: Path, parts: list[ParquetPart]) -> None:

@@ -213,7 +213,8 @@ def _numpy(table: pa.Table, name: str) -> NDArray[Any]:
 
 
 def _buffer(values: pa.Array) -> NDArray[Any]:
-    numbers = np.frombuffer(values.buffers()[1], values.type.to_pandas_dtype())
+    name = str(values.type)
+    numbers = np.frombuffer(values.buffers()[1], {"float": "float32", "double": "float64"}.get(name, name))
     return numbers[values.offset : values.offset + len(values)]
 
 
