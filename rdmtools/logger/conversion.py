@@ -127,8 +127,8 @@ def put_away(journal: Path, written: Written) -> None:
     names = chain([name], (f"{name}-{number}" for number in count(2)))
     away = next(path for path in map(journal.with_name, names) if not path.exists())
     journal.rename(away)  # gone at once for whoever looks, then from the disk
-    if not written.bytes_left:
-        shutil.rmtree(away, ignore_errors=True)
+    for gone in journal.parent.glob(f"{journal.name}.gone*"):  # one that a kill left half removed, too
+        shutil.rmtree(gone, ignore_errors=True)
 
 
 def _sample_ids(attempts: Sequence[Attempt]) -> NDArray[Any]:
