@@ -1,4 +1,4 @@
-"""Does a killed job lose a row whose call had returned? `kill -9` at random moments; then every row is compared.
+"""Does a killed job lose a row whose call had returned? `kill -9` at random moments; all rows are compared.
 
     python benchmarks/kills.py [--kills 200]
 
