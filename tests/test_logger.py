@@ -626,10 +626,14 @@ def test_a_run_that_cannot_be_written_keeps_its_journal_and_can_be_closed_again(
             log.close()
         with pytest.warns(RdmtoolsWarning, match="rows are safe"), pytest.raises(ZeroDivisionError), log:
             _ = 1 / 0
-    assert journal(path).losses.tolist() == [row(0)]
+        with pytest.warns(RdmtoolsWarning, match="rows are safe"), ProbeLogger(path, resume=True) as again:
+            again(1, row(1))
+        after_the_training = True
+    assert after_the_training
+    assert journal(path).losses.tolist() == [row(0), row(1)]
     assert not path.exists()
-    log.close()
-    assert table(path)["loss"] == row(0)
+    again.close()
+    assert table(path)["loss"] == row(0) + row(1)
     assert not companion(path).exists()
 
 

@@ -231,7 +231,8 @@ class ProbeLogger:
         ------
         FormatError
             What was recorded could not be written out. The journal stays and reads as it is; `close` may be
-            called again. Or the journal was removed meanwhile, and the rows with it.
+            called again. Or the journal was removed meanwhile, and the rows with it. At the end of a `with`
+            block both are warnings: what follows the training must not be lost over it.
         """
         if os.getpid() != self._pid:
             return
@@ -275,12 +276,11 @@ class ProbeLogger:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        """As `close`, but a failure is warned of: what follows the training must not be lost over it."""
         try:
             self.close()
         except FormatError as failure:
-            if error is None:
-                raise
-            self._warn("close", str(failure))  # the error on its way says more
+            self._warn("close", str(failure))
 
     def __repr__(self) -> str:
         parts = ["closed" if self._sealed else "open", f"{self.rows} rows of {self._samples or '?'} samples"]
