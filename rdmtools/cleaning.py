@@ -61,6 +61,9 @@ class Quality:
     refused: int = 0
     """Calls that the logger did not accept while the run was recorded."""
 
+    out_of_reach: int = 0
+    """Journals whose rows lie, in part, on another machine."""
+
     def notes(self) -> list[str]:
         """One plain sentence per finding; empty for a clean run."""
         found = (
@@ -74,6 +77,7 @@ class Quality:
             (self.dropped_steps, "step", "dropped {}"),
             (self.unused_samples, "sample", "ignored {} described in samples.parquet but without losses"),
             (self.bytes_left, "byte", "could not read the last {} of the journal"),
+            (self.out_of_reach, "journal", "lacks what {} may still hold on the machine that wrote it"),
             (self.refused, "call", "lacks what {} to the logger held, which it refused"),
         )
         return [sentence.format(counted(count, noun)) for count, noun, sentence in found if count]
@@ -230,12 +234,6 @@ def joined(parts: Sequence[Tidy]) -> Tidy:
         attempts=np.concatenate(attempts) if attempts else None,
         ids=ids,
     )
-
-
-def not_superseded(steps: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Which rows, in the order written, stay: each supersedes those before it with its step or a later."""
-    later = np.minimum.accumulate(steps[::-1])[::-1]
-    return np.append(steps[:-1] < later[1:], np.ones(min(1, len(steps)), np.bool_))
 
 
 def latest_attempts(tidy: Tidy) -> tuple[Tidy, int]:

@@ -11,8 +11,9 @@ Everything wrong with a file is a FormatError of one line, with its path.
 
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import partial, reduce
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from rdmtools import attempts
 from rdmtools.arguments import check_groups, match_samples, scalars_table
 from rdmtools.cleaning import (
     Quality,
@@ -30,12 +32,10 @@ from rdmtools.cleaning import (
     finite_part,
     grid,
     joined,
-    not_superseded,
     places,
 )
 from rdmtools.columns import check_mapping, find_columns, integers, tidy_rows
 from rdmtools.errors import ChangedError, FormatError, ParameterError
-from rdmtools.journal import Journal, read_journal
 from rdmtools.paths import has_journal, local_path, named_paths, run_files
 from rdmtools.row_groups import ParquetPart, StoredLosses, open_whole_steps
 from rdmtools.run import Draws, Run
@@ -51,6 +51,8 @@ from rdmtools.schema import (
     STEP,
     companion,
 )
+
+Starts = list[list[attempts.Attempt]]
 
 # A logger that closes replaces files; a reader that meets that begins again.
 _TRIES = 20
@@ -141,11 +143,11 @@ def _read(
     path: Path, columns: Mapping[str, str] | None, rules: Rules, group_by: str | None, name: str | None
 ) -> Run:
     journal = _journal(path)  # first: a logger that closes meanwhile writes the file before it removes this
-    parts = [ParquetPart.open(file) for file in run_files(path, journal is not None)]
+    parts = [ParquetPart.open(file) for file in run_files(path, bool(journal))]
     with _in(path):
         _refuse_many_runs(path, parts)
         found = [_from_files(path, parts, columns, rules)] if parts else []
-        found += [_from_journal(journal)] if journal is not None else []
+        found += [_from_journal(journal, rules)] if journal else []
         losses = reduce(_merged, found)
         if not len(losses.steps):
             raise ParameterError("no losses in the journal; needed at least one row")
@@ -154,14 +156,14 @@ def _read(
         )
     stored = losses.stored.chosen(rows, kept) if quality.nonfinite else losses.stored
     folder = companion(path)
-    samples, unused = _samples(folder / SAMPLES_FILE, losses.ids)
+    samples, unused = _samples(folder, journal, losses.ids)
     if group_by is not None:
         samples[GROUP] = _groups(path, parts, columns, samples, group_by)
     about = next((part.about for part in parts if part.about), {})
     metadata = about["metadata"] if isinstance(about.get("metadata"), Mapping) else {}
-    if journal is not None:
-        about = about | {"unit": journal.unit}
-        metadata = {**metadata, **journal.metadata}
+    for attempt in chain(*journal):
+        about = about | {"unit": attempt.manifest.unit}
+        metadata = {**metadata, **attempt.manifest.metadata}
     return Run(
         name=path.name.removesuffix(LOSSES_SUFFIX) if name is None else name,
         unit=str(about.get("unit", "nats")),
@@ -180,26 +182,24 @@ def _read(
 
 
 def _recorded(about: Mapping[str, Any]) -> Quality:
-    """What the logger said, when it wrote the run, of rows that are not in it."""
+    """What whoever wrote the file said of rows that are not in it."""
 
     def count(found: Any) -> int:
+        if isinstance(found, Mapping):  # refused calls, by reason
+            return sum(map(count, found.values()))
         return found if isinstance(found, int) else 0
 
-    refused = about.get("refused")
-    return Quality(
-        superseded_rows=count(about.get("superseded_rows")),
-        bytes_left=count(about.get("bytes_left")),
-        refused=sum(map(count, refused.values())) if isinstance(refused, Mapping) else 0,
-    )
+    counts: dict[str, Any] = {each.name: count(about.get(each.name)) for each in fields(Quality)}
+    return Quality(**counts)
 
 
-def _journal(path: Path) -> Journal | None:
-    """What a crash or a logger that is still open left beside `path`."""
+def _journal(path: Path) -> Starts:
+    """What crashed loggers, large runs or loggers that are still open left beside `path`, by start."""
     folder = companion(path)
     if not has_journal(folder):
-        return None
+        return []
     try:
-        return read_journal(folder / JOURNAL_FOLDER)
+        return attempts.together(attempts.read_attempts(folder / JOURNAL_FOLDER, hold=True))
     except FormatError as error:
         if has_journal(folder):
             raise
@@ -255,15 +255,31 @@ def _tidy(part: ParquetPart, columns: Mapping[str, str] | None) -> Tidy:
     return tidy_rows(part.read([*names.values()]), names)
 
 
-def _from_journal(journal: Journal) -> _Losses:
-    order = np.argsort(journal.sample_ids)
-    keep = not_superseded(journal.steps)
-    superseded = int((~keep).sum()) * len(order)
+def _from_journal(starts: Starts, rules: Rules) -> _Losses:
+    """The losses of all starts; steps that some rank lacks are left out, unless samples are to be."""
+    if rules.missing == "drop-samples" and max(map(len, starts)) > 1:
+        logged = attempts.losses_of_whole_ranks(starts)
+    else:
+        logged = attempts.Logged.of(attempts.losses(starts))
+    if logged.dropped and not len(logged.steps):
+        raise ParameterError(
+            f"no step that every rank has, {logged.dropped} that some rank lacks; needed one of all ranks; "
+            'to drop the samples of the others, pass missing="drop-samples" (--missing)'
+        )
+    each = list(chain(*starts))
     return _Losses(
-        steps=journal.steps[keep],
-        ids=journal.sample_ids[order],
-        stored=StoredLosses.of(journal.losses[keep][:, order]),
-        quality=Quality(superseded_rows=superseded, bytes_left=journal.bytes_left),
+        steps=logged.steps,
+        ids=logged.ids,
+        stored=StoredLosses(groups=logged.ranges(), rows=np.arange(len(logged.steps)), samples=None),
+        quality=Quality(
+            superseded_rows=logged.superseded * len(logged.ids),
+            bytes_left=sum(attempt.bytes_left for attempt in each),
+            dropped_steps=logged.dropped,
+            dropped_samples=logged.dropped_samples,
+            missing=logged.missing,
+            refused=sum(sum(attempt.manifest.refused.values()) for attempt in each),
+            out_of_reach=sum(attempt.out_of_reach for attempt in each),
+        ),
     )
 
 
@@ -290,10 +306,15 @@ def _merged(old: _Losses, new: _Losses) -> _Losses:
     )
 
 
-def _samples(file: Path, ids: NDArray[Any]) -> tuple[pd.DataFrame, int]:
-    """What samples.parquet says of `ids`, and how many others it describes."""
-    frame = ParquetPart.open(file).read().to_pandas() if file.exists() else None
-    with _in(file):
+def _samples(folder: Path, journal: Starts, ids: NDArray[Any]) -> tuple[pd.DataFrame, int]:
+    """What the companion folder and the journal say of `ids`, and how many others they describe."""
+    if journal:
+        found = attempts.samples(folder, journal)
+        frame = None if found is None else found.to_pandas()
+    else:
+        file = folder / SAMPLES_FILE
+        frame = ParquetPart.open(file).read().to_pandas() if file.exists() else None
+    with _in(folder / SAMPLES_FILE):
         return match_samples(frame, ids)
 
 
@@ -332,29 +353,32 @@ def _pairs(part: ParquetPart, columns: Mapping[str, str] | None, name: str) -> p
     return pd.concat(pairs)
 
 
-def _scalars(file: Path, journal: Journal | None) -> pd.DataFrame:
+def _scalars(file: Path, journal: Starts) -> pd.DataFrame:
     """The scalars of the file before the first of the journal, and those."""
     frame = ParquetPart.open(file).read().to_pandas() if file.exists() else None
     with _in(file):
         table = scalars_table(frame)
-    if journal is None or not journal.scalars:
+    logged = [attempts.scalars(start) for start in journal]
+    if not any(logged):
         return table
-    rows = pd.DataFrame(journal.scalars)
-    rows = scalars_table(rows[not_superseded(rows[STEP].to_numpy())])
+    kept = attempts.superseding([[int(row[STEP]) for row in start] for start in logged])
+    rows = scalars_table(
+        pd.DataFrame([row for start, stay in zip(logged, kept, strict=True) for row in start[:stay]])
+    )
     return pd.concat([table[table[STEP] < rows[STEP][0]], rows], ignore_index=True)
 
 
-def _draws(file: Path, journal: Journal | None, ids: NDArray[Any], kept: NDArray[np.bool_]) -> Draws:
+def _draws(file: Path, journal: Starts, ids: NDArray[Any], kept: NDArray[np.bool_]) -> Draws:
     """Losses under parameter draws, of the samples kept, NaN and inf as they are."""
     draws = _stored_draws(file, ids) if file.exists() else []
-    if journal is not None and journal.draws:
-        order = np.argsort(journal.sample_ids)
-        keep = not_superseded(np.array([step for step, _ in journal.draws]))
-        new = [
-            (step, losses[:, order])
-            for (step, losses), stays in zip(journal.draws, keep, strict=True)
-            if stays
-        ]
+    logged = [attempts.draws(start)[0] for start in journal]
+    stay = attempts.superseding([[drawn.step for drawn in start] for start in logged])
+    new = [
+        (drawn.step, drawn.read())
+        for start, count in zip(logged, stay, strict=True)
+        for drawn in start[:count]
+    ]
+    if new:
         draws = [(step, losses) for step, losses in draws if step < new[0][0]] + new
     return [(step, losses[:, kept]) for step, losses in draws]
 

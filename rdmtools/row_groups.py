@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 import pyarrow.types as types
 from numpy.typing import NDArray
 
+from rdmtools.attempts import Rows
 from rdmtools.cleaning import whole_steps
 from rdmtools.columns import find_columns, floats, integers, sample_codes
 from rdmtools.errors import ChangedError, FormatError
@@ -94,7 +95,7 @@ class RowGroup:
 class StoredLosses:
     """Losses in row groups one after the other, of which some rows and samples are chosen."""
 
-    groups: Sequence["RowGroup | InMemory"]
+    groups: Sequence["RowGroup | InMemory | Rows"]
     rows: NDArray[np.intp]
     """Rows that are chosen, counted over all row groups."""
     samples: NDArray[np.intp] | None

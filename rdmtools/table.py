@@ -13,6 +13,7 @@ import inspect
 import json
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from rdmtools.errors import FormatError, ParameterError
+from rdmtools.errors import ChangedError, FormatError, ParameterError
 from rdmtools.journal import check_version, replacing, versioned
 from rdmtools.schema import DRAW, LOSS, METADATA_KEY, SAMPLE_ID, STEP
 
@@ -102,9 +103,38 @@ def write_scalars(path: Path, rows: list[dict[str, float]], *, about: dict[str, 
 
 def stored_table(path: Path) -> list[dict[str, Any]]:
     """Rows of a table that `write_table` or `write_scalars` wrote, without what is null."""
-    with _opened(path) as file:
-        rows = file.read().to_pylist()
+    rows = read_table(path).to_pylist()
     return [{name: value for name, value in row.items() if value is not None} for row in rows]
+
+
+def read_table(path: Path) -> pa.Table:
+    """A table that `write_table` wrote."""
+    with _opened(path) as file:
+        return file.read()
+
+
+def join_samples(tables: Sequence[Any]) -> Any:
+    """What several tables tell of samples: of each the last that tells more than its id; None if nothing.
+
+    The samples stay in the order in which they are first named. Raises FormatError where columns of the same
+    name hold what does not fit together.
+    """
+    if len(tables) < 2:
+        return tables[0] if tables else None
+    ids = list(dict.fromkeys(sample for table in tables for sample in _numpy(table, SAMPLE_ID).tolist()))
+    telling = [table for table in tables if table.num_columns > 1] or tables
+    try:
+        joined = pa.concat_tables(
+            [table.replace_schema_metadata(None) for table in (*tables, *telling)],
+            promote_options="permissive",
+        )
+    except pa.ArrowException as error:
+        raise FormatError(
+            f"tables of samples do not fit together ({' '.join(str(error).split())}); "
+            "needed columns of the same types: pass the same samples= each time"
+        ) from error
+    last = {sample: row for row, sample in enumerate(_numpy(joined, SAMPLE_ID).tolist())}
+    return joined.take(column(np.array([last[sample] for sample in ids], np.int64)))
 
 
 def column(values: Any, valid: NDArray[np.bool_] | None = None) -> pa.Array:
@@ -151,34 +181,63 @@ def file_metadata(file: pq.ParquetFile, path: Path) -> dict[str, Any]:
     return found
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredGroup:
+    """A row group of a table that `write_losses` or `write_draws` wrote; its losses stay on disk."""
+
+    path: Path
+    group: int
+    keys: Sequence[NDArray[Any]]
+    """Values of the columns asked for, (rows,) each."""
+    samples: int
+    values: np.dtype[Any]
+
+    def read(self) -> NDArray[Any]:
+        """Losses (rows, samples), the samples in order of their ids. Raises FormatError."""
+        with _opened(self.path) as file:
+            return _numpy(_columns(file, self.path, self.group, [LOSS]), LOSS).reshape(-1, self.samples)
+
+
 def stored_ids(path: Path) -> NDArray[Any]:
     """Ids of the samples of a table that `write_losses` or `write_draws` wrote, (samples,), in order."""
-    for names, ids, _ in _row_groups(path, (STEP,)):
-        return ids[: int(np.argmax(names[0] != names[0][0])) or len(ids)]
-    return np.empty(0, np.int64)
+    with _opened(path) as file:
+        if not file.num_row_groups:
+            return np.empty(0, np.int64)
+        table = _columns(file, path, 0, [STEP, SAMPLE_ID])
+        steps, ids = _numpy(table, STEP), _numpy(table, SAMPLE_ID)
+        return ids[: int(np.argmax(steps != steps[0])) or len(ids)]
 
 
-def stored_rows(
-    path: Path, sample_ids: Ids, keys: Sequence[str] = (STEP,)
-) -> Iterator[tuple[list[NDArray[Any]], NDArray[Any]]]:
-    """Rows of a table that `write_losses` or `write_draws` wrote, a row group at a time.
+def stored_groups(path: Path, sample_ids: Ids, keys: Sequence[str] = (STEP,)) -> Iterator[StoredGroup]:
+    """Row groups of a table that `write_losses` or `write_draws` wrote, with the values of `keys`.
 
-    Each is the values of `keys`, (rows,), and losses (rows, samples) with the samples in order of their ids.
     Raises FormatError where the table is in another order, or has other samples than `sample_ids`.
     """
     expected = np.sort(np.array(sample_ids, dtype=object))
-    for names, ids, losses in _row_groups(path, keys):
-        by_row = [name.reshape(-1, len(expected)) for name in names] if len(ids) % len(expected) == 0 else []
-        if (
-            not by_row
-            or any((name != name[:, :1]).any() for name in by_row)
-            or (ids.astype(object).reshape(-1, len(expected)) != expected).any()
-        ):
-            raise FormatError(
-                f"{path} is not in the order that a ProbeLogger writes, or has other samples; "
-                "needed the run as it was logged, with the same probe set"
+    with _opened(path) as file:
+        for group in range(file.num_row_groups):
+            table = _columns(file, path, group, [*keys, SAMPLE_ID])
+            ids = _numpy(table, SAMPLE_ID)
+            whole = len(ids) % max(1, len(expected)) == 0
+            by_row = [_numpy(table, key).reshape(-1, len(expected)) for key in keys] if whole else []
+            if (
+                not by_row
+                or any((name != name[:, :1]).any() for name in by_row)
+                or (ids.astype(object).reshape(-1, len(expected)) != expected).any()
+            ):
+                raise FormatError(
+                    f"{path} is not in the order that a ProbeLogger writes, or has other samples; "
+                    "needed the run as it was logged, with the same probe set"
+                )
+            yield StoredGroup(
+                path=path,
+                group=group,
+                keys=[name[:, 0].copy() for name in by_row],
+                samples=len(expected),
+                values=np.dtype(
+                    np.float64 if str(file.schema_arrow.field(LOSS).type) == "double" else np.float32
+                ),
             )
-        yield [name[:, 0] for name in by_row], losses.reshape(-1, len(expected))
 
 
 def stored_about(path: Path) -> dict[str, Any]:
@@ -187,17 +246,11 @@ def stored_about(path: Path) -> dict[str, Any]:
         return file_metadata(file, path)
 
 
-def _row_groups(
-    path: Path, keys: Sequence[str]
-) -> Iterator[tuple[list[NDArray[Any]], NDArray[Any], NDArray[Any]]]:
-    """Values of `keys`, sample ids and losses, (tidy rows,) each, of one row group after another."""
-    with _opened(path) as file:
-        for group in range(file.num_row_groups):
-            try:
-                table = file.read_row_group(group, [*keys, SAMPLE_ID, LOSS])
-            except (pa.ArrowException, OSError, KeyError, ValueError) as error:
-                raise _unreadable(path, error) from error
-            yield [_numpy(table, key) for key in keys], _numpy(table, SAMPLE_ID), _numpy(table, LOSS)
+def _columns(file: pq.ParquetFile, path: Path, group: int, names: Sequence[str]) -> pa.Table:
+    try:
+        return file.read_row_group(group, names)
+    except (pa.ArrowException, OSError, KeyError, ValueError) as error:
+        raise _unreadable(path, error) from error
 
 
 def _numpy(table: pa.Table, name: str) -> NDArray[Any]:
@@ -207,7 +260,7 @@ def _numpy(table: pa.Table, name: str) -> NDArray[Any]:
         values = pa.concat_arrays(values.chunks) if values.num_chunks else pa.array([], values.type)
     if pa.types.is_dictionary(values.type):
         return np.array(values.dictionary.to_pylist(), dtype=object)[_buffer(values.indices)]
-    if pa.types.is_string(values.type) or values.null_count:
+    if values.null_count or not (pa.types.is_integer(values.type) or pa.types.is_floating(values.type)):
         return np.array(values.to_pylist(), dtype=object)
     return _buffer(values)
 
@@ -222,6 +275,8 @@ def _buffer(values: pa.Array) -> NDArray[Any]:
 def _opened(path: Path) -> Generator[pq.ParquetFile]:
     try:
         file = pq.ParquetFile(path, page_checksum_verification=True)
+    except FileNotFoundError as error:
+        raise ChangedError(f"{path} vanished while it was read; read the run again") from error
     except (pa.ArrowException, OSError, ValueError) as error:
         raise _unreadable(path, error) from error
     with file:

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rdmtools.errors import FormatError, ParameterError
-from rdmtools.journal import Kind, Manifest, record_header, write_manifest
+from rdmtools.journal import Kind, Manifest, record_header, segment_file, write_manifest
 from rdmtools.load import read_run, read_runs
 from rdmtools.paths import run_names
 from rdmtools.row_groups import RowGroup
@@ -71,11 +71,14 @@ def write_journal(path, steps, losses, ids=None, scalars=(), draws=(), tail=b"")
             created="2026-01-01",
         ),
     )
-    rows = [(Kind.LOSSES, step, row.tobytes()) for step, row in zip(steps, losses, strict=True)]
-    rows += [(Kind.SCALARS, step, json.dumps(values).encode()) for step, values in scalars]
-    rows += [(Kind.DRAWS, step, values.tobytes()) for step, values in draws]
-    records = [record_header(kind, int(step), 0.0, payload) + payload for kind, step, payload in rows]
-    (folder / "segment-000000.rdj").write_bytes(b"".join(records) + tail)
+    rows = [(step, row.tobytes()) for step, row in zip(steps, losses, strict=True)]
+    named = [(step, json.dumps(values).encode()) for step, values in scalars]
+    drawn = [(step, values.tobytes()) for step, values in draws]
+    for kind, payloads in ((Kind.LOSSES, rows), (Kind.SCALARS, named), (Kind.DRAWS, drawn)):
+        records = [record_header(kind, int(step), 0.0, payload) + payload for step, payload in payloads]
+        (folder / segment_file(kind, 0)).write_bytes(
+            b"".join(records) + (tail if kind is Kind.LOSSES else b"")
+        )
 
 
 def test_our_own_table_reads_as_written(ours):

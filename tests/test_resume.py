@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 import rdmtools as rdm
 from rdmtools import FormatError, ParameterError, ProbeLogger, RdmtoolsWarning, read_run, row_groups
 from rdmtools.errors import ChangedError
+from rdmtools.logger import probe_logger
 
 SAMPLES, DRAWS = 3, 2
 IDS = ["c", "a", "b"]
@@ -41,8 +42,7 @@ def full_disk(*_, **__):
 
 def killed(log: ProbeLogger) -> None:
     """Leave what a killed process leaves: a journal that nobody holds or will close."""
-    log._segment.seal()
-    log._writing.release()
+    probe_logger._end(log._writer, log._writing)
     log._sealed = log._closed = True
 
 
@@ -181,7 +181,7 @@ def test_an_open_logger_of_this_process_is_ended_and_its_rows_stay(path):
 def test_a_failed_resume_keeps_what_was_there(path, monkeypatch):
     log_attempt(path, [0, 10], crash=True)
     monkeypatch.setattr(
-        "rdmtools.logger.probe_logger.Segment", lambda *_: (_ for _ in ()).throw(OSError("full"))
+        "rdmtools.logger.probe_logger.Writer", lambda *_: (_ for _ in ()).throw(OSError("full"))
     )
     with pytest.raises(ParameterError, match="cannot be begun"):
         ProbeLogger(path, resume=True)
@@ -198,8 +198,8 @@ def test_the_eleventh_attempt_follows_the_tenth(path):
 def test_attempts_of_a_later_release_are_told(path):
     log_attempt(path, [0], crash=True)
     folder = companion(path) / "journal"
-    shutil.copytree(folder / "rank0-attempt0", folder / "rank1-attempt0")
-    with pytest.raises(FormatError, match="rank1-attempt0 is no attempt that this release reads"):
+    shutil.copytree(folder / "rank0-attempt0", folder / "node0-attempt0")
+    with pytest.raises(FormatError, match="node0-attempt0 is no attempt that this release reads"):
         read_run(path)
 
 
@@ -225,7 +225,9 @@ def test_what_was_refused_is_told_with_the_run(path):
 def test_recover_leaves_what_close_would_have_left(path):
     log_attempt(path, [0, 10, 20], samples=IDS, crash=True, metadata={"lr": 0.5})
     before = read_run(path)
-    assert rdm.recover(path) == rdm.logger.conversion.Written(rows=3, superseded_rows=0, bytes_left=0)
+    assert rdm.recover(path) == rdm.logger.conversion.Written(
+        rows=3, superseded_rows=0, bytes_left=0, dropped_steps=0
+    )
     after = read_run(path)
     np.testing.assert_array_equal(after.losses, before.losses)
     assert (after.metadata, after.quality.notes()) == ({"lr": 0.5}, [])
@@ -237,7 +239,7 @@ def test_recover_leaves_what_close_would_have_left(path):
 @pytest.mark.parametrize("how", ["recover", "resume"])
 def test_damaged_bytes_are_counted_and_kept(path, how):
     log_attempt(path, [0, 10, 20], crash=True)
-    [segment] = companion(path).glob("journal/*/*.rdj")
+    [segment] = companion(path).glob("journal/*/losses-*.rdj")
     whole = segment.read_bytes()
     segment.write_bytes(whole[:-5])
     if how == "recover":

@@ -15,9 +15,9 @@ from rdmtools_cli.console import OUT, all_done, one_line_errors, print_json
 
 
 def recover(runs: options.Paths, as_json: options.Json = False) -> None:
-    """Turn the journal that a crash left into run.parquet.
+    """Turn the journal that a crash or a large run left into run.parquet.
 
-    What a crashed logger recorded reads as it is; this makes one file of it, and removes the journal.
+    What is in a journal reads as it is; this makes one file of it, and removes the journal.
     """
     with one_line_errors(as_json):
         paths = named_paths(runs)
@@ -32,6 +32,11 @@ def recover(runs: options.Paths, as_json: options.Json = False) -> None:
             words.append(f"left out {counted(written.superseded_rows, 'loss')} that came again later")
         if written.bytes_left:
             words.append(f"could not read {counted(written.bytes_left, 'byte')}, kept in journal.damaged")
+        if written.dropped_steps:
+            kept = "journal.damaged" if written.bytes_left else "journal.partial"
+            words.append(
+                f"left out {counted(written.dropped_steps, 'step')} that some rank lacks, kept in {kept}"
+            )
         OUT.print(Text(f"{shown(path, 4096)}: {'; '.join(words)}"), soft_wrap=True)
 
     if not all_done(paths, work, as_json):

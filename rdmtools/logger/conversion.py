@@ -1,49 +1,48 @@
-"""How does what was logged become ``run.parquet``? Row by row, so that memory does not grow with the run.
+"""How does what was logged become ``run.parquet``? Block by block, so that memory does not grow with the run.
 
-run.parquet as it was -> attempt 0 -> attempt 1 -> ...   each gives its rows before the first of any later one
+run.parquet as it was -> start 0 -> start 1 -> ...   each gives its rows before the first of any later one
 
-A training that starts again from a checkpoint logs steps that an earlier attempt had logged already: those
-are superseded, and counted. Losses, scalars and draws go each by their own steps.
+A training that starts again from a checkpoint logs steps that an earlier start had logged already: those are
+superseded, and counted. `rdmtools.attempts` has the rule; what is here writes the tables.
 """
 
 import shutil
-from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
-from itertools import chain, count, groupby, islice
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rdmtools.errors import FormatError
-from rdmtools.journal import (
-    Kind,
-    Manifest,
-    Record,
-    attempt_folders,
-    merge_scalars,
-    read_manifest,
-    read_records,
-    same_samples,
-    unread_bytes,
+from rdmtools.attempts import (
+    Attempt,
+    Logged,
+    draws,
+    file_start,
+    losses,
+    samples,
+    scalars,
+    stored_draws,
+    superseding,
+    together,
 )
-from rdmtools.schema import DRAW, DRAWS_FILE, SCALARS_FILE, STEP, companion
-from rdmtools.table import stored_about, stored_rows, stored_table, write_draws, write_losses, write_scalars
-
-Source = Callable[[], Iterator[tuple[int, Any]]]
-"""Steps that rise, each with its losses (samples,), its draws (draws, samples) or its scalars."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
-    """One start of the training, as it lies in the journal."""
-
-    folder: Path
-    manifest: Manifest
+from rdmtools.errors import FormatError
+from rdmtools.journal import Kind, Manifest
+from rdmtools.logger.compaction import move_segments
+from rdmtools.logger.space import check_room
+from rdmtools.schema import DRAWS_FILE, SAMPLES_FILE, SCALARS_FILE, STEP, companion
+from rdmtools.table import (
+    stored_about,
+    stored_ids,
+    stored_table,
+    write_draws,
+    write_losses,
+    write_scalars,
+    write_table,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,11 +55,8 @@ class Written:
     """Rows (step, sample) left out because a later attempt starts at or before their step."""
     bytes_left: int
     """Bytes of the journal after a bad record, which could not be read."""
-
-
-def read_attempts(journal: Path) -> list[Attempt]:
-    """Attempts under ``run.rdm/journal/``, oldest first. Raises FormatError where one cannot be read."""
-    return [Attempt(folder=folder, manifest=read_manifest(folder)) for folder in attempt_folders(journal)]
+    dropped_steps: int
+    """Steps left out because some rank lacks them."""
 
 
 def about(manifest: Manifest) -> dict[str, Any]:
@@ -68,13 +64,7 @@ def about(manifest: Manifest) -> dict[str, Any]:
     return {name: getattr(manifest, name) for name in ("name", "unit", "created", "metadata")}
 
 
-def write_tables(
-    path: Path,
-    attempts: Sequence[Attempt],
-    *,
-    accepted: Mapping[Kind, int] | None = None,
-    refused: Mapping[str, int] | None = None,
-) -> Written:
+def write_tables(path: Path, attempts: Sequence[Attempt], *, strict: bool) -> Written:
     """Write the tables of which there are records; the losses last: where they are, the rest is.
 
     Parameters
@@ -82,48 +72,59 @@ def write_tables(
     path
         The run, ``run.parquet``; what is there of earlier starts of the training comes first.
     attempts
-        Attempts on the same samples, at least one, oldest first. Their folders are left as they are.
-    accepted
-        How many records of each kind the last attempt must hold; whatever is whole if None.
-    refused
-        Calls that were not accepted, by reason: told in the tables.
+        Attempts on the same samples, at least one. Their folders are left as they are.
+    strict
+        Whether all that closed loggers accepted must be there; else whatever is whole is taken.
 
     Raises
     ------
     FormatError
-        Fewer can be read back, or what is there does not fit. Then the table is not written.
+        Less can be read back, there is no room, or what is there does not fit. Then nothing is replaced.
     """
-    ids = _sample_ids(attempts)
-    scalars, draws = (companion(path) / name for name in (SCALARS_FILE, DRAWS_FILE))
-    left = sum(unread_bytes(attempt.folder, attempt.manifest.row_bytes) for attempt in attempts)
-    said = _about(path, attempts, left, refused or {})
+    for attempt in attempts if strict else ():
+        _check_complete(attempt)
+    starts = together(attempts)
+    found = losses(starts)
+    check_room(path, sum(attempt.size for attempt in attempts))
+    left = sum(attempt.bytes_left for attempt in attempts)
     dtype = str(np.result_type(*(attempt.manifest.dtype for attempt in attempts)))
+    folder = companion(path)
+    if found and path.exists():
+        found = [file_start(path, stored_ids(path)), *found]
+    logged = Logged.of(found)
+    said = _about(path, starts, left)
+    counts = {
+        "superseded_rows": logged.superseded * len(logged.ids),
+        "dropped_steps": logged.dropped,
+        "missing": logged.missing,
+    }
+    said |= {name: said.get(name, 0) + more for name, more in counts.items() if more}
+    recorded = any(len(attempt.shard.steps) for attempt in attempts)
+    wrote_scalars = _write_scalars(folder / SCALARS_FILE, starts, said)
+    wrote_draws, dropped = _write_draws(folder / DRAWS_FILE, starts, logged.ids, dtype, said)
+    told = samples(folder, starts)
+    if told is not None and (recorded or wrote_scalars or wrote_draws):
+        write_table(folder / SAMPLES_FILE, told, about=said)
+    if recorded and len(logged.steps):
+        blocks = ((rows.steps, rows.read_all()) for rows in logged.ranges())
+        write_losses(path, blocks, logged.ids, dtype=dtype, about=said)
+    return Written(
+        rows=len(logged.steps) if recorded else 0,
+        superseded_rows=counts["superseded_rows"],
+        bytes_left=left,
+        dropped_steps=logged.dropped + dropped,
+    )
 
-    def joined(kind: Kind, file: Path, stored: Source) -> tuple[Iterator[tuple[int, Any]], int] | None:
-        logged: list[Source] = [partial(_logged, attempt, kind, 0) for attempt in attempts[:-1]]
-        logged.append(partial(_logged, attempts[-1], kind, accepted[kind] if accepted else 0))
-        if all(next(source(), None) is None for source in logged):
-            return None
-        return _not_superseded([stored, *logged] if file.exists() else logged)
 
-    if (found := joined(Kind.SCALARS, scalars, partial(_stored_scalars, scalars))) is not None:
-        write_scalars(scalars, [{STEP: step, **row} for step, row in found[0]], about=said)
-    if (found := joined(Kind.DRAWS, draws, partial(_stored_draws, draws, ids))) is not None:
-        write_draws(draws, found[0], ids, dtype=dtype, about=said)
-    rows = superseded = 0
-    if (found := joined(Kind.LOSSES, path, partial(_stored_losses, path, ids))) is not None:
-        losses, left_out = found
-        superseded = left_out * len(ids)
-        if superseded:
-            said["superseded_rows"] = said.get("superseded_rows", 0) + superseded
-        blocks = ((np.array([step]), row[None]) for step, row in losses)
-        rows = write_losses(path, blocks, ids, dtype=dtype, about=said)
-    return Written(rows=rows, superseded_rows=superseded, bytes_left=left)
-
-
-def put_away(journal: Path, written: Written) -> None:
-    """Remove a journal that is written out; one with damaged bytes is kept under another name."""
-    name = f"{journal.name}.damaged" if written.bytes_left else f"{journal.name}.gone"
+def put_away(journal: Path, attempts: Sequence[Attempt], written: Written) -> None:
+    """Remove a journal that is written out; one that has more is kept under another name."""
+    more = "damaged" if written.bytes_left else "partial" if written.dropped_steps else None
+    for attempt in attempts:
+        if attempt.segments_folder != attempt.folder and attempt.segments_folder.is_dir():
+            if more:
+                move_segments(attempt.segments_folder, attempt.folder)
+            shutil.rmtree(attempt.segments_folder, ignore_errors=True)
+    name = f"{journal.name}.{more or 'gone'}"
     names = chain([name], (f"{name}-{number}" for number in count(2)))
     away = next(path for path in map(journal.with_name, names) if not path.exists())
     journal.rename(away)  # gone at once for whoever looks, then from the disk
@@ -131,82 +132,61 @@ def put_away(journal: Path, written: Written) -> None:
         shutil.rmtree(gone, ignore_errors=True)
 
 
-def _sample_ids(attempts: Sequence[Attempt]) -> NDArray[Any]:
-    """Ids of the samples in order; none where no attempt came to know them."""
-    known = [ids for attempt in attempts if len(ids := attempt.manifest.sample_ids)]
-    for others in known[1:]:
-        same_samples(known[0], others)
-    return np.sort(known[0]) if known else np.empty(0, np.int64)
+def _check_complete(attempt: Attempt) -> None:
+    """Raise FormatError where less can be read back than a logger accepted before it was closed."""
+    for kind in Kind:
+        accepted = (attempt.manifest.accepted or {}).get(kind.word, 0)
+        if accepted and (found := attempt.count(kind)) < accepted:
+            raise FormatError(f"{found} of {accepted} records of {kind.word} can be read back")
 
 
-def _about(path: Path, attempts: Sequence[Attempt], left: int, refused: Mapping[str, int]) -> dict[str, Any]:
+def _about(path: Path, starts: Sequence[Sequence[Attempt]], left: int) -> dict[str, Any]:
     """What the tables say: the first start dates the run, the last word on its metadata counts."""
     before = stored_about(path) if path.exists() else {}
-    said = about(attempts[0].manifest)
+    manifests = [attempt.manifest for attempt in chain(*starts)]
+    said = about(manifests[0])
     said["created"] = before.get("created", said["created"])
-    each = [before.get("metadata", {}), *(attempt.manifest.metadata for attempt in attempts)]
+    each = [before.get("metadata", {}), *(manifest.metadata for manifest in manifests)]
     said["metadata"] = dict(chain.from_iterable(metadata.items() for metadata in each))
+    refused = sum(
+        (Counter(manifest.refused) for manifest in manifests), Counter[str](before.get("refused", {}))
+    )
     counts: dict[str, Any] = {
-        "superseded_rows": before.get("superseded_rows", 0),
-        "bytes_left": before.get("bytes_left", 0) + left,
-        "refused": dict(Counter[str](before.get("refused", {})) + Counter(refused)),
+        name: before.get(name, 0) for name in ("superseded_rows", "dropped_steps", "missing")
     }
+    counts |= {"bytes_left": before.get("bytes_left", 0) + left, "refused": dict(refused)}
     return said | {name: found for name, found in counts.items() if found}
 
 
-def _not_superseded(sources: Sequence[Source]) -> tuple[Iterator[tuple[int, Any]], int]:
-    """What each source has before the first step of any later one; and how much that leaves out."""
-    if len(sources) == 1:
-        return sources[0](), 0
-    kept: list[Iterator[tuple[int, Any]]] = []
-    superseded, limit = 0, 1 << 63
-    for source in reversed(sources):
-        steps = [step for step, _ in source()]
-        stay = bisect_left(steps, limit)
-        kept.append(islice(source(), stay))
-        superseded += len(steps) - stay
-        limit = min([limit, *steps[:1]])
-    return chain.from_iterable(reversed(kept)), superseded
-
-
-def _logged(attempt: Attempt, kind: Kind, accepted: int) -> Iterator[tuple[int, Any]]:
-    """What an attempt recorded of one kind. Raises FormatError where that is less than `accepted`."""
-
-    def records() -> Iterator[Record]:
-        found = 0
-        for record in read_records(attempt.folder, manifest.row_bytes):
-            if record.kind == kind:
-                found += 1
-                yield record
-        if found < accepted:
-            raise FormatError(f"{found} of {accepted} records of {kind.name.lower()} can be read back")
-
-    manifest = attempt.manifest
-    if kind is Kind.SCALARS:
-        for row in merge_scalars(records()):
-            yield int(row.pop(STEP)), row
-        return
-    order = np.argsort(manifest.sample_ids, kind="stable")
-    for record in records():
-        losses = np.frombuffer(record.payload, manifest.values).reshape(-1, len(order))[:, order]
-        yield record.step, losses[0] if kind is Kind.LOSSES else losses
-
-
-def _stored_scalars(file: Path) -> Iterator[tuple[int, dict[str, float]]]:
-    for row in stored_table(file):
-        yield int(row.pop(STEP)), row
-
-
-def _stored_losses(path: Path, ids: NDArray[Any]) -> Iterator[tuple[int, NDArray[Any]]]:
-    for [steps], losses in stored_rows(path, ids):
-        yield from zip(steps.tolist(), losses, strict=True)
-
-
-def _stored_draws(path: Path, ids: NDArray[Any]) -> Iterator[tuple[int, NDArray[Any]]]:
-    rows = (
-        (step, row)
-        for [steps, _], losses in stored_rows(path, ids, (STEP, DRAW))
-        for step, row in zip(steps.tolist(), losses, strict=True)
+def _write_scalars(file: Path, starts: Sequence[Sequence[Attempt]], said: dict[str, Any]) -> bool:
+    """Write the scalars of all starts, after those that are in the file; whether there are any."""
+    logged = [scalars(start) for start in starts]
+    if not any(logged):
+        return False
+    rows = [stored_table(file), *logged] if file.exists() else logged
+    kept = superseding([[int(row[STEP]) for row in start] for start in rows])
+    write_scalars(
+        file, [row for start, stay in zip(rows, kept, strict=True) for row in start[:stay]], about=said
     )
-    for step, group in groupby(rows, key=lambda each: each[0]):
-        yield step, np.stack([row for _, row in group])
+    return True
+
+
+def _write_draws(
+    file: Path, starts: Sequence[Sequence[Attempt]], ids: NDArray[Any], dtype: str, said: dict[str, Any]
+) -> tuple[bool, int]:
+    """Write the draws of all starts, after those that are in the file; and how many steps some rank lacks."""
+    logged = [draws(start) for start in starts]
+    dropped = sum(lacking for _, lacking in logged)
+    each = [found for found, _ in logged]
+    if not any(each):
+        return False, dropped
+    each = [stored_draws(file, ids), *each] if file.exists() else each
+    kept = superseding([[drawn.step for drawn in start] for start in each])
+
+    def blocks() -> Iterator[tuple[int, NDArray[Any]]]:
+        for start, stay in zip(each, kept, strict=True):
+            for drawn in start[:stay]:
+                yield drawn.step, drawn.read()
+
+    write_draws(file, blocks(), ids, dtype=dtype, about=said)
+    return True, dropped

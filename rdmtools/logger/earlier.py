@@ -4,14 +4,16 @@ Whatever another process is writing is never touched.
 """
 
 import shutil
+import time
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rdmtools.errors import ParameterError, RdmtoolsError
-from rdmtools.journal import Manifest, same_samples
-from rdmtools.logger.conversion import read_attempts
-from rdmtools.logger.lock import holder
+from rdmtools.attempts import Attempt, check_claims, read_attempts, same_samples
+from rdmtools.errors import FormatError, ParameterError, RdmtoolsError
+from rdmtools.journal import Manifest, read_manifest
+from rdmtools.lock import can_tell, holder
 from rdmtools.schema import (
     ANALYSIS_FOLDER,
     DRAWS_FILE,
@@ -22,25 +24,44 @@ from rdmtools.schema import (
     SUMMARY_FILE,
     companion,
 )
-from rdmtools.table import stored_about, stored_ids, stored_rows, stored_table
+from rdmtools.table import stored_about, stored_groups, stored_ids, stored_table
 
-_PARTS = (JOURNAL_FOLDER, SAMPLES_FILE, SCALARS_FILE, DRAWS_FILE)
+_PARTS = (SAMPLES_FILE, SCALARS_FILE, DRAWS_FILE)
+_RECENT_S = 600
 
 
-def refuse_live(path: Path) -> None:
-    """Raise ParameterError where another logger has the run at `path` open."""
+def siblings(path: Path, rank: int, world_size: int) -> list[Path]:
+    """Folders of the other ranks that log to `path` right now."""
+    if world_size == 1:
+        return []
+    found = read_attempts(companion(path) / JOURNAL_FOLDER)
+    return [attempt.folder for attempt in found if attempt.rank != rank and may_be_open(attempt)]
+
+
+def may_be_open(attempt: Attempt) -> bool:
+    """Whether a logger has it open, or of several ranks may have where the file system cannot tell."""
+    several = attempt.manifest.world_size > 1 and attempt.manifest.accepted is None
+    return attempt.live or (several and not can_tell(attempt.folder) and _is_recent(attempt.folder))
+
+
+def _is_recent(folder: Path) -> bool:
+    return time.time() - max(file.stat().st_mtime for file in folder.iterdir()) < _RECENT_S
+
+
+def refuse_live(path: Path, others: Collection[Path] = ()) -> None:
+    """Raise ParameterError where another logger has the run at `path` open, but for `others`."""
     for attempt in (companion(path) / JOURNAL_FOLDER).glob("*/"):
-        if (who := holder(attempt)) is not None:
+        if attempt not in others and (who := holder(attempt)) is not None:
             raise ParameterError(
                 f"{path} is being written by {who}; needed a path of its own for each logger: "
                 "choose another, or of several ranks log from one"
             )
 
 
-def refuse(path: Path) -> None:
-    """Raise ParameterError where anything of a run is at `path`."""
+def refuse(path: Path, others: Collection[Path] = ()) -> None:
+    """Raise ParameterError where anything of a run is at `path`, but for `others` in its journal."""
     journal = companion(path) / JOURNAL_FOLDER
-    if journal.exists():
+    if any(found not in others for found in journal.glob("*")) or (journal.exists() and not others):
         raise ParameterError(
             f"{path} has rows that a logger left in {journal}, which read as they are; "
             "pass resume=True to go on, overwrite=True to delete that run, or choose another path"
@@ -52,14 +73,28 @@ def refuse(path: Path) -> None:
         )
 
 
-def delete(path: Path) -> None:
-    """Delete the run at `path`, and what we analysed of it."""
-    analysis = companion(path) / ANALYSIS_FOLDER
-    for found in (*_parts(path), *([analysis] if (analysis / SUMMARY_FILE).exists() else [])):
+def delete(path: Path, others: Collection[Path] = ()) -> None:
+    """Delete the run at `path`, and what we analysed of it, but for `others` in its journal."""
+    folder = companion(path)
+    journal, analysis = folder / JOURNAL_FOLDER, folder / ANALYSIS_FOLDER
+    for attempt in read_attempts(journal):
+        if attempt.folder not in others and attempt.segments_folder != attempt.folder:
+            shutil.rmtree(attempt.segments_folder, ignore_errors=True)
+    old = [found for found in journal.glob("*") if found not in others] if others else [journal]
+    for found in (*_parts(path), *old, *([analysis] if (analysis / SUMMARY_FILE).exists() else [])):
         if found.is_dir():
             shutil.rmtree(found)
         else:
-            found.unlink()
+            found.unlink(missing_ok=True)
+
+
+def check_ranks(manifest: Manifest, others: Iterable[Path]) -> None:
+    """Raise ParameterError where another rank logs one of the samples of `manifest`."""
+    ids = {other.rank: other.sample_ids for other in map(read_manifest, others)}
+    try:
+        check_claims(ids | {manifest.rank: manifest.sample_ids})
+    except FormatError as error:
+        raise ParameterError(str(error)) from error
 
 
 def continued(path: Path, manifest: Manifest) -> Manifest:
@@ -68,16 +103,23 @@ def continued(path: Path, manifest: Manifest) -> Manifest:
     Raises ParameterError where the two do not fit together, or the run cannot be read.
     """
     try:
-        before = [attempt.manifest for attempt in read_attempts(companion(path) / JOURNAL_FOLDER)]
-        units = [each.unit for each in before]
-        known = [each for each in before if each.samples is not None]
+        attempts = read_attempts(companion(path) / JOURNAL_FOLDER)
+        units = [attempt.manifest.unit for attempt in attempts]
+        own = [attempt.manifest for attempt in attempts if attempt.rank == manifest.rank]
+        known = [each for each in own if each.samples is not None]
         if manifest.samples is None:
-            manifest = replace(manifest, samples=_samples_as_logged(path, known))
+            manifest = replace(manifest, samples=_samples_as_logged(path, known, manifest.world_size))
         if path.exists():
             units.append(str(stored_about(path).get("unit", "nats")))
-            next(stored_rows(path, manifest.sample_ids), None)
-        for other in known:
-            same_samples(other.sample_ids, manifest.sample_ids)
+            _check_stored(path, manifest)
+        if manifest.world_size == 1:
+            for attempt in attempts:
+                if (
+                    attempt.rank == 0
+                    and attempt.manifest.world_size == 1
+                    and attempt.manifest.samples is not None
+                ):
+                    same_samples(attempt.manifest.sample_ids, manifest.sample_ids)
     except RdmtoolsError as error:
         raise ParameterError(f"{path} cannot be resumed: {error}; or choose another path") from error
     for unit in units:
@@ -88,12 +130,26 @@ def continued(path: Path, manifest: Manifest) -> Manifest:
     return manifest
 
 
-def _samples_as_logged(path: Path, known: list[Manifest]) -> int | list[Any] | None:
-    """Samples of the run in the order of its logger (the run has them sorted); None without a run."""
+def _check_stored(path: Path, manifest: Manifest) -> None:
+    """Raise FormatError where the run is not as a logger wrote it, or has other samples."""
+    ids = stored_ids(path)
+    next(stored_groups(path, ids), None)
+    if manifest.world_size == 1:
+        same_samples(ids, manifest.sample_ids)
+    elif not set(manifest.sample_ids.tolist()) <= set(ids.tolist()):
+        raise FormatError("the run lacks some of this rank's samples; needed the same probe set")
+
+
+def _samples_as_logged(path: Path, known: list[Manifest], world_size: int) -> int | list[Any] | None:
+    """Samples in the order of the first logger (the run has them sorted); None where there are none yet."""
+    if known and (world_size > 1 or not path.exists()):
+        return known[0].samples
+    if world_size > 1 and path.exists():
+        raise ParameterError("each rank has a part of its samples; needed this rank's: pass samples=")
     if (file := companion(path) / SAMPLES_FILE).exists():
         return [row[SAMPLE_ID] for row in stored_table(file)]
     if known or not path.exists():
-        return known[-1].samples if known else None
+        return known[0].samples if known else None
     ids = stored_ids(path).tolist()
     if ids != list(range(len(ids))):
         raise ParameterError(f"{file} is not there; needed samples= in the order of the losses: pass it")

@@ -10,7 +10,12 @@ from rdmtools.schema import LOSSES_SUFFIX
 def run_file(path: str | os.PathLike[str]) -> Path:
     """`path`, absolute. Raises ParameterError where it is no local name that ends in ``.parquet``."""
     text = os.fspath(path)
-    if "://" in text or not text.endswith(LOSSES_SUFFIX) or Path(text).expanduser().is_dir():
+    if "://" in text:
+        raise ParameterError(
+            f"path is {text!r}, on another machine; needed a local file name: "
+            "log here, and copy the run there after close()"
+        )
+    if not text.endswith(LOSSES_SUFFIX) or Path(text).expanduser().is_dir():
         raise ParameterError(
             f"path is {text!r}; needed a local file name such as 'runs/seed0{LOSSES_SUFFIX}'"
         )

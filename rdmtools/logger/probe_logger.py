@@ -8,6 +8,8 @@ import json
 import operator
 import os
 import shutil
+import socket
+import tempfile
 import threading
 import time
 import warnings
@@ -25,14 +27,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rdmtools.errors import FormatError, ParameterError, RdmtoolsWarning
-from rdmtools.journal import SEGMENT_FILE, Kind, Manifest, next_attempt, record_header, write_manifest
-from rdmtools.logger.conversion import about, put_away, read_attempts, write_tables
-from rdmtools.logger.earlier import continued, delete, refuse, refuse_live
-from rdmtools.logger.lock import Lock
+from rdmtools.journal import Kind, Manifest, next_attempt, record_header, write_manifest
+from rdmtools.lock import Lock, guarded
+from rdmtools.logger.conversion import about
+from rdmtools.logger.earlier import check_ranks, continued, delete, refuse, refuse_live, siblings
+from rdmtools.logger.ending import forget, seal_at_sigterm
 from rdmtools.logger.path import run_file
+from rdmtools.logger.ranks import rank_and_world_size
+from rdmtools.logger.recovery import merge_at_end
 from rdmtools.logger.samples import probe_samples
-from rdmtools.logger.segment import Segment, Sync
 from rdmtools.logger.values import as_losses, as_number
+from rdmtools.logger.writer import Sync, Writer
 from rdmtools.schema import (
     JOURNAL_FOLDER,
     SAMPLES_FILE,
@@ -42,10 +47,11 @@ from rdmtools.schema import (
 from rdmtools.table import write_table
 
 Dtype = Literal["float32", "float64"]
+Merge = Literal["auto", True, False]
 _MOST_BYTES = 1 << 31  # the most that one system call takes
 
-# Journals that loggers of this process have open.
-_OPEN: "weakref.WeakValueDictionary[Path, ProbeLogger]" = weakref.WeakValueDictionary()
+# Journals that loggers of this process have open, and as which rank.
+_OPEN: "weakref.WeakValueDictionary[tuple[Path, int], ProbeLogger]" = weakref.WeakValueDictionary()
 
 
 class _Refusal(ParameterError):
@@ -81,7 +87,16 @@ class ProbeLogger:
     overwrite
         Delete a run that is already there, and what was analysed of it. Without either, a run that is there
         is an error. An open logger of this process (of a notebook's cell run before) is ended by both; one of
-        another process is never touched: of several ranks, log from one.
+        another process is never touched.
+    rank, world_size
+        Which process of how many this is, where several log to one path, each the losses of its own samples:
+        by default as torch.distributed says, or RANK and WORLD_SIZE in the environment. The run has all their
+        samples, at the steps that all of them logged; the last one to close merges. A job that logs from one
+        rank alone needs neither.
+    journal_dir
+        A folder on a disk of this machine to which rows are appended first, where the run itself goes to a
+        slow or shared one. About every 64 MiB or quarter of an hour they move to the run's journal; what has
+        not moved is out of reach while this machine is.
     sync
         When rows reach the disk itself, against power loss: about once a "second", "always" before a call
         returns, or "never" on purpose. Against a killed process they are safe as soon as the call returns.
@@ -125,6 +140,9 @@ class ProbeLogger:
         dtype: Dtype = "float32",
         resume: bool = False,
         overwrite: bool = False,
+        rank: int | None = None,
+        world_size: int | None = None,
+        journal_dir: str | os.PathLike[str] | None = None,
         sync: Sync = "second",
     ) -> None:
         for option, value, choices in (("dtype", dtype, get_args(Dtype)), ("sync", sync, get_args(Sync))):
@@ -134,13 +152,16 @@ class ProbeLogger:
             raise ParameterError("resume and overwrite are both True; needed one of them: go on, or delete")
         self.path = run_file(path)
         ids, columns = probe_samples(samples)
+        rank, world_size = rank_and_world_size(rank, world_size)
         self._manifest = Manifest(
             name=self.path.stem,
             unit=unit,
             dtype=dtype,
             samples=ids,
             metadata=_checked_metadata(metadata or {}),
-            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            created=datetime.now(UTC).isoformat(timespec="milliseconds"),
+            rank=rank,
+            world_size=world_size,
         )
         self._folder = companion(self.path)
         self._journal = self._folder / JOURNAL_FOLDER
@@ -148,52 +169,77 @@ class ProbeLogger:
         self.refused: Counter[str] = Counter()
         self.nonfinite = 0
         self._accepted: Counter[Kind] = Counter()
-        try:
-            self._take_over(overwrite)
-            self._attempt = next_attempt(self._journal)
-            self._attempt.mkdir(parents=True)  # exclusively: of two processes, one gets an error
-            self._writing = Lock(self._attempt)
-        except OSError as error:
-            raise ParameterError(f"{self.path} cannot be written ({error}); choose another path") from error
-        self._values = self._manifest.values
-        self._samples = len(self._manifest.sample_ids)
-        try:
-            told = self._folder / SAMPLES_FILE
-            # A run that goes on keeps what is known of its samples, unless more is told than ids.
-            if columns is not None and not (resume and told.exists() and columns.num_columns == 1):
-                write_table(told, columns, about=about(self._manifest))
-            write_manifest(self._attempt, self._manifest)
-            self._segment = Segment(self._attempt / SEGMENT_FILE, sync)
-        except Exception as error:  # the system's, JSON's or pyarrow's
-            self._writing.release()
-            shutil.rmtree(self._attempt, ignore_errors=True)
-            self._remove_empty()
-            raise ParameterError(
-                f"{self.path} cannot be begun ({error}); make room or correct that"
-            ) from error
         self._last: dict[Kind, int] = {}
         self._called: set[Kind] = set()
         self._warned: set[str] = set()
         self._sealed = self._closed = False
         self._pid = os.getpid()
         self._lock = threading.RLock()
-        # At exit too; turning it into Parquet is left to close().
-        weakref.finalize(self, _end, self._segment, self._writing)
-        _OPEN[self._journal.resolve()] = self
+        with guarded(self._folder):
+            self._begin(columns, overwrite, journal_dir, sync)
+        self._values = self._manifest.values
+        self._samples = len(self._manifest.sample_ids)
+        # At exit too; turning the journal into Parquet is left to close().
+        weakref.finalize(self, _end, self._writer, self._writing)
+        _OPEN[self._journal.resolve(), rank] = self
 
-    def _take_over(self, overwrite: bool) -> None:
-        """Refuse, delete or continue what lies at the path; an open logger of this process is ended first."""
-        own = _OPEN.get(self._journal.resolve())
+    def _begin(
+        self, columns: Any, overwrite: bool, journal_dir: str | os.PathLike[str] | None, sync: Sync
+    ) -> None:
+        """Make the attempt's folder and the first segment, alone among the processes that log to the path."""
+        scratch: Path | None = None
+        try:
+            others = self._take_over(overwrite)
+            self._attempt = next_attempt(self._journal, self._manifest.rank)
+            self._attempt.mkdir(parents=True)  # exclusively: of two processes, one gets an error
+            self._writing = Lock(self._attempt)
+        except OSError as error:
+            self._remove_empty()
+            raise ParameterError(f"{self.path} cannot be written ({error}); choose another path") from error
+        except BaseException:
+            self._remove_empty()
+            raise
+        try:
+            check_ranks(self._manifest, others)
+            if journal_dir is not None:
+                scratch = _scratch(journal_dir, f"{self.path.stem}-{self._attempt.name}-")
+                self._manifest = replace(self._manifest, segments=str(scratch), host=socket.gethostname())
+            if columns is not None:
+                write_table(self._attempt / SAMPLES_FILE, columns, about=about(self._manifest))
+            write_manifest(self._attempt, self._manifest)
+            self._writer = Writer(self._attempt, scratch or self._attempt, sync)
+            seal_at_sigterm(self._writer)
+        except Exception as error:  # the system's, JSON's or pyarrow's
+            self._writing.release()
+            shutil.rmtree(self._attempt, ignore_errors=True)
+            if scratch is not None:
+                shutil.rmtree(scratch, ignore_errors=True)
+            self._remove_empty()
+            if isinstance(error, ParameterError):
+                raise
+            raise ParameterError(
+                f"{self.path} cannot be begun ({error}); make room or correct that"
+            ) from error
+
+    def _take_over(self, overwrite: bool) -> list[Path]:
+        """Refuse, delete or continue what lies at the path; an open logger of this process is ended first.
+
+        Returns the folders of other ranks that log to it.
+        """
+        rank = self._manifest.rank
+        own = _OPEN.get((self._journal.resolve(), rank))
         if own is not None and (overwrite or self._resumed):
             own.end_for_another()
+        others = siblings(self.path, rank, self._manifest.world_size)
         if own is None or overwrite or self._resumed:
-            refuse_live(self.path)
+            refuse_live(self.path, others)
         if self._resumed:
             self._manifest = continued(self.path, self._manifest)
         elif overwrite:
-            delete(self.path)
+            delete(self.path, others)
         else:
-            refuse(self.path)
+            refuse(self.path, others)
+        return others
 
     @property
     def rows(self) -> int:
@@ -218,14 +264,22 @@ class ProbeLogger:
         """Put what was accepted on disk before returning; a failure is warned of once."""
         if os.getpid() == self._pid:
             try:
-                self._segment.flush()
+                self._writer.flush()
             except OSError as error:
                 self._warn("sync", f"{self.path}: rows are written but not on disk yet ({error})")
 
-    def close(self) -> None:
+    def close(self, merge: Merge = "auto") -> None:
         """Turn the journal into ``run.parquet`` and its companions, and remove it; once done, do nothing.
 
-        A run without losses leaves no ``run.parquet``, and a warning.
+        Of several ranks the last one to close does that. A run without losses leaves no ``run.parquet``, and
+        a warning.
+
+        Parameters
+        ----------
+        merge
+            True merges a run of any size. "auto" leaves one of more than 256 MB in its journal, as Parquet
+            parts that read as well, and warns: `rdmtools recover` merges it at a better time. False leaves it
+            so without a warning.
 
         Raises
         ------
@@ -240,35 +294,52 @@ class ProbeLogger:
             if self._closed:
                 return
             self._sealed = True
-            removed = self._segment.removed
-            _end(self._segment, self._writing)
+            removed = self._writer.removed
+            self._writer.end()
+            forget(self._writer)
             if removed:
                 self._closed = True
+                self._writing.release()
                 raise FormatError(
                     f"{self.path} not written: {self._journal} was removed while it was open, "
                     f"{self.rows} rows with it; keep others out of that folder"
                 )
             try:
-                attempts = read_attempts(self._journal)
-                written = write_tables(self.path, attempts, accepted=self._accepted, refused=self.refused)
+                left = self._merge(merge)
             except Exception as error:
                 raise FormatError(
                     f"{self.path} not written ({error}); its {self.rows} rows are safe in {self._journal}: "
                     "make room and call close() again, or read the run as it is"
                 ) from error
             self._closed = True
-            with suppress(OSError):  # what cannot be removed does no harm
-                put_away(self._journal, written)
             self._remove_empty()
-        if not self.path.exists():
+        if left is not None:
+            self._warn("merge", left)
+        elif not self._accepted[Kind.LOSSES] and not self.path.exists() and not self._journal.exists():
             self._warn("empty", f"no losses were recorded, so {self.path} is not written; log them first")
+
+    def _merge(self, merge: Merge) -> str | None:
+        """Say what the journal must hold, let go of it and merge it; if that is left for later, why."""
+        accepted = {kind.word: count for kind, count in self._accepted.items()}
+        self._manifest = replace(
+            self._manifest, accepted=accepted, refused=dict(self.refused), closed=time.time()
+        )
+        write_manifest(self._attempt, self._manifest)
+        self._writing.release()
+        with guarded(self._folder):
+            if not self._attempt.exists():  # another rank, which came later, has merged it
+                return None
+            left = merge_at_end(self.path, None if merge == "auto" else merge)
+            if self._attempt.exists():
+                self._writer.settle(self._manifest)
+        return left
 
     def end_for_another(self) -> None:
         """End this logger: another of its process overwrites the run. Harmless when closed already."""
         if os.getpid() == self._pid:
             with self._lock:
                 self._sealed = self._closed = True
-                _end(self._segment, self._writing)
+                _end(self._writer, self._writing)
 
     def __enter__(self) -> Self:
         return self
@@ -322,7 +393,7 @@ class ProbeLogger:
         # Before the write: an interrupt right after it may cost the step, but can never write it twice.
         self._last[kind] = step
         try:
-            self._segment.append(header, payload)
+            self._writer.append(kind, header, payload, self._manifest)
         except OSError:
             del self._last[kind]
             if before is not None:
@@ -336,6 +407,7 @@ class ProbeLogger:
         fits = losses.ndim == 1 + draws and losses.size > 0
         if fits and self._manifest.samples is None:
             known = replace(self._manifest, samples=losses.shape[-1])
+            check_ranks(known, siblings(self.path, known.rank, known.world_size))
             write_manifest(self._attempt, known)
             self._manifest, self._samples = known, losses.shape[-1]
         if not fits or losses.shape[-1] != self._samples:
@@ -358,18 +430,23 @@ class ProbeLogger:
             warnings.warn(message, RdmtoolsWarning, stacklevel=stacklevel)
 
     def _remove_empty(self) -> None:
-        """Leave no folders and no samples behind where nothing was logged."""
+        """Leave no folders behind where nothing was logged."""
         with suppress(OSError):
-            if not (self._accepted or self._resumed):
-                (self._folder / SAMPLES_FILE).unlink(missing_ok=True)
             for folder in (self._journal, self._folder):
                 if folder.exists():
                     folder.rmdir()  # where it is empty
 
 
-def _end(segment: Segment, writing: Lock) -> None:
-    segment.seal()
+def _end(writer: Writer, writing: Lock) -> None:
+    writer.end()
+    forget(writer)
     writing.release()
+
+
+def _scratch(folder: str | os.PathLike[str], prefix: str) -> Path:
+    place = Path(folder).expanduser().absolute()
+    place.mkdir(parents=True, exist_ok=True)
+    return Path(tempfile.mkdtemp(prefix=prefix, dir=place))
 
 
 def _scalars_payload(values: dict[str, Any]) -> bytes:
@@ -390,7 +467,7 @@ def _checked_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _what(kind: Kind, step: Any) -> str:
-    return kind.name.lower() + (f" of step {step}" if isinstance(step, int | np.integer) else "")
+    return kind.word + (f" of step {step}" if isinstance(step, int | np.integer) else "")
 
 
 def _checked_step(step: Any, before: int | None, *, repeats: bool) -> int:

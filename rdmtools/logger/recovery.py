@@ -1,20 +1,28 @@
-"""How does what a crash left become ``run.parquet``? As `ProbeLogger.close` would have done it."""
+"""How does a journal become ``run.parquet``? As a logger's end does it, or when somebody asks."""
 
 import os
+from collections.abc import Sequence
+from pathlib import Path
 
+from rdmtools.attempts import Attempt, Logged, losses, read_attempts, together
 from rdmtools.errors import FormatError, ParameterError
 from rdmtools.journal import MANIFEST_FILE
-from rdmtools.logger.conversion import Written, put_away, read_attempts, write_tables
-from rdmtools.logger.earlier import refuse_live
+from rdmtools.lock import guarded
+from rdmtools.logger.conversion import Written, put_away, write_tables
+from rdmtools.logger.earlier import may_be_open, refuse_live
 from rdmtools.logger.path import run_file
 from rdmtools.schema import JOURNAL_FOLDER, companion
 
+MERGED_BYTES = 256_000_000
+"""What `ProbeLogger.close` merges at once: a second or two."""
+
 
 def recover(path: str | os.PathLike[str]) -> Written:
-    """Turn the journal beside `path`, which a crash left, into ``run.parquet``, and remove it.
+    """Turn the journal beside `path`, which a crash or a large run left, into ``run.parquet``, and remove it.
 
     The journal reads as it is; this makes one file of it, and of the run that was there before. A journal
-    with damaged bytes is kept, as ``run.rdm/journal.damaged``.
+    with damaged bytes is kept, as ``run.rdm/journal.damaged``; one with steps that some rank lacks as
+    ``run.rdm/journal.partial``.
 
     Parameters
     ----------
@@ -36,16 +44,54 @@ def recover(path: str | os.PathLike[str]) -> Written:
     >>> log(0, [0.5, 0.25])
     >>> del log  # never closed
     >>> rdmtools.recover(path)
-    Written(rows=1, superseded_rows=0, bytes_left=0)
+    Written(rows=1, superseded_rows=0, bytes_left=0, dropped_steps=0)
     """
     file = run_file(path)
     journal = companion(file) / JOURNAL_FOLDER
     if not any(journal.glob(f"*/{MANIFEST_FILE}")):
         raise FormatError(f"{file} has no journal; needed one that a crashed logger left in {journal}")
-    refuse_live(file)
-    try:
-        written = write_tables(file, read_attempts(journal))
-    except (OSError, ParameterError) as error:
-        raise FormatError(f"{file} not written ({error}); its rows are safe in {journal}") from error
-    put_away(journal, written)
+    with guarded(companion(file)):
+        refuse_live(file)
+        attempts = read_attempts(journal)
+        for attempt in attempts:
+            if attempt.out_of_reach:
+                raise FormatError(
+                    f"{file} has rows in {attempt.segments_folder} on {attempt.manifest.host}; "
+                    "needed that folder here: recover the run on that machine, or copy it"
+                )
+        try:
+            written = write_tables(file, attempts, strict=False)
+        except (OSError, ParameterError, FormatError) as error:
+            raise FormatError(f"{file} not written ({error}); its rows are safe in {journal}") from error
+        put_away(journal, attempts, written)
     return written
+
+
+def merge_at_end(path: Path, merge: bool | None) -> str | None:
+    """Merge the journal of a logger that was sealed, where that is quick and loses nothing; else why not.
+
+    `merge` None is "auto": up to `MERGED_BYTES`. The last of several ranks merges for all.
+    """
+    journal = companion(path) / JOURNAL_FOLDER
+    attempts = read_attempts(journal)
+    if any(may_be_open(attempt) for attempt in attempts) or merge is False or not attempts:
+        return None
+    size = sum(attempt.size for attempt in attempts) + (path.stat().st_size if path.exists() else 0)
+    if merge is None and size > MERGED_BYTES:
+        return f"{size / 1e6:,.0f} MB stay in {journal}, and read as well; {_LATER.format(path)}"
+    if merge is None and any(attempt.out_of_reach for attempt in attempts):
+        return f"some rows are on another machine; {_LATER.format(path)} there"
+    if merge is None and (dropped := _dropped(attempts)):
+        return (
+            f"{dropped} steps that some rank lacks would be dropped; all stays in {journal}, and reads "
+            f"without them; {_LATER.format(path)} what is whole and keeps the rest"
+        )
+    put_away(journal, attempts, write_tables(path, attempts, strict=True))
+    return None
+
+
+_LATER = "`rdmtools recover {}` merges"
+
+
+def _dropped(attempts: Sequence[Attempt]) -> int:
+    return Logged.of(losses(together(attempts))).dropped

@@ -1,4 +1,4 @@
-"""When is a record safe? From kill -9 when `append` returns; from power loss a second later.
+"""When is a record safe? From kill -9 when `append` returns; from power loss when `flush` has.
 
 One process writes a segment, one system call a record. What a full disk cuts short is taken back at once.
 """
@@ -8,10 +8,6 @@ import sys
 import threading
 from contextlib import suppress
 from pathlib import Path
-from typing import Literal
-
-Sync = Literal["second", "always", "never"]
-_SYNC_EVERY_S = 1.0
 
 
 class Segment:
@@ -21,21 +17,18 @@ class Segment:
     ----------
     path
         The file; it must not exist.
-    sync
-        When records go to the disk itself: about once a "second" from a thread of its own, "always" before
-        `append` returns, or "never" (when the system sees fit).
+    always
+        Whether records go to the disk itself before `append` returns.
     """
 
-    def __init__(self, path: Path, sync: Sync) -> None:
+    def __init__(self, path: Path, *, always: bool) -> None:
         flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND | getattr(os, "O_BINARY", 0)
         self._fd: int | None = os.open(path, flags, 0o666)
         self._pid = os.getpid()
-        self._sync: Sync = sync
+        self._always = always
         self._torn_at: int | None = None  # where a cut record begins that could not be taken back yet
-        self._unsynced = False
-        self._sealed = threading.Event()
-        self._syncing = threading.Lock()
-        self._thread: threading.Thread | None = None
+        self._flushing = threading.RLock()  # the handler of a signal may come while it is held
+        self.size = 0
 
     def append(self, header: bytes, payload: bytes | memoryview) -> None:
         """Write one record, all of it or nothing. Raises OSError where the system does not take it."""
@@ -49,39 +42,39 @@ class Segment:
         try:
             if (written := _write(self._fd, header, payload)) != length:
                 raise OSError(f"{written} of {length} bytes written; is the disk full?")
-            if self._sync == "always":
+            if self._always:
                 _to_disk(self._fd)
         except BaseException:
             self._torn_at = start
             self._take_back(self._fd)
             raise
-        if self._sync == "second":
-            self._unsynced = True
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._keep_syncing, name="rdmtools-sync", daemon=True)
-                self._thread.start()
+        self.size = start + length
 
     @property
     def removed(self) -> bool:
         """Whether somebody deleted the file while it was open, and all that was written with it."""
         return self._fd is not None and not os.fstat(self._fd).st_nlink
 
+    @property
+    def sealed(self) -> bool:
+        return self._fd is None
+
     def flush(self) -> None:
         """Put every record on disk before returning. Raises OSError where that fails."""
-        with self._syncing:
+        with self._flushing:
             if self._fd is not None:
-                self._unsynced = False
                 _to_disk(self._fd)
 
     def seal(self) -> None:
         """Flush and close; later appends are refused. Harmless when done again, and in a forked child."""
         if os.getpid() != self._pid:  # the lock may be held for ever by a thread that was not forked
             return
-        self._sealed.set()
-        with suppress(OSError):
-            self.flush()
-        with self._syncing:
+        with self._flushing:
             if self._fd is not None:
+                with suppress(OSError):
+                    self._take_back(self._fd)
+                with suppress(OSError):
+                    _to_disk(self._fd)
                 os.close(self._fd)
             self._fd = None
 
@@ -89,14 +82,6 @@ class Segment:
         if self._torn_at is not None:
             os.ftruncate(fd, self._torn_at)
             self._torn_at = None
-
-    def _keep_syncing(self) -> None:
-        while not self._sealed.wait(_SYNC_EVERY_S):
-            if self._unsynced:
-                try:
-                    self.flush()
-                except OSError:  # the disk may recover; flush() and close() tell whoever asks
-                    self._unsynced = True
 
 
 def _write(fd: int, header: bytes, payload: bytes | memoryview) -> int:

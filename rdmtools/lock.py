@@ -1,0 +1,133 @@
+"""Is a run being written right now? Its attempt holds a lock, dropped by the system when a process ends."""
+
+import os
+import socket
+import sys
+import time
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+LOCK_FILE = "lock"
+_TRIES = 20
+_LOCKED_BYTE = 1 << 20  # where nothing is written: Windows lets nobody read what is locked
+
+
+class Lock:
+    """Held on one attempt's folder from construction until `release`, or until the process ends.
+
+    A file system without locks gives none: there, nobody is told of a run that is open.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._pid = os.getpid()
+        self._fd: int | None = os.open(folder / LOCK_FILE, os.O_CREAT | os.O_RDWR, 0o666)
+        os.write(self._fd, f"process {os.getpid()} on {socket.gethostname()}".encode())
+        for _ in range(_TRIES):  # whoever looks at it holds it for a moment
+            with suppress(OSError):
+                _take(self._fd)
+                break
+            time.sleep(1e-3)
+
+    def release(self) -> None:
+        """Give it up; harmless when done again, and in a forked child, which has the file open too."""
+        if self._fd is not None and os.getpid() == self._pid:
+            with suppress(OSError):
+                _give_up(self._fd)
+            os.close(self._fd)
+            self._fd = None
+
+
+def holder(folder: Path) -> str | None:
+    """Who holds the lock on one attempt's folder; None where nobody does."""
+    try:
+        fd = os.open(folder / LOCK_FILE, _LOOK)
+    except OSError:
+        return None
+    try:
+        _take(fd, shared=True)
+    except BlockingIOError:
+        return os.read(fd, 300).decode(errors="replace")
+    except OSError:
+        return None
+    finally:
+        os.close(fd)
+    return None
+
+
+def can_tell(folder: Path) -> bool:
+    """Whether the file system of one attempt's folder tells who holds its lock."""
+    try:
+        fd = os.open(folder / LOCK_FILE, _LOOK)
+    except OSError:
+        return False
+    try:
+        _take(fd, shared=True)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(fd)
+    return True
+
+
+@contextmanager
+def guarded(folder: Path) -> Generator[None]:
+    """Alone among processes with `folder`, which exists, while the block runs; best effort.
+
+    Where the system cannot lock a folder (Windows, some network file systems) nobody waits.
+    """
+    fd = _locked_folder(folder)
+    try:
+        yield
+    finally:
+        if fd is not None:
+            os.close(fd)
+
+
+def _locked_folder(folder: Path) -> int | None:
+    if sys.platform == "win32":
+        return None
+    while True:
+        fd: int | None = None
+        with suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True)
+            fd = os.open(folder, os.O_RDONLY)
+            fcntl.flock(fd, fcntl.LOCK_EX)
+            if os.fstat(fd).st_ino == os.stat(folder).st_ino:
+                return fd
+            os.close(fd)  # removed while we waited: lock the one that is there now
+            continue
+        if fd is not None:
+            os.close(fd)
+        return None
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    _LOOK = os.O_RDWR
+
+    def _take(fd: int, shared: bool = False) -> None:
+        os.lseek(fd, _LOCKED_BYTE, os.SEEK_SET)
+        try:
+            msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)
+        except PermissionError as error:
+            raise BlockingIOError from error
+        finally:
+            os.lseek(fd, 0, os.SEEK_SET)
+
+    def _give_up(fd: int) -> None:
+        os.lseek(fd, _LOCKED_BYTE, os.SEEK_SET)
+        msvcrt.locking(fd, msvcrt.LK_UNLCK, 1)
+else:
+    import fcntl
+
+    _LOOK = os.O_RDONLY  # a reader may not be allowed to write there
+
+    def _take(fd: int, shared: bool = False) -> None:
+        fcntl.flock(fd, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+
+    def _give_up(fd: int) -> None:
+        fcntl.flock(fd, fcntl.LOCK_UN)

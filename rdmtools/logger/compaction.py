@@ -1,0 +1,127 @@
+"""How does a sealed segment become a part without the training noticing? Slowly, in a thread of its own.
+
+What would stall the training is not the disk but Python's lock: a thread that computes holds it for up to
+5 ms whenever the training lets go of it, as each call to the logger does. So the work comes in slices of a
+millisecond, each followed by nine of sleep; encoding and compression, which need no lock, run at the lowest
+priority that the system has.
+"""
+
+import os
+import shutil
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rdmtools.attempts import open_segment
+from rdmtools.journal import Kind, Manifest, part_file, replacing, segment_file, sync_folder
+from rdmtools.logger.segment import Segment
+from rdmtools.logger.space import room_for
+from rdmtools.table import write_losses
+
+_SLICE_S = 1e-3
+_SLEEPS = 9.0
+_LONGEST_SLEEP_S = 0.2
+_BLOCK_VALUES = 1 << 16
+_NICE = 19
+
+Pace = Callable[[], None]
+"""Called between small pieces of work."""
+
+
+class _Stopped(Exception):
+    """The logger is being closed; what is begun is left."""
+
+
+class Compactor:
+    """Turns segments into parts, one after the other, from the first `add` until `stop`."""
+
+    def __init__(self, folder: Path, segments_folder: Path) -> None:
+        self._folder, self._segments_folder = folder, segments_folder
+        self._waiting: SimpleQueue[tuple[int, Segment, Manifest] | None] = SimpleQueue()
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._since = 0.0
+
+    def add(self, number: int, segment: Segment, manifest: Manifest) -> None:
+        """Seal `segment`, the one with this number, and compact it, when its turn comes."""
+        self._waiting.put((number, segment, manifest))
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name="rdmtools-compaction", daemon=True)
+            self._thread.start()
+
+    def stop(self) -> None:
+        """Leave what is not done, and wait until no file is being written."""
+        self._stopping.set()
+        self._waiting.put(None)
+        if self._thread is not None:
+            self._thread.join()
+
+    def _work(self) -> None:
+        if sys.platform == "linux":  # elsewhere a priority is the whole process's
+            with suppress(OSError):
+                os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
+        while not self._stopping.is_set() and (found := self._waiting.get()) is not None:
+            number, segment, manifest = found
+            segment.seal()
+            self._since = time.perf_counter()
+            with suppress(_Stopped):
+                compact(self._folder, self._segments_folder, number, manifest, self._pace)
+
+    def _pace(self) -> None:
+        if self._stopping.is_set():
+            raise _Stopped
+        worked = time.perf_counter() - self._since
+        if worked > _SLICE_S:
+            time.sleep(min(_SLEEPS * worked, _LONGEST_SLEEP_S))
+            self._since = time.perf_counter()
+
+
+def compact(
+    folder: Path, segments_folder: Path, number: int, manifest: Manifest, pace: Pace = lambda: None
+) -> bool:
+    """Turn one sealed segment of losses into a part and remove it; whether that was done.
+
+    A segment that does not read whole stays as it is, and so does one that cannot be written out (a full
+    disk): it reads as well, and whoever merges the journal tells.
+    """
+    path = segments_folder / segment_file(Kind.LOSSES, number)
+    try:
+        order = np.argsort(manifest.sample_ids, kind="stable")
+        segment, ended, left = open_segment(path, manifest, order, pace=pace)
+        rows = len(segment.steps)
+        if left or not rows or not room_for(path.stat().st_size, folder):
+            return False
+
+        def blocks() -> Iterator[tuple[NDArray[np.int64], NDArray[Any]]]:
+            most = max(1, _BLOCK_VALUES // len(order))
+            for first in range(0, rows, most):
+                last = min(first + most, rows)
+                yield segment.steps[first:last], segment.read(first, last)
+                pace()
+
+        part = folder / part_file(number)
+        about = {"name": manifest.name, "unit": manifest.unit, "created": manifest.created}
+        about |= {"metadata": manifest.metadata, "ended": ended}
+        write_losses(part, blocks(), manifest.sample_ids[order], dtype=manifest.dtype, about=about)
+        path.unlink()
+        sync_folder(path.parent)
+    except (OSError, MemoryError, ArithmeticError, ValueError):
+        return False
+    return True
+
+
+def move_segments(scratch: Path, folder: Path) -> None:
+    """Move what is left in `scratch` to `folder`, each segment whole or not at all, and remove `scratch`."""
+    for segment in scratch.glob("*.rdj"):
+        with replacing(folder / segment.name) as file, segment.open("rb") as source:
+            shutil.copyfileobj(source, file)
+        segment.unlink()
+    shutil.rmtree(scratch, ignore_errors=True)

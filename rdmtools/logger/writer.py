@@ -1,0 +1,126 @@
+"""Where does a record go? To the segment of its kind; one that is large or old is followed by another.
+
+    append -> losses-000003.rdj                     the caller, one system call
+              losses-000002.rdj -> .parquet         `rdmtools.logger.compaction`
+
+Losses alone are compacted: they are what a run is made of. Scalars and draws stay as they are until the end.
+"""
+
+import os
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Literal
+
+from rdmtools.journal import Kind, Manifest, segment_file, segments
+from rdmtools.logger.compaction import Compactor, compact, move_segments
+from rdmtools.logger.segment import Segment
+
+Sync = Literal["second", "always", "never"]
+
+_SEGMENT_BYTES = 64 << 20
+_SEGMENT_S = 900.0
+_SYNC_EVERY_S = 1.0
+
+
+class Writer:
+    """Appends records to the segments of one attempt.
+
+    Parameters
+    ----------
+    folder
+        The attempt's, where parts go.
+    segments_folder
+        Where segments go.
+    sync
+        When records go to the disk itself: about once a "second" from a thread of its own, "always" before
+        `append` returns, or "never" (when the system sees fit).
+    """
+
+    def __init__(self, folder: Path, segments_folder: Path, sync: Sync) -> None:
+        self._folder, self._segments_folder = folder, segments_folder
+        self._sync: Sync = sync
+        self._pid = os.getpid()
+        self._number = 0
+        self._began = time.monotonic()
+        self._open = {Kind.LOSSES: self._segment(Kind.LOSSES)}
+        self._retired: list[Segment] = []
+        self._compactor = Compactor(folder, segments_folder)
+        self._unsynced = False
+        self._sealed = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def append(self, kind: Kind, header: bytes, payload: bytes, manifest: Manifest) -> None:
+        """Write one record, all of it or nothing. Raises OSError where the system does not take it."""
+        if self._sealed.is_set():
+            raise OSError("the journal is sealed")
+        segment = self._open.get(kind)
+        if segment is None:
+            segment = self._open[kind] = self._segment(kind)
+        elif kind is Kind.LOSSES and self._full(segment):
+            segment = self._next(segment, manifest)
+        segment.append(header, payload)
+        if self._sync == "second":
+            self._unsynced = True
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._keep_syncing, name="rdmtools-sync", daemon=True)
+                self._thread.start()
+
+    @property
+    def removed(self) -> bool:
+        """Whether somebody deleted the journal while it was open, and all that was written with it."""
+        return any(segment.removed for segment in self._open.values())
+
+    def flush(self) -> None:
+        """Put every record on disk before returning. Raises OSError where that fails."""
+        self._unsynced = False
+        for segment in [*self._retired, *self._open.values()]:
+            segment.flush()
+
+    def seal(self) -> None:
+        """Flush and close; later appends are refused. Harmless when done again, and in a forked child."""
+        self._sealed.set()
+        for segment in [*self._retired, *self._open.values()]:
+            segment.seal()
+
+    def end(self) -> None:
+        """`seal`, and wait until nothing is being compacted."""
+        self.seal()
+        if os.getpid() == self._pid:
+            self._compactor.stop()
+
+    def settle(self, manifest: Manifest) -> None:
+        """After `end`, turn segments of losses into parts; what stays one goes to the attempt's folder."""
+        for number in segments(self._segments_folder, Kind.LOSSES):
+            compact(self._folder, self._segments_folder, number, manifest)
+        if self._segments_folder != self._folder:
+            move_segments(self._segments_folder, self._folder)
+
+    def _segment(self, kind: Kind) -> Segment:
+        number = self._number if kind is Kind.LOSSES else 0
+        return Segment(self._segments_folder / segment_file(kind, number), always=self._sync == "always")
+
+    def _full(self, segment: Segment) -> bool:
+        old = time.monotonic() - self._began > _SEGMENT_S
+        return segment.size >= _SEGMENT_BYTES or (old and segment.size > 0)
+
+    def _next(self, full: Segment, manifest: Manifest) -> Segment:
+        self._number += 1
+        try:
+            segment = self._segment(Kind.LOSSES)
+        except OSError:  # no room for another: the full one goes on
+            self._number -= 1
+            return full
+        self._open[Kind.LOSSES], self._began = segment, time.monotonic()
+        self._retired = [each for each in self._retired if not each.sealed] + [full]
+        self._compactor.add(self._number - 1, full, manifest)
+        return segment
+
+    def _keep_syncing(self) -> None:
+        while not self._sealed.wait(_SYNC_EVERY_S):
+            if self._unsynced:
+                with suppress(OSError):  # the disk may recover; flush() and close() tell whoever asks
+                    self.flush()
+                    continue
+                self._unsynced = True
