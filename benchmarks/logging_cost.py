@@ -1,74 +1,142 @@
-"""What does logging cost the training? Microseconds a call, beside the same row as a SQLite blob.
+"""What does logging cost the training? Microseconds a call, beside those who write the same row.
 
     python benchmarks/logging_cost.py
 
-Medians over calls taken in turn, so that the machine's moods fall on all alike. SQLite keeps a write-ahead
-log and never waits for the disk; nor does the logger. `empty` is a call that does nothing.
-
-Recorded on 2 shared cores, Python 3.11, NumPy 2.4:
-
-         n  rdmtools us  sqlite us  ratio empty us  close s  bytes / raw
-       256          8.6       10.1    1.2     0.18     0.20         0.77
-      4096         24.7       27.7    1.1     0.20     0.44         0.76
-     65536        241.4      258.2    1.1     0.42     1.32         0.76
+A row is written by each in turn, so that the machine's moods fall on all alike: by the logger; as a bare
+`writev` of the same bytes after a CRC-32 of them, the least that a checksummed journal can cost; as a SQLite
+blob (write-ahead log, never waiting for the disk); and, where torch and tensorboard are installed, by
+TensorBoard's `add_tensor`. Medians and 99th percentiles. Lines with "compacting" are of calls while a thread
+turns full segments into Parquet parts. Then the file's size, of raw float32, with ids 0 ... n-1 and with
+sparse ones, and the memory over what importing numpy and pyarrow takes, merging at the end included.
 """
 
+import os
 import sqlite3
+import subprocess
+import sys
 import tempfile
 import time
+import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 import rdmtools
+from rdmtools.logger import writer
+
+Call = Callable[[int, np.ndarray], object]
+SIZES = ((256, 20_000), (4096, 4_000), (65536, 1_000))
 
 
-def medians_us(calls: dict[str, Callable[[int, np.ndarray], object]], rows: np.ndarray) -> dict[str, float]:
-    """Median time of one call of each, in microseconds."""
-    times = {name: np.empty(len(rows)) for name in calls}
-    for step, row in enumerate(rows):
+def bare(folder: Path) -> Call:
+    fd = os.open(folder / "bare", os.O_CREAT | os.O_WRONLY | os.O_APPEND)
+
+    def call(step: int, row: np.ndarray) -> None:
+        header = b"0123456789012345678901234567" + zlib.crc32(row).to_bytes(4, "little")
+        os.writev(fd, (header, row))
+
+    return call
+
+
+def sqlite(folder: Path) -> Call:
+    database = sqlite3.connect(folder / "run.sqlite", isolation_level=None)
+    database.execute("pragma journal_mode = wal")
+    database.execute("pragma synchronous = off")
+    database.execute("create table losses (step integer primary key, row blob)")
+    return lambda step, row: database.execute("insert into losses values (?, ?)", (step, row.tobytes()))
+
+
+def tensorboard(folder: Path) -> Call | None:
+    try:
+        import torch
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        return None
+    summary: Any = SummaryWriter(folder / "tensorboard")
+    return lambda step, row: summary.add_tensor("losses", torch.from_numpy(row), step)
+
+
+def losses(samples: int, steps: int) -> np.ndarray:
+    noise = np.random.default_rng(0).normal(size=(steps, samples))
+    return (np.exp(-np.linspace(0, 3, steps))[:, None] + 0.05 * noise).astype(np.float32)
+
+
+def times_us(calls: dict[str, Call], rows: np.ndarray, steps: int) -> dict[str, np.ndarray]:
+    """Microseconds of each call of each."""
+    times = {name: np.empty(steps) for name in calls}
+    for step in range(steps):
+        row = rows[step % len(rows)]
         for name, call in calls.items():
             begin = time.perf_counter_ns()
             call(step, row)
             times[name][step] = (time.perf_counter_ns() - begin) / 1e3
-    return {name: float(np.median(taken)) for name, taken in times.items()}
+    return times
+
+
+def cost(samples: int, steps: int, compacting: bool) -> None:
+    writer._SEGMENT_BYTES = (4 << 20) if compacting else (64 << 20)
+    rows = losses(samples, 200)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        log = rdmtools.ProbeLogger(folder / "run.parquet", samples)
+        calls: dict[str, Call] = {"rdmtools": log, "writev+CRC": bare(folder), "SQLite": sqlite(folder)}
+        if (peer := tensorboard(folder)) is not None and not compacting:
+            calls["TensorBoard"] = peer
+        found = times_us(calls, rows, steps if "TensorBoard" not in calls else min(steps, 2000))
+        log.close(merge=False)
+    words = [
+        f"{name} {np.median(taken):.1f} / {np.percentile(taken, 99):.1f}" for name, taken in found.items()
+    ]
+    print(f"n = {samples:>6}{', compacting' if compacting else '':<12}  {'; '.join(words)}")
+
+
+def sizes() -> None:
+    """Bytes of the file, of raw float32."""
+    for samples in (256, 4096, 65536, 65537):
+        rows = losses(samples, max(64, 2_000_000 // samples))
+        sparse = np.sort(np.random.default_rng(1).choice(50_000_000, samples, replace=False)).tolist()
+        shares: list[str] = []
+        for ids in (samples, sparse):
+            with tempfile.TemporaryDirectory() as folder:
+                with rdmtools.ProbeLogger(Path(folder, "run.parquet"), ids) as log:
+                    for step, row in enumerate(rows):
+                        log(step, row)
+                shares.append(f"{log.path.stat().st_size / rows.nbytes:.3f}")
+        print(f"file of raw float32, n = {samples:>6}: ids 0 ... n-1 {shares[0]}, sparse ids {shares[1]}")
+
+
+MEMORY = """
+import resource, sys, tempfile
+import numpy, pyarrow.parquet
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+import rdmtools
+from rdmtools.logger import compaction
+compaction._SLEEPS = 0.0
+row = numpy.random.default_rng(0).normal(size=65536).astype("f4")
+before = max(before, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+with tempfile.TemporaryDirectory() as folder:
+    log = rdmtools.ProbeLogger(folder + "/run.parquet", 65536)
+    for step in range(1200):
+        log(step, row)
+    log.close(merge=True)
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+"""
 
 
 def main() -> None:
-    """Print one line a size."""
-    print(
-        f"{'n':>6} {'rdmtools us':>12} {'sqlite us':>10} {'ratio':>6} {'empty us':>8}  close s  bytes / raw"
-    )
-    generator = np.random.default_rng(0)
-    for samples, steps in ((256, 4000), (4096, 2000), (65536, 300)):
-        noise = generator.normal(size=(steps, samples))
-        rows = (np.exp(-np.linspace(0, 3, steps))[:, None] + 0.05 * noise).astype(np.float32)
-        with tempfile.TemporaryDirectory() as folder:
-            database = sqlite3.connect(Path(folder, "run.sqlite"), isolation_level=None)
-            database.execute("pragma journal_mode = wal")
-            database.execute("pragma synchronous = off")
-            database.execute("create table losses (step integer primary key, row blob)")
-            insert = "insert into losses values (?, ?)"
-
-            def peer(
-                step: int, row: np.ndarray, into: sqlite3.Connection = database, text: str = insert
-            ) -> None:
-                into.execute(text, (step, row.tobytes()))
-
-            log = rdmtools.ProbeLogger(Path(folder, "run.parquet"), samples)
-            found = medians_us({"log": log, "peer": peer, "empty": lambda step, row: None}, rows)
-            begin = time.perf_counter()
-            log.close()
-            closed_s = time.perf_counter() - begin
-            database.close()
-            share = log.path.stat().st_size / rows.nbytes
-        ratio = found["peer"] / found["log"]
-        print(
-            f"{samples:>6} {found['log']:>12.1f} {found['peer']:>10.1f} {ratio:>6.1f} {found['empty']:>8.2f}"
-            f"  {closed_s:>7.2f}  {share:>11.2f}"
-        )
+    """Print a line for each measurement."""
+    print("microseconds a call, median / 99th percentile")
+    for compacting in (False, True):
+        for samples, steps in SIZES:
+            cost(samples, steps, compacting)
+    sizes()
+    found = subprocess.run([sys.executable, "-c", MEMORY], capture_output=True, text=True, check=True)
+    print(f"memory over numpy and pyarrow, n = 65536, 315 MB logged and merged: {float(found.stdout):.0f} MB")
 
 
 if __name__ == "__main__":
-    main()
+    with suppress(KeyboardInterrupt):
+        main()

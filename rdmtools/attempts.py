@@ -289,6 +289,8 @@ class Start:
     """Ids of the samples of all shards, in order."""
     steps: NDArray[np.int64]
     shards: Sequence[Shard]
+    world_size: int
+    """How many ranks it had; some may have left none."""
     places: Sequence[NDArray[np.intp]]
     """Where the samples of each shard stand among all."""
     rows: Sequence[NDArray[np.intp]]
@@ -301,7 +303,7 @@ class Start:
     """How many samples each of these lacks."""
 
     @classmethod
-    def join(cls, shards: Sequence[Shard], ranks: Sequence[int]) -> "Start":
+    def join(cls, shards: Sequence[Shard], ranks: Sequence[int], world_size: int = 1) -> "Start":
         """Raises FormatError where two shards have the same sample."""
         if len(shards) == 1:
             [shard] = shards
@@ -310,6 +312,7 @@ class Start:
                 ids=shard.ids,
                 steps=shard.steps,
                 shards=shards,
+                world_size=world_size,
                 places=[np.arange(len(shard.ids))],
                 rows=[all_rows],
                 chosen=[None],
@@ -330,6 +333,7 @@ class Start:
             ids=ids[order],
             steps=common,
             shards=shards,
+            world_size=world_size,
             places=[place[first:last] for first, last in pairwise(bounds)],
             rows=[np.searchsorted(shard.steps, common) for shard in shards],
             chosen=[None] * len(shards),
@@ -482,7 +486,7 @@ def _of_all(start: Start, ids: NDArray[Any]) -> Start:
     """`start` where it has all of `ids`; without a row where a rank of it left none."""
     if np.array_equal(start.ids, ids):
         return start
-    if len(start.shards) > 1 and np.isin(start.ids, ids).all():
+    if start.world_size > 1 and np.isin(start.ids, ids).all():
         return start.lacked(ids)
     raise _other_samples(len(start.ids), len(ids))
 
@@ -590,7 +594,11 @@ def _known(starts: Sequence[Sequence[Attempt]]) -> list[list[Attempt]]:
 
 
 def _joined(start: Sequence[Attempt]) -> Start:
-    return Start.join([attempt.shard for attempt in start], [attempt.rank for attempt in start])
+    return Start.join(
+        [attempt.shard for attempt in start],
+        [attempt.rank for attempt in start],
+        max(attempt.manifest.world_size for attempt in start),
+    )
 
 
 def file_start(path: Path, ids: NDArray[Any]) -> Start:

@@ -56,6 +56,9 @@ class Kind(IntEnum):
     SCALARS = 2
     DRAWS = 3
 
+    # Each call looks up a few; the enumeration's own hash, of the name, would be a function of Python's.
+    __hash__ = int.__hash__
+
     @property
     def word(self) -> str:
         """As files and messages call it."""

@@ -174,14 +174,14 @@ def test_losses_are_taken_from_whatever_holds_numbers(path, losses):
 
 
 def test_a_row_that_another_thread_changes_meanwhile_is_still_a_valid_record(path, monkeypatch):
-    losses, writev = np.array(row(0), np.float32), os.writev
+    losses, write = np.array(row(0), np.float32), segment._write
 
-    def change_then_write(fd, parts):
+    def change_then_write(fd, *parts):
         losses[:] = -1
-        return writev(fd, parts)
+        return write(fd, *parts)
 
     with ProbeLogger(path) as log:
-        monkeypatch.setattr(os, "writev", change_then_write)
+        monkeypatch.setattr(segment, "_write", change_then_write)
         log(0, losses)
     assert table(path)["loss"] == row(0)
 
@@ -366,7 +366,8 @@ def test_a_forked_child_cannot_overwrite_what_its_parent_writes(path):
     assert table(path)["step"] == [0, 0, 0, 1, 1, 1]
 
 
-def test_a_journal_that_is_removed_takes_no_more_rows_and_close_says_so(path):
+def test_a_journal_that_is_removed_takes_no_more_rows_and_close_says_so(path, monkeypatch):
+    monkeypatch.setattr(segment, "_LOOK_EVERY_S", 0)
     log = ProbeLogger(path)
     log(0, row(0))
     shutil.rmtree(companion(path))
@@ -478,12 +479,12 @@ def test_a_framework_that_fails_does_not_end_the_training(path):
     assert dict(log.refused) == {"values": 1}
 
 
-def short_write(fd, parts):
+def short_write(fd, *parts):
     whole = b"".join(parts)
     return os.write(fd, whole[: len(whole) // 2])
 
 
-def full_disk(fd, parts):
+def full_disk(fd, *parts):
     raise OSError(errno.ENOSPC, "No space left on device")
 
 
@@ -492,7 +493,7 @@ def test_a_write_that_fails_is_taken_back_and_the_next_one_counts(path, fails, m
     with ProbeLogger(path) as log:
         log(0, row(0))
         with monkeypatch.context() as patch:
-            patch.setattr(os, "writev", fails)
+            patch.setattr(segment, "_write", fails)
             with pytest.warns(RdmtoolsWarning, match="losses of step 1 not recorded"):
                 log(1, row(1))
         found = journal(path)
@@ -507,7 +508,7 @@ def test_a_write_that_fails_is_taken_back_and_the_next_one_counts(path, fails, m
 def test_a_step_whose_write_failed_may_come_again_the_first_too(path, monkeypatch):
     with ProbeLogger(path) as log:
         with monkeypatch.context() as patch:
-            patch.setattr(os, "writev", full_disk)
+            patch.setattr(segment, "_write", full_disk)
             with pytest.warns(RdmtoolsWarning, match="No space left"):
                 log(0, row(0))
         log(0, row(0))
@@ -518,11 +519,11 @@ def test_what_could_not_be_taken_back_is_taken_back_before_the_next_record(path,
     with ProbeLogger(path) as log:
         log(0, row(0))
         with monkeypatch.context() as patch:
-            patch.setattr(os, "writev", short_write)
+            patch.setattr(segment, "_write", short_write)
             patch.setattr(os, "ftruncate", full_disk)
             with pytest.warns(RdmtoolsWarning, match="not recorded"):
                 log(1, row(1))
-            patch.setattr(os, "writev", lambda fd, parts: pytest.fail("written behind a cut record"))
+            patch.setattr(segment, "_write", lambda fd, *parts: pytest.fail("written behind a cut record"))
             log(2, row(2))
         [file] = (companion(path) / "journal").glob("*/losses-*.rdj")
         assert file.stat().st_size % (HEADER_BYTES + 12) > 0
@@ -535,7 +536,7 @@ def test_sync_always_refuses_what_the_disk_did_not_take(path, monkeypatch):
     with ProbeLogger(path, sync="always") as log:
         log(0, row(0))
         with monkeypatch.context() as patch:
-            patch.setattr(segment, "_to_disk", lambda fd: full_disk(fd, ()))
+            patch.setattr(segment, "_to_disk", lambda fd: full_disk(fd))
             with pytest.warns(RdmtoolsWarning, match="not recorded"):
                 log(1, row(1))
         log(1, row(1))
@@ -624,7 +625,7 @@ def test_a_run_that_cannot_be_written_keeps_its_journal_and_can_be_closed_again(
     log = ProbeLogger(path)
     log(0, row(0))
     with monkeypatch.context() as patch:
-        patch.setattr("rdmtools.logger.conversion.write_losses", lambda *_, **__: full_disk(0, ()))
+        patch.setattr("rdmtools.logger.conversion.write_losses", lambda *_, **__: full_disk(0))
         with pytest.raises(
             FormatError, match=r"No space left.*1 rows are safe in .*journal.*close\(\) again"
         ):

@@ -36,7 +36,7 @@ from rdmtools.logger.path import run_file
 from rdmtools.logger.ranks import rank_and_world_size
 from rdmtools.logger.recovery import merge_at_end
 from rdmtools.logger.samples import probe_samples
-from rdmtools.logger.values import as_losses, as_number
+from rdmtools.logger.values import as_losses, as_number, count_nonfinite
 from rdmtools.logger.writer import Sync, Writer
 from rdmtools.schema import (
     JOURNAL_FOLDER,
@@ -48,10 +48,27 @@ from rdmtools.table import write_table
 
 Dtype = Literal["float32", "float64"]
 Merge = Literal["auto", True, False]
+# Each call asks for them a few times; as names of the module they cost a fifth.
+_LOSSES, _SCALARS, _DRAWS = Kind
 _MOST_BYTES = 1 << 31  # the most that one system call takes
 
 # Journals that loggers of this process have open, and as which rank.
 _OPEN: "weakref.WeakValueDictionary[tuple[Path, int], ProbeLogger]" = weakref.WeakValueDictionary()
+
+
+class _Process:
+    """The process we are in; known without asking the system in every call."""
+
+    def __init__(self) -> None:
+        self.pid = os.getpid()
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._forked)
+
+    def _forked(self) -> None:
+        self.pid = os.getpid()
+
+
+_process = _Process()
 
 
 class _Refusal(ParameterError):
@@ -178,7 +195,7 @@ class ProbeLogger:
         with guarded(self._folder):
             self._begin(columns, overwrite, journal_dir, sync)
         self._values = self._manifest.values
-        self._samples = len(self._manifest.sample_ids)
+        self._know_samples(len(self._manifest.sample_ids))
         # At exit too; turning the journal into Parquet is left to close().
         weakref.finalize(self, _end, self._writer, self._writing)
         _OPEN[self._journal.resolve(), rank] = self
@@ -244,21 +261,21 @@ class ProbeLogger:
     @property
     def rows(self) -> int:
         """Rows of losses accepted."""
-        return self._accepted[Kind.LOSSES]
+        return self._accepted[_LOSSES]
 
     def log(self, step: int, losses: Any) -> None:
         """Record the losses (samples,) of `step`, which must rise. Accepted once this returns."""
-        self._record(Kind.LOSSES, step, losses)
+        self._record(_LOSSES, step, losses)
 
     __call__ = log
 
     def scalars(self, step: int, /, **values: Any) -> None:
         """Record named numbers of `step`, which must not fall; several calls at one step make one row."""
-        self._record(Kind.SCALARS, step, values)
+        self._record(_SCALARS, step, values)
 
     def draws(self, step: int, losses: Any) -> None:
         """Record the losses (draws, samples) of `step` under draws of the parameters. Steps must rise."""
-        self._record(Kind.DRAWS, step, losses)
+        self._record(_DRAWS, step, losses)
 
     def flush(self) -> None:
         """Put what was accepted on disk before returning; a failure is warned of once."""
@@ -315,7 +332,7 @@ class ProbeLogger:
             self._remove_empty()
         if left is not None:
             self._warn("merge", left)
-        elif not self._accepted[Kind.LOSSES] and not self.path.exists() and not self._journal.exists():
+        elif not self._accepted[_LOSSES] and not self.path.exists() and not self._journal.exists():
             self._warn("empty", f"no losses were recorded, so {self.path} is not written; log them first")
 
     def _merge(self, merge: Merge) -> str | None:
@@ -356,7 +373,7 @@ class ProbeLogger:
     def __repr__(self) -> str:
         parts = ["closed" if self._sealed else "open", f"{self.rows} rows of {self._samples or '?'} samples"]
         if self.rows:
-            parts.append(f"last step {self._last[Kind.LOSSES]}")
+            parts.append(f"last step {self._last[_LOSSES]}")
         parts += [f"{count} refused ({reason})" for reason, count in self.refused.items()]
         parts += [f"{self.nonfinite} losses not finite"] if self.nonfinite else []
         return f"ProbeLogger({self.path.name!r}: {', '.join(parts)})"
@@ -365,7 +382,7 @@ class ProbeLogger:
         first = kind not in self._called
         self._called.add(kind)
         try:
-            if os.getpid() != self._pid:
+            if self._pid != _process.pid:
                 raise _Refusal("fork", "another process opened this run; needed a call from that one")
             with self._lock:
                 self._append(kind, step, values)
@@ -381,19 +398,20 @@ class ProbeLogger:
         if self._sealed:
             raise _Refusal("closed", "the run is closed; needed a call before close(): open another run")
         before = self._last.get(kind)
-        step = _checked_step(step, before, repeats=kind is Kind.SCALARS)
+        step = _checked_step(step, before, repeats=kind is _SCALARS)
         nonfinite = 0
-        if kind is Kind.SCALARS:
+        if kind is _SCALARS:
             payload = _scalars_payload(values)
         else:
-            losses = self._checked_losses(values, draws=kind is Kind.DRAWS)
+            losses = self._checked_losses(values, draws=kind is _DRAWS)
             payload = losses.tobytes()  # a copy: the caller may change its array, from another thread even
-            nonfinite = losses.size - int(np.count_nonzero(np.isfinite(losses)))
-        header = record_header(kind, step, time.time(), payload)
+            nonfinite = count_nonfinite(losses)
+        now = time.time()
+        header = record_header(kind, step, now, payload)
         # Before the write: an interrupt right after it may cost the step, but can never write it twice.
         self._last[kind] = step
         try:
-            self._writer.append(kind, header, payload, self._manifest)
+            self._writer.append(kind, header, payload, now, self._manifest)
         except OSError:
             del self._last[kind]
             if before is not None:
@@ -402,14 +420,21 @@ class ProbeLogger:
         self._accepted[kind] += 1
         self.nonfinite += nonfinite
 
+    def _know_samples(self, samples: int) -> None:
+        self._samples, self._shape = samples, (samples,) if samples else None
+
     def _checked_losses(self, values: Any, *, draws: bool) -> NDArray[Any]:
+        plain = not draws and type(values) is np.ndarray and values.shape == self._shape
+        if plain and values.dtype == self._values:
+            return values
         losses = as_losses(values, self._values)
         fits = losses.ndim == 1 + draws and losses.size > 0
         if fits and self._manifest.samples is None:
             known = replace(self._manifest, samples=losses.shape[-1])
             check_ranks(known, siblings(self.path, known.rank, known.world_size))
             write_manifest(self._attempt, known)
-            self._manifest, self._samples = known, losses.shape[-1]
+            self._manifest = known
+            self._know_samples(losses.shape[-1])
         if not fits or losses.shape[-1] != self._samples:
             samples = self._samples or "samples"
             needed = f"(draws, {samples})" if draws else f"({samples},)"

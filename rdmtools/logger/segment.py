@@ -9,6 +9,10 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 
+# A journal that somebody removes takes everything with it; to ask each time would cost as much as the write.
+_LOOK_EVERY_S = 0.05
+_SMALL = 1 << 13
+
 
 class Segment:
     """A segment file open for appending, created exclusively.
@@ -26,29 +30,36 @@ class Segment:
         self._fd: int | None = os.open(path, flags, 0o666)
         self._pid = os.getpid()
         self._always = always
-        self._torn_at: int | None = None  # where a cut record begins that could not be taken back yet
+        self._torn = False  # whether a cut record follows `size` bytes that could not be taken back yet
+        self._looked = 0.0
         self._flushing = threading.RLock()  # the handler of a signal may come while it is held
         self.size = 0
+        """Bytes of the records that were written whole."""
 
-    def append(self, header: bytes, payload: bytes | memoryview) -> None:
-        """Write one record, all of it or nothing. Raises OSError where the system does not take it."""
+    def append(self, header: bytes, payload: bytes, now: float) -> None:
+        """Write one record at the time `now`, all of it or nothing.
+
+        Raises OSError where the system does not take it.
+        """
         if self._fd is None:
             raise OSError("the segment is sealed")
-        self._take_back(self._fd)
-        before = os.fstat(self._fd)
-        if not before.st_nlink:
-            raise OSError("the journal was removed")
-        start, length = before.st_size, len(header) + len(payload)
+        if self._torn:
+            self._take_back(self._fd)
+        if not 0 <= now - self._looked < _LOOK_EVERY_S:
+            if self.removed:
+                raise OSError("the journal was removed")
+            self._looked = now
+        length = len(header) + len(payload)
         try:
             if (written := _write(self._fd, header, payload)) != length:
                 raise OSError(f"{written} of {length} bytes written; is the disk full?")
             if self._always:
                 _to_disk(self._fd)
         except BaseException:
-            self._torn_at = start
+            self._torn = True
             self._take_back(self._fd)
             raise
-        self.size = start + length
+        self.size += length
 
     @property
     def removed(self) -> bool:
@@ -72,21 +83,21 @@ class Segment:
         with self._flushing:
             if self._fd is not None:
                 with suppress(OSError):
-                    self._take_back(self._fd)
+                    if self._torn:
+                        self._take_back(self._fd)
                 with suppress(OSError):
                     _to_disk(self._fd)
                 os.close(self._fd)
             self._fd = None
 
     def _take_back(self, fd: int) -> None:
-        if self._torn_at is not None:
-            os.ftruncate(fd, self._torn_at)
-            self._torn_at = None
+        os.ftruncate(fd, self.size)
+        self._torn = False
 
 
-def _write(fd: int, header: bytes, payload: bytes | memoryview) -> int:
-    if sys.platform == "win32":
-        return os.write(fd, header + bytes(payload))
+def _write(fd: int, header: bytes, payload: bytes) -> int:
+    if len(payload) < _SMALL or sys.platform == "win32":
+        return os.write(fd, header + payload)  # a copy takes less time than to tell of two buffers
     return os.writev(fd, (header, payload))
 
 

@@ -43,7 +43,7 @@ class Writer:
         self._sync: Sync = sync
         self._pid = os.getpid()
         self._number = 0
-        self._began = time.monotonic()
+        self._began = time.time()
         self._open = {Kind.LOSSES: self._segment(Kind.LOSSES)}
         self._retired: list[Segment] = []
         self._compactor = Compactor(folder, segments_folder)
@@ -51,16 +51,19 @@ class Writer:
         self._sealed = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def append(self, kind: Kind, header: bytes, payload: bytes, manifest: Manifest) -> None:
-        """Write one record, all of it or nothing. Raises OSError where the system does not take it."""
-        if self._sealed.is_set():
-            raise OSError("the journal is sealed")
+    def append(self, kind: Kind, header: bytes, payload: bytes, now: float, manifest: Manifest) -> None:
+        """Write one record at the time `now`, all of it or nothing.
+
+        Raises OSError where the system does not take it.
+        """
         segment = self._open.get(kind)
         if segment is None:
+            if self._sealed.is_set():
+                raise OSError("the journal is sealed")
             segment = self._open[kind] = self._segment(kind)
-        elif kind is Kind.LOSSES and self._full(segment):
-            segment = self._next(segment, manifest)
-        segment.append(header, payload)
+        elif segment.size >= _SEGMENT_BYTES or now - self._began > _SEGMENT_S:
+            segment = self._next(kind, segment, now, manifest)
+        segment.append(header, payload, now)
         if self._sync == "second":
             self._unsynced = True
             if self._thread is None:
@@ -101,18 +104,17 @@ class Writer:
         number = self._number if kind is Kind.LOSSES else 0
         return Segment(self._segments_folder / segment_file(kind, number), always=self._sync == "always")
 
-    def _full(self, segment: Segment) -> bool:
-        old = time.monotonic() - self._began > _SEGMENT_S
-        return segment.size >= _SEGMENT_BYTES or (old and segment.size > 0)
-
-    def _next(self, full: Segment, manifest: Manifest) -> Segment:
+    def _next(self, kind: Kind, full: Segment, now: float, manifest: Manifest) -> Segment:
+        """The segment after one of losses that is full; another kind's goes on."""
+        if kind is not Kind.LOSSES or not full.size:
+            return full
         self._number += 1
         try:
-            segment = self._segment(Kind.LOSSES)
+            segment = self._segment(kind)
         except OSError:  # no room for another: the full one goes on
             self._number -= 1
             return full
-        self._open[Kind.LOSSES], self._began = segment, time.monotonic()
+        self._open[kind], self._began = segment, now
         self._retired = [each for each in self._retired if not each.sealed] + [full]
         self._compactor.add(self._number - 1, full, manifest)
         return segment
