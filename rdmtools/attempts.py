@@ -44,6 +44,7 @@ from rdmtools.table import StoredGroup, join_samples, read_table, stored_about, 
 Scalars = dict[str, float]
 _BLOCK_VALUES = 1_000_000
 _NEVER = 1 << 63  # above every step
+_NO_STEPS = np.empty(0, np.int64)
 
 
 def in_order(losses: NDArray[Any], order: NDArray[np.intp]) -> NDArray[Any]:
@@ -200,7 +201,7 @@ class Shard:
         """The pieces one after the other."""
         return cls(
             ids=ids,
-            steps=np.concatenate([np.empty(0, np.int64), *(piece.steps for piece in pieces)]),
+            steps=np.concatenate([_NO_STEPS, *(piece.steps for piece in pieces)]),
             pieces=pieces,
             bounds=np.cumsum([0, *(len(piece.steps) for piece in pieces)]),
             values=values,
@@ -307,7 +308,7 @@ class Start:
         """Raises FormatError where two shards have the same sample."""
         if len(shards) == 1:
             [shard] = shards
-            none, all_rows = np.empty(0, np.int64), np.arange(len(shard.steps))
+            all_rows = np.arange(len(shard.steps))
             return cls(
                 ids=shard.ids,
                 steps=shard.steps,
@@ -316,8 +317,8 @@ class Start:
                 places=[np.arange(len(shard.ids))],
                 rows=[all_rows],
                 chosen=[None],
-                lacking=none,
-                absent=none,
+                lacking=_NO_STEPS,
+                absent=_NO_STEPS,
             )
         check_claims({rank: shard.ids for rank, shard in zip(ranks, shards, strict=True)})
         ids = np.concatenate([shard.ids for shard in shards])
@@ -358,12 +359,11 @@ class Start:
     def lacked(self, ids: NDArray[Any]) -> "Start":
         """This start where it was to have all of `ids`, and a rank left no logger: no step of it is whole."""
         steps = np.union1d(self.steps, self.lacking)
-        none = np.empty(0, np.int64)
         return replace(
             self,
             ids=ids,
-            steps=none,
-            rows=[none] * len(self.shards),
+            steps=_NO_STEPS,
+            rows=[_NO_STEPS] * len(self.shards),
             lacking=steps,
             absent=np.full(len(steps), len(ids) - len(self.ids)),
         )
@@ -431,19 +431,19 @@ class Logged:
         starts = [_of_all(start, ids) for start in starts]
         steps = [start.steps for start in starts]
         kept = superseding(steps)
-        dropped = 0
-        for start, limit in zip(starts, _limits(steps), strict=True):
-            before = start.lacking < limit
-            dropped += int(before.sum())
-            missing += int(start.absent[before].sum())
+        before = [start.lacking < limit for start, limit in zip(starts, _limits(steps), strict=True)]
+        lacking = [start.lacking[some] for start, some in zip(starts, before, strict=True)]
+        absent = [start.absent[some] for start, some in zip(starts, before, strict=True)]
+        dropped, places = np.unique(np.concatenate([_NO_STEPS, *lacking]), return_index=True)
+        missing += int(np.concatenate([_NO_STEPS, *absent])[places].sum())
         left = [found[:stay] for found, stay in zip(steps, kept, strict=True)]
         return cls(
             ids=ids,
-            steps=np.concatenate([np.empty(0, np.int64), *left]),
+            steps=np.concatenate([_NO_STEPS, *left]),
             starts=starts,
             kept=kept,
             superseded=sum(map(len, steps)) - sum(kept),
-            dropped=dropped,
+            dropped=len(dropped),
             dropped_samples=dropped_samples,
             missing=missing,
         )

@@ -1,14 +1,11 @@
 """What numbers did the framework hand over? NumPy, whatever held them; no framework is imported to know."""
 
-from math import isfinite
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rdmtools.errors import ParameterError
-
-_FEW = 8192
 
 
 def as_losses(values: Any, dtype: np.dtype[Any]) -> NDArray[Any]:
@@ -50,8 +47,4 @@ def _line(error: Exception) -> str:
 
 def count_nonfinite(losses: NDArray[Any]) -> int:
     """How many are NaN or inf."""
-    # A finite sum of squares has no other terms, and of few losses it is soonest asked. Of many, BLAS would
-    # ask its threads, which are the training's.
-    if losses.ndim == 1 and len(losses) <= _FEW and isfinite(losses.dot(losses)):
-        return 0
     return losses.size - int(np.count_nonzero(np.isfinite(losses)))
