@@ -29,6 +29,7 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from enum import IntEnum
+from glob import glob
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -164,8 +165,14 @@ def parts(folder: Path) -> dict[int, Path]:
     return _numbered(folder, f"{Kind.LOSSES.word}-*.parquet")
 
 
+def listed(folder: Path, pattern: str) -> list[Path]:
+    """What matches `pattern` in `folder`; nothing where the folder vanishes meanwhile, as a live one may."""
+    return [folder / name for name in glob(pattern, root_dir=folder)]
+
+
 def _numbered(folder: Path, pattern: str) -> dict[int, Path]:
-    found = {int(name[1]): path for path in folder.glob(pattern) if (name := _NUMBER.fullmatch(path.stem))}
+    files = listed(folder, pattern)
+    found = {int(name[1]): path for path in files if (name := _NUMBER.fullmatch(path.stem))}
     return dict(sorted(found.items()))
 
 
@@ -180,7 +187,7 @@ def attempt_folders(folder: Path) -> dict[tuple[int, int], Path]:
     Raises FormatError where a folder is named as none that this release writes.
     """
     found: dict[tuple[int, int], Path] = {}
-    for path in folder.glob(f"*/{MANIFEST_FILE}"):
+    for path in listed(folder, f"*/{MANIFEST_FILE}"):
         if (name := _ATTEMPT.fullmatch(path.parent.name)) is None:
             raise FormatError(
                 f"{path.parent} is no attempt that this release reads; needed {attempt_name(0)} and so on; "
@@ -192,7 +199,7 @@ def attempt_folders(folder: Path) -> dict[tuple[int, int], Path]:
 
 def next_attempt(folder: Path, rank: int) -> Path:
     """Folder of the attempt after all those of `rank` under `folder`."""
-    names = (_ATTEMPT.fullmatch(path.name) for path in folder.glob("*"))
+    names = (_ATTEMPT.fullmatch(path.name) for path in listed(folder, "*"))
     taken = [int(name[2]) for name in names if name and int(name[1]) == rank]
     return folder / attempt_name(max(taken, default=-1) + 1, rank)
 

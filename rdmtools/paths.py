@@ -11,7 +11,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from rdmtools.errors import FormatError, ParameterError
-from rdmtools.journal import MANIFEST_FILE
+from rdmtools.journal import MANIFEST_FILE, listed
 from rdmtools.schema import COMPANION_SUFFIX, JOURNAL_FOLDER, LOSSES_SUFFIX
 
 _COMPANION = "{folder} is a companion folder; needed the run: {run}"
@@ -100,7 +100,7 @@ def _run(companion: Path) -> Path:
 
 
 def has_journal(folder: Path) -> bool:
-    return any((folder / JOURNAL_FOLDER).glob(f"*/{MANIFEST_FILE}"))
+    return bool(listed(folder / JOURNAL_FOLDER, f"*/{MANIFEST_FILE}"))
 
 
 def run_files(path: Path, journal: bool) -> list[Path]:

@@ -392,7 +392,7 @@ class ProbeLogger:
                 raise ParameterError(f"{_what(kind, step)} not recorded: {error}") from error
             self._refuse(reason, f"{_what(kind, step)} not recorded: {error}")
         except (OSError, MemoryError) as error:
-            self._refuse("write", f"{_what(kind, step)} not recorded ({error}); make room for more")
+            self._refuse("write", f"{_what(kind, step)} not recorded ({error}); make room, or correct that")
 
     def _append(self, kind: Kind, step: Any, values: Any) -> None:
         if self._sealed:
