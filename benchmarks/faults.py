@@ -28,7 +28,7 @@ log = rdmtools.ProbeLogger(path, 4096)
 with log:
     for step in range(300):
         if step == 100 and fault == "read-only":
-            os.write(os.open(sys.argv[3], os.O_WRONLY), b"1")  # the file system fails, and is read-only from now on
+            os.write(os.open(sys.argv[3], os.O_WRONLY), b"1")  # it fails, and is read-only then
         if step == 100 and fault == "removed":
             shutil.rmtree(os.path.dirname(path))
         log(step, [float(step)] * 4096)

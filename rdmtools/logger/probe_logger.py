@@ -15,10 +15,11 @@ import time
 import warnings
 import weakref
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from math import prod
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self, get_args
@@ -32,6 +33,7 @@ from rdmtools.lock import Lock, guarded
 from rdmtools.logger.conversion import about
 from rdmtools.logger.earlier import check_ranks, continued, delete, refuse, refuse_live, siblings
 from rdmtools.logger.ending import forget, seal_at_sigterm
+from rdmtools.logger.leaving import Leaving, leave, on_gpu
 from rdmtools.logger.path import run_file
 from rdmtools.logger.ranks import rank_and_world_size
 from rdmtools.logger.recovery import merge_at_end
@@ -50,6 +52,7 @@ Dtype = Literal["float32", "float64"]
 Merge = Literal["auto", True, False]
 # Each call asks for them a few times; as names of the module they cost a fifth.
 _LOSSES, _SCALARS, _DRAWS = Kind
+_MEND = "make room, or correct that"
 _MOST_BYTES = 1 << 31  # the most that one system call takes
 
 # Journals that loggers of this process have open, and as which rank.
@@ -189,6 +192,7 @@ class ProbeLogger:
         self._last: dict[Kind, int] = {}
         self._called: set[Kind] = set()
         self._warned: set[str] = set()
+        self._leaving: list[tuple[Kind, int, Leaving]] = []
         self._sealed = self._closed = False
         self._pid = os.getpid()
         self._lock = threading.RLock()
@@ -197,7 +201,7 @@ class ProbeLogger:
         self._values = self._manifest.values
         self._know_samples(len(self._manifest.sample_ids))
         # At exit too; turning the journal into Parquet is left to close().
-        weakref.finalize(self, _end, self._writer, self._writing)
+        weakref.finalize(self, _end, self._writer, self._writing, self._leaving)
         _OPEN[self._journal.resolve(), rank] = self
 
     def _begin(
@@ -224,7 +228,7 @@ class ProbeLogger:
             if columns is not None:
                 write_table(self._attempt / SAMPLES_FILE, columns, about=about(self._manifest))
             write_manifest(self._attempt, self._manifest)
-            self._writer = Writer(self._attempt, scratch or self._attempt, sync)
+            self._writer = Writer(self._attempt, scratch or self._attempt, self._manifest, sync)
             seal_at_sigterm(self._writer)
         except Exception as error:  # the system's, JSON's or pyarrow's
             self._writing.release()
@@ -264,7 +268,10 @@ class ProbeLogger:
         return self._accepted[_LOSSES]
 
     def log(self, step: int, losses: Any) -> None:
-        """Record the losses (samples,) of `step`, which must rise. Accepted once this returns."""
+        """Record the losses (samples,) of `step`, which must rise. Accepted once this returns.
+
+        A CUDA tensor is copied while the training goes on, and accepted with the next call, or `flush`.
+        """
         self._record(_LOSSES, step, losses)
 
     __call__ = log
@@ -280,6 +287,8 @@ class ProbeLogger:
     def flush(self) -> None:
         """Put what was accepted on disk before returning; a failure is warned of once."""
         if os.getpid() == self._pid:
+            with self._lock:
+                self._settle()
             try:
                 self._writer.flush()
             except OSError as error:
@@ -310,6 +319,7 @@ class ProbeLogger:
         with self._lock:
             if self._closed:
                 return
+            self._settle()
             self._sealed = True
             removed = self._writer.removed
             self._writer.end()
@@ -348,13 +358,14 @@ class ProbeLogger:
                 return None
             left = merge_at_end(self.path, None if merge == "auto" else merge)
             if self._attempt.exists():
-                self._writer.settle(self._manifest)
+                self._writer.settle()
         return left
 
     def end_for_another(self) -> None:
         """End this logger: another of its process overwrites the run. Harmless when closed already."""
         if os.getpid() == self._pid:
             with self._lock:
+                self._settle()
                 self._sealed = self._closed = True
                 _end(self._writer, self._writing)
 
@@ -392,26 +403,36 @@ class ProbeLogger:
                 raise ParameterError(f"{_what(kind, step)} not recorded: {error}") from error
             self._refuse(reason, f"{_what(kind, step)} not recorded: {error}")
         except (OSError, MemoryError) as error:
-            self._refuse("write", f"{_what(kind, step)} not recorded ({error}); make room, or correct that")
+            self._refuse("write", f"{_what(kind, step)} not recorded ({error}); {_MEND}")
 
     def _append(self, kind: Kind, step: Any, values: Any) -> None:
+        if self._leaving:
+            self._settle()
         if self._sealed:
             raise _Refusal("closed", "the run is closed; needed a call before close(): open another run")
         before = self._last.get(kind)
         step = _checked_step(step, before, repeats=kind is _SCALARS)
-        nonfinite = 0
+        # Before the write: an interrupt right after it may cost the step, but can never write it twice.
         if kind is _SCALARS:
             payload = _scalars_payload(values)
+            self._last[kind] = step
+            self._write(kind, step, payload, 0, before)
+        elif type(values) is not np.ndarray and on_gpu(values):
+            self._check_shape(tuple(values.shape), draws=kind is _DRAWS)
+            self._leaving.append((kind, step, leave(values, self._values)))
+            self._last[kind] = step
         else:
             losses = self._checked_losses(values, draws=kind is _DRAWS)
             payload = losses.tobytes()  # a copy: the caller may change its array, from another thread even
             nonfinite = count_nonfinite(losses)
+            self._last[kind] = step
+            self._write(kind, step, payload, nonfinite, before)
+
+    def _write(self, kind: Kind, step: int, payload: bytes, nonfinite: int, before: int | None) -> None:
+        """Write a record, and count it; where that fails, `before` is the last step again."""
         now = time.time()
-        header = record_header(kind, step, now, payload)
-        # Before the write: an interrupt right after it may cost the step, but can never write it twice.
-        self._last[kind] = step
         try:
-            self._writer.append(kind, header, payload, now, self._manifest)
+            self._writer.append(kind, record_header(kind, step, now, payload), payload, now)
         except OSError:
             del self._last[kind]
             if before is not None:
@@ -419,6 +440,19 @@ class ProbeLogger:
             raise
         self._accepted[kind] += 1
         self.nonfinite += nonfinite
+
+    def _settle(self) -> None:
+        """Write what was on its way from a GPU at the last call."""
+        while self._leaving:
+            kind, step, leaving = self._leaving.pop(0)
+            try:
+                losses = leaving.arrived()
+                self._write(kind, step, losses.tobytes(), count_nonfinite(losses), step)
+            except Exception as error:  # the system's or the device's
+                reason = "write" if isinstance(error, OSError) else "values"
+                self._refuse(
+                    reason, f"{_what(kind, step)} not recorded ({error}); make room, or correct that"
+                )
 
     def _know_samples(self, samples: int) -> None:
         self._samples, self._shape = samples, (samples,) if samples else None
@@ -428,22 +462,24 @@ class ProbeLogger:
         if plain and values.dtype == self._values:
             return values
         losses = as_losses(values, self._values)
-        fits = losses.ndim == 1 + draws and losses.size > 0
+        self._check_shape(losses.shape, draws=draws)
+        return losses
+
+    def _check_shape(self, shape: tuple[int, ...], *, draws: bool) -> None:
+        """Raise ParameterError where losses of `shape` do not fit; the first say how many samples it is."""
+        fits = len(shape) == 1 + draws and 0 not in shape
         if fits and self._manifest.samples is None:
-            known = replace(self._manifest, samples=losses.shape[-1])
+            known = replace(self._manifest, samples=shape[-1])
             check_ranks(known, siblings(self.path, known.rank, known.world_size))
             write_manifest(self._attempt, known)
-            self._manifest = known
-            self._know_samples(losses.shape[-1])
-        if not fits or losses.shape[-1] != self._samples:
+            self._manifest = self._writer.manifest = known
+            self._know_samples(shape[-1])
+        if not fits or shape[-1] != self._samples:
             samples = self._samples or "samples"
             needed = f"(draws, {samples})" if draws else f"({samples},)"
-            raise ParameterError(f"losses have shape {losses.shape}; needed {needed}: one for each sample")
-        if losses.nbytes >= _MOST_BYTES:
-            raise ParameterError(
-                f"losses take {losses.nbytes} bytes; needed less than 2 GiB: log fewer draws"
-            )
-        return losses
+            raise ParameterError(f"losses have shape {shape}; needed {needed}: one for each sample")
+        if (size := prod(shape) * self._values.itemsize) >= _MOST_BYTES:
+            raise ParameterError(f"losses take {size} bytes; needed less than 2 GiB: log fewer draws")
 
     def _refuse(self, reason: str, message: str) -> None:
         self.refused[reason] += 1
@@ -462,7 +498,12 @@ class ProbeLogger:
                     folder.rmdir()  # where it is empty
 
 
-def _end(writer: Writer, writing: Lock) -> None:
+def _end(writer: Writer, writing: Lock, leaving: Sequence[tuple[Kind, int, Leaving]] = ()) -> None:
+    for kind, step, losses in leaving:  # of a logger that nobody closed
+        with suppress(Exception):
+            payload = losses.arrived().tobytes()
+            now = time.time()
+            writer.append(kind, record_header(kind, step, now, payload), payload, now)
     writer.end()
     forget(writer)
     writing.release()

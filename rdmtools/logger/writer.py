@@ -33,13 +33,17 @@ class Writer:
         The attempt's, where parts go.
     segments_folder
         Where segments go.
+    manifest
+        What their records hold.
     sync
         When records go to the disk itself: about once a "second" from a thread of its own, "always" before
         `append` returns, or "never" (when the system sees fit).
     """
 
-    def __init__(self, folder: Path, segments_folder: Path, sync: Sync) -> None:
+    def __init__(self, folder: Path, segments_folder: Path, manifest: Manifest, sync: Sync) -> None:
         self._folder, self._segments_folder = folder, segments_folder
+        self.manifest = manifest
+        """What the records hold, once that is known."""
         self._sync: Sync = sync
         self._pid = os.getpid()
         self._number = 0
@@ -51,7 +55,7 @@ class Writer:
         self._sealed = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def append(self, kind: Kind, header: bytes, payload: bytes, now: float, manifest: Manifest) -> None:
+    def append(self, kind: Kind, header: bytes, payload: bytes, now: float) -> None:
         """Write one record at the time `now`, all of it or nothing.
 
         Raises OSError where the system does not take it.
@@ -62,7 +66,7 @@ class Writer:
                 raise OSError("the journal is sealed")
             segment = self._open[kind] = self._segment(kind)
         elif segment.size >= _SEGMENT_BYTES or now - self._began > _SEGMENT_S:
-            segment = self._next(kind, segment, now, manifest)
+            segment = self._next(kind, segment, now)
         segment.append(header, payload, now)
         if self._sync == "second":
             self._unsynced = True
@@ -93,10 +97,10 @@ class Writer:
         if os.getpid() == self._pid:
             self._compactor.stop()
 
-    def settle(self, manifest: Manifest) -> None:
+    def settle(self) -> None:
         """After `end`, turn segments of losses into parts; what stays one goes to the attempt's folder."""
         for number in segments(self._segments_folder, Kind.LOSSES):
-            compact(self._folder, self._segments_folder, number, manifest)
+            compact(self._folder, self._segments_folder, number, self.manifest)
         if self._segments_folder != self._folder:
             move_segments(self._segments_folder, self._folder)
 
@@ -104,7 +108,7 @@ class Writer:
         number = self._number if kind is Kind.LOSSES else 0
         return Segment(self._segments_folder / segment_file(kind, number), always=self._sync == "always")
 
-    def _next(self, kind: Kind, full: Segment, now: float, manifest: Manifest) -> Segment:
+    def _next(self, kind: Kind, full: Segment, now: float) -> Segment:
         """The segment after one of losses that is full; another kind's goes on."""
         if kind is not Kind.LOSSES or not full.size:
             return full
@@ -116,7 +120,7 @@ class Writer:
             return full
         self._open[kind], self._began = segment, now
         self._retired = [each for each in self._retired if not each.sealed] + [full]
-        self._compactor.add(self._number - 1, full, manifest)
+        self._compactor.add(self._number - 1, full, self.manifest)
         return segment
 
     def _keep_syncing(self) -> None:
