@@ -125,7 +125,7 @@ def steps_array(steps: ArrayLike, rows: int) -> NDArray[np.int64]:
     if found.shape != (rows,):
         raise ParameterError(f"steps have shape {found.shape}; needed ({rows},), one for each row of losses")
     step = found.astype(np.int64)
-    falls = np.flatnonzero(np.diff(step) <= 0)
+    falls = np.flatnonzero(step[1:] <= step[:-1])  # a difference may be too large for int64
     if len(falls):
         at = falls[0]
         raise ParameterError(

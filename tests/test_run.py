@@ -214,3 +214,8 @@ def test_samples_must_describe_every_sample_of_the_table():
 def test_a_table_not_collected_is_refused():
     with pytest.raises(ParameterError, match="the table cannot be read"):
         Run.from_frame(pl.from_pandas(tidy()).lazy())
+
+
+def test_steps_may_lie_further_apart_than_an_integer_reaches():
+    steps = [-(2**63), 0, 2**63 - 1]
+    assert Run.from_arrays(steps, LOSSES[:3]).steps.tolist() == steps
