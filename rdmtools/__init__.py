@@ -12,6 +12,7 @@ from rdmtools.errors import FormatError, ParameterError, RdmtoolsError, Rdmtools
 if TYPE_CHECKING:
     from rdmtools.analysis.pipeline import Analysis, AnalysisSettings, analyze
     from rdmtools.comparison import compare
+    from rdmtools.conversion import convert
     from rdmtools.load import read_run, read_runs
     from rdmtools.logger.probe_logger import ProbeLogger
     from rdmtools.logger.recovery import recover
@@ -26,6 +27,7 @@ _HOMES = {
     "Run": "rdmtools.run",
     "analyze": "rdmtools.analysis.pipeline",
     "compare": "rdmtools.comparison",
+    "convert": "rdmtools.conversion",
     "read_run": "rdmtools.load",
     "read_runs": "rdmtools.load",
     "recover": "rdmtools.logger.recovery",
@@ -43,6 +45,7 @@ __all__ = [
     "__version__",
     "analyze",
     "compare",
+    "convert",
     "read_run",
     "read_runs",
     "recover",

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rdmtools.errors import FormatError, ParameterError
 from rdmtools.journal import MANIFEST_FILE, listed
-from rdmtools.schema import COMPANION_SUFFIX, JOURNAL_FOLDER, LOSSES_SUFFIX
+from rdmtools.schema import COMPANION_SUFFIX, JOURNAL_FOLDER, LOSSES_SUFFIX, stem
 
 _COMPANION = "{folder} is a companion folder; needed the run: {run}"
 
@@ -57,10 +57,11 @@ def run_paths(paths: Iterable[str | Path]) -> list[Path]:
 def run_names(paths: list[Path]) -> list[str]:
     """Names of distinct runs: each the shortest tail of its path that no other shares, without the suffix."""
     whole = [Path(os.path.abspath(path)) for path in paths]
-    short = [path.with_name(path.name.removesuffix(LOSSES_SUFFIX)) for path in whole]
-    # A file and a folder of parts, x.parquet and x, differ in the suffix alone.
+    short = [path.with_name(stem(path)) for path in whole]
+    # x.parquet and x.csv, or x, a folder of parts, differ in the suffix alone.
     tails = [
-        (path if short.count(stem) > 1 else stem).parts[1:] for path, stem in zip(whole, short, strict=True)
+        (path if short.count(brief) > 1 else brief).parts[1:]
+        for path, brief in zip(whole, short, strict=True)
     ]
 
     def name(parts: tuple[str, ...]) -> str:

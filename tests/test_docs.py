@@ -24,8 +24,12 @@ def blocks(page):
 
 @pytest.fixture
 def workplace(tmp_path, monkeypatch):
-    """A folder with the sample data in it, and nothing of the checkout's that a page could change."""
+    """A folder with sample data and losses in it, and nothing of the checkout's that a page could change."""
     shutil.copytree(ROOT / "sample_data", tmp_path / "sample_data", ignore=shutil.ignore_patterns("analysis"))
+    rows = "".join(f"{step},{sample},0.5\n" for step in range(40) for sample in range(3))
+    (tmp_path / "losses.csv").write_text("step,sample_id,loss\n" + rows)
+    (tmp_path / "log.csv").write_text("global_step,idx,nll\n" + rows)
+    (tmp_path / "runs").mkdir()
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -71,6 +75,7 @@ def test_every_option_of_every_command_is_in_the_reference():
 
     from rdmtools_cli.app import app
 
+    root = get_command(app)
     table = (ROOT / "docs" / "reference.md").read_text()
     rows = [
         [cell.strip() for cell in row.split("|")[1:3]] for row in table.splitlines() if row.startswith("| `-")
@@ -79,11 +84,8 @@ def test_every_option_of_every_command_is_in_the_reference():
         (command, option)
         for options, commands in rows
         for option in re.findall(r"`(-[-a-z]+)", options)
-        for command in (
-            ("analyze", "info", "compare", "recover") if commands == "all" else commands.split(", ")
-        )
+        for command in (root.commands if commands == "all" else commands.split(", "))
     }
-    root = get_command(app)
     known = {(root.name, option) for each in root.params for option in each.opts}
     for name, command in root.commands.items():
         params = [each for each in command.params if each.param_type_name == "option"]

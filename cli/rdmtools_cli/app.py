@@ -8,6 +8,7 @@ import typer
 from rdmtools import __version__
 from rdmtools_cli.analyze import analyze
 from rdmtools_cli.compare import compare
+from rdmtools_cli.convert import convert
 from rdmtools_cli.info import info
 from rdmtools_cli.recover import recover
 
@@ -22,6 +23,7 @@ app = typer.Typer(
 app.command()(analyze)
 app.command()(info)
 app.command()(compare)
+app.command()(convert)
 app.command()(recover)
 
 

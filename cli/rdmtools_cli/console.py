@@ -3,6 +3,7 @@
 import json
 import sys
 import time
+import warnings
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple, TypeVar
@@ -15,7 +16,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
-from rdmtools.errors import ParameterError, RdmtoolsError
+from rdmtools.errors import ParameterError, RdmtoolsError, RdmtoolsWarning
 from rdmtools.report.summary import plain
 from rdmtools.report.words import shown
 
@@ -54,12 +55,35 @@ def one_line_errors(as_json: bool) -> Generator[None]:
         raise typer.Exit(2 if isinstance(error, ParameterError) else 1) from None
 
 
+def print_note(note: str) -> None:
+    """One line to stderr: something was guessed, left out or dropped."""
+    ERR.print(Text(f"note: {shown(note, 4096)}", "yellow"), soft_wrap=True)
+
+
+@contextmanager
+def warnings_as_notes() -> Generator[None]:
+    """What rdmtools warns of, as notes on stderr."""
+
+    def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+        if issubclass(category, RdmtoolsWarning):
+            print_note(str(message))
+        else:
+            usual(message, category, *where, **more)
+
+    usual = warnings.showwarning
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", RdmtoolsWarning)
+        warnings.showwarning = show
+        yield
+
+
 def all_done(runs: Mapping[str, Given], work: Callable[[str, Given], None], as_json: bool) -> bool:
     """Do the `work` on each run by its name; a bad run is told in one line, and the rest are done."""
     failed = False
     for name, run in runs.items():
         try:
-            work(name, run)
+            with warnings_as_notes():
+                work(name, run)
         except RdmtoolsError as error:
             print_error(error, str(run), as_json)
             failed = True

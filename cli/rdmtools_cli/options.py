@@ -43,7 +43,10 @@ def _columns(text: str) -> dict[str, str]:
 
 Paths = Annotated[
     list[str],
-    typer.Argument(metavar="RUN...", help="run.parquet, a directory of its parts, or a quoted glob."),
+    typer.Argument(
+        metavar="RUN...",
+        help="run.parquet, run.csv and so on, a directory of parts, or a quoted glob.",
+    ),
 ]
 Columns = Annotated[
     str | None,
@@ -67,14 +70,19 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON object a line on st
 Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Where the results go.")]
 
 
+def mapping(columns: str | None) -> dict[str, str] | None:
+    """What --columns maps. Raises ParameterError where that is a column that there is not."""
+    found = _columns(columns) if columns is not None else None
+    check_mapping(found)
+    return found
+
+
 def reading(
     columns: str | None, group_by: str | None, missing: Drop, nonfinite: Drop, duplicates: Duplicates
 ) -> dict[str, Any]:
     """Keyword arguments for `read_run`. Raises ParameterError where a column is mapped that there is not."""
-    mapping = _columns(columns) if columns is not None else None
-    check_mapping(mapping)
     return {
-        "columns": mapping,
+        "columns": mapping(columns),
         "group_by": group_by,
         "missing": missing.value,
         "nonfinite": nonfinite.value,

@@ -1,0 +1,69 @@
+"""`rdmtools convert`: losses in some other form -> run.parquet."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from rdmtools.cleaning import Rules, counted
+from rdmtools.conversion import converted
+from rdmtools.load import read_run
+from rdmtools.report.words import shown
+from rdmtools_cli import options
+from rdmtools_cli.console import OUT, one_line_errors, print_json, print_note
+
+
+class Layout(StrEnum):
+    long = "long"
+    wide = "wide"
+
+
+def convert(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="SOURCE",
+            help="A .csv, .csv.gz, .npy, .npz, .arrow, .feather or .parquet file, or a folder of training "
+            "dynamics from dataset cartography.",
+        ),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="RUN", help="The run to write; by default beside SOURCE."),
+    ] = None,
+    layout: Annotated[
+        Layout | None,
+        typer.Option(help="Rows: one a step and sample, or one a step; else guessed."),
+    ] = None,
+    columns: options.Columns = None,
+    missing: options.Missing = options.Drop.error,
+    nonfinite: options.Nonfinite = options.Drop.error,
+    duplicates: options.OnDuplicates = options.Duplicates.last,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a run that is there.")] = False,
+    as_json: options.Json = False,
+) -> None:
+    """Turn per-sample losses in some other form into run.parquet.
+
+    What was guessed, left out or dropped is told on stderr, with --json in the object.
+    """
+    with one_line_errors(as_json):
+        mapping = options.mapping(columns)
+        rules = Rules(missing=missing.value, nonfinite=nonfinite.value, duplicates=duplicates.value)
+        path, notes = converted(source, out, layout, mapping, rules, overwrite)
+        run = read_run(path)
+    rows, samples = run.shape
+    notes += run.quality.notes()
+    if as_json:
+        print_json({"run": run.name, "path": str(path), "rows": rows, "samples": samples, "notes": notes})
+        return
+    for note in notes:
+        print_note(note)
+    OUT.print(
+        Text(
+            f"{shown(path, 4096)}: {counted(rows, 'row')} × {counted(samples, 'sample')}, "
+            f"steps {run.steps[0]} to {run.steps[-1]}"
+        ),
+        soft_wrap=True,
+    )

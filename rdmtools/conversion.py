@@ -1,0 +1,190 @@
+"""How do losses in some other form become ``run.parquet``?
+
+CSV, Arrow, NumPy, training dynamics -> `foreign` -> `Run` -> run.parquet
+Parquet in any order or layout -> `read_run` ------/
+
+What was guessed or left out is said. What the rules dropped is counted in the file, and told by its readers.
+"""
+
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rdmtools.cleaning import Rules
+from rdmtools.columns import check_mapping
+from rdmtools.errors import FormatError, ParameterError, RdmtoolsWarning
+from rdmtools.foreign import forms
+from rdmtools.foreign.layout import LAYOUTS, from_table, layout_of, left_out, long_columns
+from rdmtools.load import read_run
+from rdmtools.paths import has_journal, local_path
+from rdmtools.row_groups import ParquetPart
+from rdmtools.run import Run
+from rdmtools.schema import (
+    DRAWS_FILE,
+    LOSSES_SUFFIX,
+    SAMPLE_ID,
+    SAMPLES_FILE,
+    SCALARS_FILE,
+    companion,
+    stem,
+)
+from rdmtools.table import write_losses
+
+_ROWS = 256
+_BESIDE = "unused_samples"  # counts what lies beside a file, not what is in it
+
+
+def convert(
+    source: str | Path,
+    target: str | Path | None = None,
+    *,
+    layout: str | None = None,
+    columns: Mapping[str, str] | None = None,
+    missing: str = "error",
+    nonfinite: str = "error",
+    duplicates: str = "last",
+    overwrite: bool = False,
+) -> Path:
+    """Path of the run that the losses in `source`, in some other form, were written to.
+
+    They keep their type (what is in CSV is float64), so nothing is rounded. `source` is never changed.
+
+    Parameters
+    ----------
+    source
+        A table, as ``.csv``, ``.csv.gz``, ``.arrow``, ``.feather`` or ``.parquet``. An array (steps, samples)
+        as ``.npy``, or as ``.npz``, where steps and ids may lie beside it. A folder of training dynamics,
+        ``dynamics_epoch_0.jsonl`` and so on: the losses are the cross-entropies of the gold labels in nats,
+        the steps are the epochs.
+    target
+        A name that ends in ``.parquet``; by default that of `source`, beside it.
+    layout
+        Of a table: "long", a row for each step and sample, or "wide", a row for each step and a column for
+        each sample; guessed if None.
+    columns
+        Maps `step`, `sample_id`, `loss`, `attempt` to the names of columns, or arrays, in `source`, where
+        they differ.
+    missing, nonfinite, duplicates
+        As in `read_run`.
+    overwrite
+        Replace a `target` that is there. What lies in its companion folder stays.
+
+    Raises
+    ------
+    FormatError
+        Where the source does not make a run, or the target cannot be written.
+    ParameterError
+        Where an argument does not fit, or the target is there already.
+
+    Warns
+    -----
+    RdmtoolsWarning
+        Of all that was guessed or left out: a layout, names, steps that are not there, other columns.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib, rdmtools
+    >>> source = pathlib.Path(tempfile.mkdtemp()) / "run.csv"
+    >>> _ = source.write_text("step,sample_id,loss\\n0,a,0.5\\n0,b,0.25\\n10,a,0.4\\n10,b,0.2\\n")
+    >>> rdmtools.read_run(rdmtools.convert(source))
+    Run('run', 2 rows x 2 samples, steps 0 to 10, float64, nats)
+    """
+    rules = Rules(missing=missing, nonfinite=nonfinite, duplicates=duplicates)
+    path, notes = converted(source, target, layout, columns, rules, overwrite)
+    for note in notes:
+        warnings.warn(f"{source}: {note}", RdmtoolsWarning, stacklevel=2)
+    return path
+
+
+def converted(
+    source: str | Path,
+    target: str | Path | None,
+    layout: str | None,
+    columns: Mapping[str, str] | None,
+    rules: Rules,
+    overwrite: bool,
+) -> tuple[Path, list[str]]:
+    """What `convert` does, and what is to be said of it."""
+    check_mapping(columns)
+    if layout not in (None, *LAYOUTS):
+        raise ParameterError(f"layout is {layout!r}; needed one of {', '.join(LAYOUTS)}, or None to guess")
+    source = local_path(source)
+    target = _free_target(source, target, overwrite)
+    run, notes = _read(source, layout, columns, rules)
+    try:
+        _write(run, target)
+    except OSError as error:
+        raise FormatError(f"{target} cannot be written ({error.strerror}); choose another place") from error
+    return target, notes
+
+
+def _read(
+    source: Path, layout: str | None, columns: Mapping[str, str] | None, rules: Rules
+) -> tuple[Run, list[str]]:
+    """The run that is in `source`, and what was guessed or left out. Raises FormatError."""
+    if forms.is_foreign(source) or not (source.is_dir() or source.suffix == LOSSES_SUFFIX):
+        return forms.read(source, layout, columns, rules)
+    with forms.told_of(source):
+        return _parquet(source, layout, columns, rules)
+
+
+def _parquet(
+    source: Path, layout: str | None, columns: Mapping[str, str] | None, rules: Rules
+) -> tuple[Run, list[str]]:
+    notes: list[str] = []
+    if source.is_file():
+        part = ParquetPart.open(source)
+        if (layout or layout_of(part.schema, columns)) == "wide":
+            losses, notes = from_table(part.read(), layout, columns)
+            return losses.run(rules), notes
+        names = long_columns(part.schema, columns)
+        notes = left_out("column", [name for name in part.schema.names if name not in names.values()])
+    run = read_run(source, columns=columns, **asdict(rules))
+    folder = companion(source)
+    beside = [file for file in (SAMPLES_FILE, SCALARS_FILE, DRAWS_FILE) if (folder / file).exists()]
+    if beside:
+        notes.append(f"left {', '.join(beside)} in {folder}; copy what belongs to the new run")
+    return run, notes
+
+
+def _free_target(source: Path, target: str | Path | None, overwrite: bool) -> Path:
+    """Where the run goes. Raises ParameterError where it must not."""
+    path = source.with_name(stem(source) + LOSSES_SUFFIX) if target is None else local_path(target)
+    other = "choose another with target= (--out)"
+    if path.suffix != LOSSES_SUFFIX or path.is_dir():
+        raise ParameterError(f"target is '{path}'; needed a file name such as 'run{LOSSES_SUFFIX}'; {other}")
+    if path.resolve() == source.resolve():
+        raise ParameterError(f"{path} is the source, which is never changed; needed a target; {other}")
+    if has_journal(companion(path)):
+        raise ParameterError(f"{path} has rows that a logger left in {companion(path)}; {other}")
+    if path.exists() and not overwrite:
+        raise ParameterError(f"{path} already exists; pass overwrite=True (--overwrite), or {other}")
+    return path
+
+
+def _write(run: Run, target: Path) -> None:
+    """Write the losses, and in the file's metadata what it took to get them."""
+    counts = {name: count for name, count in run.quality.to_dict().items() if count and name != _BESIDE}
+    about = {
+        "name": target.stem,
+        "unit": run.unit,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "metadata": run.metadata,
+    }
+    ids: list[Any] = run.samples[SAMPLE_ID].tolist()
+    write_losses(target, _blocks(run), ids, dtype=str(run.dtype), about=about | counts)
+
+
+def _blocks(run: Run) -> Iterator[tuple[NDArray[np.int64], NDArray[Any]]]:
+    """Steps and losses, a few rows at a time."""
+    for start in range(0, run.shape[0], _ROWS):
+        stop = min(start + _ROWS, run.shape[0])
+        yield run.steps[start:stop], run.rows(start, stop)

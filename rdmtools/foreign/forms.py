@@ -1,0 +1,70 @@
+"""Which form do losses come in, and who reads it? The name tells; what is wrong is one line with the path.
+
+CSV, Arrow, NumPy, training dynamics, a TensorBoard log -> layout -> `Run`, by the rules of `read_run`
+"""
+
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+
+import zlib
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from zipfile import BadZipFile
+
+import pyarrow as pa
+
+from rdmtools.cleaning import Rules
+from rdmtools.errors import FormatError, ParameterError
+from rdmtools.foreign import arrays, arrow_files, cartography, csv_files
+from rdmtools.foreign.layout import Losses
+from rdmtools.run import Run
+from rdmtools.schema import ARROW_SUFFIXES, CSV_SUFFIXES, FOREIGN_SUFFIXES, LOSSES_SUFFIX, NUMPY_SUFFIXES
+
+_NEEDED = (
+    f"needed losses as {', '.join((*FOREIGN_SUFFIXES, LOSSES_SUFFIX))}, "
+    "or a folder of dynamics_epoch_0.jsonl and so on"
+)
+
+
+def is_foreign(path: Path) -> bool:
+    """Whether `path` names losses in another form than ours, there or not."""
+    if path.is_dir():
+        return bool(cartography.epoch_files(path))
+    return path.name.endswith(FOREIGN_SUFFIXES)
+
+
+def read(
+    source: Path, layout: str | None, columns: Mapping[str, str] | None, rules: Rules
+) -> tuple[Run, list[str]]:
+    """The run that is in `source`, and what was guessed or left out. Raises FormatError."""
+    with told_of(source):
+        losses, notes = _losses(source, layout, columns)
+        return losses.run(rules), notes
+
+
+def _losses(source: Path, layout: str | None, columns: Mapping[str, str] | None) -> tuple[Losses, list[str]]:
+    if not source.exists():
+        raise FormatError(f"no file {source}; {_NEEDED}; check the path")
+    if source.is_dir():
+        return cartography.read(source)
+    if source.name.endswith(CSV_SUFFIXES):
+        return csv_files.read(source, layout, columns)
+    if source.suffix in ARROW_SUFFIXES:
+        return arrow_files.read(source, layout, columns)
+    if source.suffix in NUMPY_SUFFIXES:
+        return arrays.read(source, columns)
+    raise FormatError(f"{source} has a name that does not tell its form; {_NEEDED}; rename it")
+
+
+@contextmanager
+def told_of(source: Path) -> Generator[None]:
+    """What goes wrong while `source` is read, as one line with its path."""
+    try:
+        yield
+    except ParameterError as error:
+        raise FormatError(f"{source}: {error}") from error
+    except (pa.ArrowException, OSError, ValueError, EOFError, MemoryError, BadZipFile, zlib.error) as error:
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise FormatError(
+            f"{source} cannot be read ({reason}); needed a whole file of the form that its name tells"
+        ) from error
