@@ -2,13 +2,15 @@
 
 row groups of whole steps -> they stay on disk -\\
 rows in any other order -> cleaning.grid ---------> journal on top -> finite -> samples, scalars -> Run
-no Parquet file, only a journal -> its rows ------/
+no Parquet file, only a journal -> its rows ------/                             /
+CSV, NumPy, Arrow and the like -> foreign -------------------------------------/
 
 Everything wrong with a file is a FormatError of one line, with its path.
 """
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
+import warnings
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields, replace
@@ -35,7 +37,8 @@ from rdmtools.cleaning import (
     places,
 )
 from rdmtools.columns import check_mapping, find_columns, integers, tidy_rows
-from rdmtools.errors import ChangedError, FormatError, ParameterError
+from rdmtools.errors import ChangedError, FormatError, ParameterError, RdmtoolsWarning
+from rdmtools.foreign import forms
 from rdmtools.paths import has_journal, local_path, named_paths, run_files
 from rdmtools.row_groups import ParquetPart, StoredLosses, open_whole_steps
 from rdmtools.run import Draws, Run
@@ -50,6 +53,7 @@ from rdmtools.schema import (
     SCALARS_FILE,
     STEP,
     companion,
+    stem,
 )
 
 Starts = list[list[attempts.Attempt]]
@@ -80,6 +84,9 @@ def read_run(
 ) -> Run:
     """One run: ``run.parquet``, a folder of Parquet parts, the journal beside them, or both merged.
 
+    Also what `convert` reads, as ``run.csv`` or ``run.npz``, where it is small; its companion folder, too, is
+    ``run.rdm``.
+
     Parameters
     ----------
     columns
@@ -100,10 +107,17 @@ def read_run(
         Where the files do not make a run: what was found, what was needed, the usual fix.
     ParameterError
         Where an option is not one of its choices.
+
+    Warns
+    -----
+    RdmtoolsWarning
+        Of what was guessed or left out of a file in another form.
     """
     rules = Rules(missing=missing, nonfinite=nonfinite, duplicates=duplicates)
     check_mapping(columns)
     path = local_path(path)
+    if forms.is_foreign(path):
+        return _foreign(path, columns, rules, group_by, name)
     for _ in range(_TRIES):
         with suppress(ChangedError):
             return _read(path, columns, rules, group_by, name)
@@ -165,7 +179,7 @@ def _read(
         about = about | {"unit": attempt.manifest.unit}
         metadata = {**metadata, **attempt.manifest.metadata}
     return Run(
-        name=path.name.removesuffix(LOSSES_SUFFIX) if name is None else name,
+        name=stem(path) if name is None else name,
         unit=str(about.get("unit", "nats")),
         steps=losses.steps[rows],
         samples=samples[kept].reset_index(drop=True),
@@ -179,6 +193,24 @@ def _read(
         stored=stored,
         stored_draws=partial(_draws, folder / DRAWS_FILE, journal, losses.ids, kept),
     )
+
+
+def _foreign(
+    path: Path, columns: Mapping[str, str] | None, rules: Rules, group_by: str | None, name: str | None
+) -> Run:
+    """The run in a file of another form, with what its companion folder says of samples and scalars."""
+    forms.refuse_large(path)
+    run, notes = forms.read(path, None, columns, rules)
+    for note in notes:
+        warnings.warn(f"{path}: {note}", RdmtoolsWarning, stacklevel=3)
+    folder = companion(path)
+    run.samples, unused = _samples(folder / SAMPLES_FILE, run.samples[SAMPLE_ID].to_numpy())
+    if group_by is not None:
+        run.samples[GROUP] = _groups(path, [], columns, run.samples, group_by)
+    run.name, run.source = stem(path) if name is None else name, path
+    run.scalars = _scalars(folder / SCALARS_FILE, None)
+    run.quality += Quality(unused_samples=max(0, unused - run.quality.dropped_samples))
+    return run
 
 
 def _recorded(about: Mapping[str, Any]) -> Quality:

@@ -385,6 +385,48 @@ def test_a_restarted_training_may_go_on_with_a_converted_run(tmp_path):
     np.testing.assert_array_equal(read_run(path).losses, np.vstack([LOSSES, LOSSES[0]]))
 
 
+@pytest.mark.parametrize("name", [name for name in FORMS if not name.endswith("parquet")])
+def test_a_small_file_in_any_form_reads_as_the_run_that_it_converts_to(name, tmp_path):
+    source = tmp_path / name
+    FORMS[name](STEPS, IDS, LOSSES, source)
+    path, notes = convert(source, tmp_path / "run.parquet")
+    converted = read_run(path)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        run = read_run(source)
+    same(path, run)
+    assert run.samples.equals(converted.samples)
+    assert (run.name, run.source) == (name.partition(".")[0], source)
+    assert [str(each.message) for each in said] == [f"{source}: {note}" for note in notes]
+
+
+def test_what_lies_in_the_companion_folder_belongs_to_a_file_in_any_form(tmp_path):
+    long().to_csv(tmp_path / "x.csv", index=False)
+    (tmp_path / "x.rdm").mkdir()
+    groups = pd.DataFrame({"sample_id": [10, 4, 7, 9], "group": ["b", "a", "a", "c"]})
+    groups.to_parquet(tmp_path / "x.rdm" / "samples.parquet")
+    pd.DataFrame({"step": [0, 10], "lr": [0.1, 0.2]}).to_parquet(tmp_path / "x.rdm" / "scalars.parquet")
+    run = read_run(tmp_path / "x.csv")
+    assert run.samples["group"].tolist() == ["a", "a", "b"]
+    assert run.scalars["lr"].tolist() == [0.1, 0.2]
+    assert run.quality.unused_samples == 1
+    with pytest.raises(FormatError, match="no column 'colour' to group by; found group"):
+        read_run(tmp_path / "x.csv", group_by="colour")
+
+
+def test_a_large_file_in_another_form_is_told_to_be_converted_first(tmp_path, monkeypatch):
+    long().to_csv(tmp_path / "x.csv", index=False)
+    monkeypatch.setattr("rdmtools.foreign.forms.LARGE_BYTES", 100)
+    with pytest.raises(FormatError, match=r"x\.csv has 0\.0 GB; needed .* \(rdmtools convert '.*x\.csv'\)"):
+        read_run(tmp_path / "x.csv")
+    convert(tmp_path / "x.csv")
+
+
+def test_a_file_in_another_form_that_is_not_there_is_told_as_one(tmp_path):
+    with pytest.raises(FormatError, match=r"no file .*x\.csv; needed losses as \.csv"):
+        read_run(tmp_path / "x.csv")
+
+
 def on_the_command_line(*words, cwd):
     done = subprocess.run(
         [sys.executable, "-m", "rdmtools_cli", *words],
@@ -425,6 +467,28 @@ def test_convert_tells_what_it_wrote_and_what_it_guessed(tmp_path):
     }
     code, told, noted = on_the_command_line("convert", "y.csv", cwd=tmp_path)
     assert (code, told, noted.count("\n")) == (1, "", 1)
+
+
+def test_analyze_info_and_compare_take_small_files_in_any_form(tmp_path):
+    rising().to_csv(tmp_path / "x.csv")
+    np.save(tmp_path / "y.npy", rising().to_numpy())
+    said = "note: x.csv: read as wide, a column for each of 5 samples\n"
+    code, told, noted = on_the_command_line("analyze", "x.csv", "--no-report", cwd=tmp_path)
+    assert (code, noted) == (0, said)
+    assert "120 rows × 5 samples, steps 0 to 1190" in told
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["x.csv", "x.rdm", "y.npy"]
+    events = pd.read_parquet(tmp_path / "x.rdm" / "analysis" / "events.parquet")
+    assert len(events) == 1
+    assert events["alarm_step"][0] >= 600
+    code, told, noted = on_the_command_line("info", "x.csv", "--json", cwd=tmp_path)
+    assert (code, noted, json.loads(told)["source"]) == (0, said, "x.csv")
+    code, told, noted = on_the_command_line("compare", "x.csv", "y.npy", "--json", cwd=tmp_path)
+    assert (code, noted) == (0, said + "note: y.npy: found no steps: numbered the 120 rows 0, 1, 2, …\n")
+    assert [json.loads(line)["run"] for line in told.splitlines()] == ["x", "y"]
+    convert(tmp_path / "x.csv")
+    code, told, noted = on_the_command_line("analyze", "x.csv", "x.parquet", cwd=tmp_path)
+    assert (code, told) == (2, "")
+    assert "x.csv and x.parquet have one folder for results, x.rdm; needed one each" in noted
 
 
 def dynamics(folder, epochs):

@@ -28,7 +28,7 @@ ALLOWED = {
     "run": {"arguments", "cleaning", "columns"},
     "row_groups": {"attempts", "cleaning", "columns", "table", "run"},
     "foreign": {"cleaning", "columns", "run"},
-    "load": {"arguments", "attempts", "cleaning", "columns", "paths", "row_groups", "run"},
+    "load": {"arguments", "attempts", "cleaning", "columns", "foreign", "paths", "row_groups", "run"},
     "conversion": {"cleaning", "columns", "foreign", "load", "paths", "row_groups", "run", "table"},
     "analysis": set(),
     "analysis.gram": set(),

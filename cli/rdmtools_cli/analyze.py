@@ -10,10 +10,12 @@ from rich.text import Text
 
 from rdmtools.analysis.pipeline import Analysis, AnalysisSettings
 from rdmtools.analysis.pipeline import analyze as analyze_run
+from rdmtools.errors import ParameterError
 from rdmtools.load import read_run
 from rdmtools.paths import named_paths
 from rdmtools.report import save
 from rdmtools.report.words import shown
+from rdmtools.schema import companion
 from rdmtools_cli import options
 from rdmtools_cli.console import (
     OUT,
@@ -61,6 +63,8 @@ def analyze(
             modes=modes,
         )
         paths = named_paths(runs)
+        if out is None:
+            _refuse_one_folder([*paths.values()])
 
     def work(name: str, path: Path) -> None:
         with patient_progress(f"reading {name}") as progress:
@@ -73,6 +77,18 @@ def analyze(
 
     if not all_done(paths, work, as_json):
         raise typer.Exit(1)
+
+
+def _refuse_one_folder(paths: list[Path]) -> None:
+    """The results of x.csv would replace those of x.parquet."""
+    first: dict[Path, Path] = {}
+    for path in paths:
+        folder = companion(path)
+        if (other := first.setdefault(folder, path)) != path:
+            raise ParameterError(
+                f"{other} and {path} have one folder for results, {folder}; needed one each; "
+                "choose another with --out, or rename one"
+            )
 
 
 def _print_analysis(analysis: Analysis, folder: Path, report: bool) -> None:

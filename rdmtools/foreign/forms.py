@@ -20,6 +20,9 @@ from rdmtools.foreign.layout import Losses
 from rdmtools.run import Run
 from rdmtools.schema import ARROW_SUFFIXES, CSV_SUFFIXES, FOREIGN_SUFFIXES, LOSSES_SUFFIX, NUMPY_SUFFIXES
 
+GB = 1e9
+LARGE_BYTES = 1 << 29  # read at once, they take some three to six times their size of memory
+
 _NEEDED = (
     f"needed losses as {', '.join((*FOREIGN_SUFFIXES, LOSSES_SUFFIX))}, "
     "or a folder of dynamics_epoch_0.jsonl and so on"
@@ -31,6 +34,17 @@ def is_foreign(path: Path) -> bool:
     if path.is_dir():
         return bool(cartography.epoch_files(path))
     return path.name.endswith(FOREIGN_SUFFIXES)
+
+
+def refuse_large(path: Path) -> None:
+    """Raise FormatError where `path` holds more than is read without being converted first."""
+    files = [path] if path.is_file() else path.glob("*")
+    size = sum(file.stat().st_size for file in files)
+    if size > LARGE_BYTES:
+        raise FormatError(
+            f"{path} has {size / GB:.1f} GB; needed at most {LARGE_BYTES / GB:.1f} GB of this form; "
+            f"convert it first (rdmtools convert '{path}')"
+        )
 
 
 def read(
