@@ -1,7 +1,7 @@
 """How do losses in some other form become ``run.parquet``?
 
-CSV, Arrow, NumPy, training dynamics -> `foreign` -> `Run` -> run.parquet
-Parquet in any order or layout -> `read_run` ------/
+CSV, Arrow, NumPy, training dynamics, TensorBoard -> `foreign` -> `Run` -> run.parquet
+Parquet in any order or layout -> `read_run` -------------------/
 
 What was guessed or left out is said. What the rules dropped is counted in the file, and told by its readers.
 """
@@ -63,14 +63,15 @@ def convert(
         A table, as ``.csv``, ``.csv.gz``, ``.arrow``, ``.feather`` or ``.parquet``. An array (steps, samples)
         as ``.npy``, or as ``.npz``, where steps and ids may lie beside it. A folder of training dynamics,
         ``dynamics_epoch_0.jsonl`` and so on: the losses are the cross-entropies of the gold labels in nats,
-        the steps are the epochs.
+        the steps are the epochs. A TensorBoard log, the folder or one of its event files: tensors (samples,)
+        under one tag are the losses; this needs the package `tensorboard`.
     target
         A name that ends in ``.parquet``; by default that of `source`, beside it.
     layout
         Of a table: "long", a row for each step and sample, or "wide", a row for each step and a column for
         each sample; guessed if None.
     columns
-        Maps `step`, `sample_id`, `loss`, `attempt` to the names of columns, or arrays, in `source`, where
+        Maps `step`, `sample_id`, `loss`, `attempt` to the names of columns, arrays or tags in `source`, where
         they differ.
     missing, nonfinite, duplicates
         As in `read_run`.

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-HEAVY = ("pandas", "polars", "scipy", "matplotlib", "jinja2", "typer", "rich", "jaxtyping")
+HEAVY = ("pandas", "polars", "scipy", "matplotlib", "jinja2", "typer", "rich", "jaxtyping", "tensorboard")
 
 LOGGING = """
 import sys, rdmtools

@@ -25,8 +25,8 @@ def convert(
         str,
         typer.Argument(
             metavar="SOURCE",
-            help="A .csv, .csv.gz, .npy, .npz, .arrow, .feather or .parquet file, or a folder of training "
-            "dynamics from dataset cartography.",
+            help="A .csv, .csv.gz, .npy, .npz, .arrow, .feather or .parquet file, a TensorBoard log, or a "
+            "folder of training dynamics from dataset cartography.",
         ),
     ],
     out: Annotated[

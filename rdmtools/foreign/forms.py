@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from rdmtools.cleaning import Rules
 from rdmtools.errors import FormatError, ParameterError
-from rdmtools.foreign import arrays, arrow_files, cartography, csv_files
+from rdmtools.foreign import arrays, arrow_files, cartography, csv_files, event_files
 from rdmtools.foreign.layout import Losses
 from rdmtools.run import Run
 from rdmtools.schema import ARROW_SUFFIXES, CSV_SUFFIXES, FOREIGN_SUFFIXES, LOSSES_SUFFIX, NUMPY_SUFFIXES
@@ -25,15 +25,16 @@ LARGE_BYTES = 1 << 29  # read at once, they take some three to six times their s
 
 _NEEDED = (
     f"needed losses as {', '.join((*FOREIGN_SUFFIXES, LOSSES_SUFFIX))}, "
-    "or a folder of dynamics_epoch_0.jsonl and so on"
+    "a TensorBoard log, or a folder of dynamics_epoch_0.jsonl and so on"
 )
 
 
 def is_foreign(path: Path) -> bool:
     """Whether `path` names losses in another form than ours, there or not."""
     if path.is_dir():
-        return bool(cartography.epoch_files(path))
-    return path.name.endswith(FOREIGN_SUFFIXES)
+        ours = any(path.glob("*" + LOSSES_SUFFIX))
+        return not ours and bool(cartography.epoch_files(path) or event_files.event_files(path))
+    return path.name.endswith(FOREIGN_SUFFIXES) or event_files.is_event_file(path)
 
 
 def refuse_large(path: Path) -> None:
@@ -59,8 +60,10 @@ def read(
 def _losses(source: Path, layout: str | None, columns: Mapping[str, str] | None) -> tuple[Losses, list[str]]:
     if not source.exists():
         raise FormatError(f"no file {source}; {_NEEDED}; check the path")
-    if source.is_dir():
+    if source.is_dir() and cartography.epoch_files(source):
         return cartography.read(source)
+    if source.is_dir() or event_files.is_event_file(source):
+        return event_files.read(source, columns)
     if source.name.endswith(CSV_SUFFIXES):
         return csv_files.read(source, layout, columns)
     if source.suffix in ARROW_SUFFIXES:
