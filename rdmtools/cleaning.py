@@ -120,7 +120,7 @@ def finite_part(
             f"{counted(count, 'loss')} not finite (first: {first}); needed finite losses; "
             f"{_drop_options('nonfinite')}, or cut the run before it diverges"
         )
-    rows, samples = _one_kind(rule, keep_rows, keep_samples, "nonfinite")
+    rows, samples = one_kind(rule, keep_rows, keep_samples, "nonfinite")
     return rows, samples, Quality(nonfinite=count) + dropped(rows, samples)
 
 
@@ -129,7 +129,7 @@ def dropped(rows: NDArray[np.bool_], samples: NDArray[np.bool_]) -> Quality:
     return Quality(dropped_steps=int((~rows).sum()), dropped_samples=int((~samples).sum()))
 
 
-def _one_kind(
+def one_kind(
     rule: str, keep_rows: NDArray[np.bool_], keep_samples: NDArray[np.bool_], option: str
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Of the clean rows and clean samples, drop one kind only, as `rule` says."""
@@ -247,10 +247,17 @@ def latest_attempts(tidy: Tidy) -> tuple[Tidy, int]:
     attempt = place(slice(None))
     starts = np.full(len(distinct), np.iinfo(np.int64).max)
     np.minimum.at(starts, attempt, tidy.steps)
-    limits = np.append(np.minimum.accumulate(starts[:0:-1])[::-1], np.iinfo(np.int64).max)
-    keep = (tidy.steps < limits[attempt]) | (attempt == len(distinct) - 1)
+    keep = survives(tidy.steps, attempt, starts)
     superseded = len(keep) - int(np.count_nonzero(keep))
     return (tidy.where(keep) if superseded else tidy), superseded
+
+
+def survives(
+    steps: NDArray[np.integer[Any]], attempt: NDArray[np.integer[Any]], starts: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Which rows no later attempt supersedes; `attempt` is the place of each row's own in `starts`."""
+    limits = np.append(np.minimum.accumulate(starts[:0:-1])[::-1], np.iinfo(np.int64).max)
+    return (steps < limits[attempt]) | (attempt == len(starts) - 1)
 
 
 def whole_steps(
@@ -344,13 +351,26 @@ def _doubles(tidy: Tidy, count: int, differ: NDArray[np.bool_], rule: str) -> Qu
     replaced = int(np.count_nonzero(differ))
     if replaced and rule == "error":
         at = int(np.argmax(differ))
-        sample = tidy.named(tidy.samples[at : at + 1]).tolist()[0]
-        raise ParameterError(
-            f"{counted(replaced, 'row')} came twice with different losses "
-            f"(first: step {tidy.steps[at]}, sample {sample!r}); needed one loss for each step and sample; "
-            'add a column attempt, or pass duplicates="last" (--duplicates) to keep the last'
-        )
+        raise doubles_error(replaced, int(tidy.steps[at]), tidy.named(tidy.samples[at : at + 1]).tolist()[0])
     return Quality(duplicates=count, duplicates_replaced=replaced, order_trusted=replaced > 0)
+
+
+def doubles_error(count: int, step: int, sample: Any) -> ParameterError:
+    """What is said where rows came twice with different losses, first at `step` and `sample`."""
+    return ParameterError(
+        f"{counted(count, 'row')} came twice with different losses "
+        f"(first: step {step}, sample {sample!r}); needed one loss for each step and sample; "
+        'add a column attempt, or pass duplicates="last" (--duplicates) to keep the last'
+    )
+
+
+def gaps_error(count: int, step: int, sample: Any) -> ParameterError:
+    """What is said where pairs of step and sample have no loss, the first one at `step` and `sample`."""
+    return ParameterError(
+        f"{counted(count, 'pair')} of step and sample without a loss "
+        f"(first: step {step}, sample {sample!r}); "
+        f"needed every sample at every step; {_drop_options('missing')}"
+    )
 
 
 def _parts(length: int, size: int = 0) -> Iterator[slice]:
@@ -368,12 +388,8 @@ def _complete_part(
     if rule == "error":
         gaps = np.flatnonzero(filled != np.arange(len(filled)))
         row, sample = divmod(int(gaps[0]) if len(gaps) else len(filled), shape[1])
-        raise ParameterError(
-            f"{counted(missing, 'pair')} of step and sample without a loss "
-            f"(first: step {steps[row]}, sample {ids.tolist()[sample]!r}); "
-            f"needed every sample at every step; {_drop_options('missing')}"
-        )
+        raise gaps_error(missing, int(steps[row]), ids.tolist()[sample])
     full_rows = np.bincount(filled // shape[1], minlength=shape[0]) == shape[1]
     full_samples = np.bincount(filled % shape[1], minlength=shape[1]) == shape[0]
-    rows, samples = _one_kind(rule, full_rows, full_samples, "missing")
+    rows, samples = one_kind(rule, full_rows, full_samples, "missing")
     return rows, samples, Quality(missing=missing) + dropped(rows, samples)

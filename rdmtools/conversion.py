@@ -1,7 +1,8 @@
 """How do losses in some other form become ``run.parquet``?
 
 CSV, Arrow, NumPy, training dynamics, TensorBoard -> `foreign` -> `Run` -> run.parquet
-Parquet in any order or layout -> `read_run` -------------------/
+Parquet in any order or layout -> `read_run` -------------------/              /
+a long table that is large -> `foreign.batches` -> `scratch` -> `ranges` -----/
 
 What was guessed or left out is said. What the rules dropped is counted in the file, and told by its readers.
 """
@@ -18,14 +19,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rdmtools.cleaning import Rules
+from rdmtools.cleaning import Quality, Rules
 from rdmtools.columns import check_mapping
 from rdmtools.errors import FormatError, ParameterError, RdmtoolsWarning
 from rdmtools.foreign import forms
+from rdmtools.foreign.batches import Batches, open_batches
 from rdmtools.foreign.layout import LAYOUTS, from_table, layout_of, left_out, long_columns
-from rdmtools.load import read_run
+from rdmtools.load import read_run, recorded
 from rdmtools.paths import has_journal, local_path
-from rdmtools.row_groups import ParquetPart
+from rdmtools.ranges import ordered
+from rdmtools.row_groups import ParquetPart, open_whole_steps
 from rdmtools.run import Run
 from rdmtools.schema import (
     DRAWS_FILE,
@@ -36,9 +39,11 @@ from rdmtools.schema import (
     companion,
     stem,
 )
+from rdmtools.scratch import scratch
 from rdmtools.table import write_losses
 
 _ROWS = 256
+_ROW_BYTES = 20  # of a tidy row in memory, without copies
 _BESIDE = "unused_samples"  # counts what lies beside a file, not what is in it
 
 
@@ -55,7 +60,8 @@ def convert(
 ) -> Path:
     """Path of the run that the losses in `source`, in some other form, were written to.
 
-    They keep their type (what is in CSV is float64), so nothing is rounded. `source` is never changed.
+    They keep their type (what is in CSV is float64), so nothing is rounded. `source` is never changed. A long
+    table larger than half a gigabyte is put in order on disk beside `target`, in bounded memory.
 
     Parameters
     ----------
@@ -119,12 +125,47 @@ def converted(
         raise ParameterError(f"layout is {layout!r}; needed one of {', '.join(LAYOUTS)}, or None to guess")
     source = local_path(source)
     target = _free_target(source, target, overwrite)
-    run, notes = _read(source, layout, columns, rules)
+    large = _large(source, layout, columns)
     try:
+        if large is not None:
+            return target, large.notes + _ordered(source, target, large, rules)
+        run, notes = _read(source, layout, columns, rules)
         _write(run, target)
     except OSError as error:
         raise FormatError(f"{target} cannot be written ({error.strerror}); choose another place") from error
     return target, notes
+
+
+def _large(source: Path, layout: str | None, columns: Mapping[str, str] | None) -> Batches | None:
+    """The long table in `source` where it is better not in memory at once, and None where it may be."""
+    if not source.is_file() or has_journal(companion(source)):
+        return None
+    with forms.told_of(source):
+        if source.suffix != LOSSES_SUFFIX:
+            small = forms.size_of(source) <= forms.LARGE_BYTES
+            return None if small else open_batches(source, layout, columns)
+        part = ParquetPart.open(source)
+        if part.metadata.num_rows * _ROW_BYTES <= forms.LARGE_BYTES:
+            return None
+        large = open_batches(source, layout, columns)
+        return large if large is not None and open_whole_steps([part], columns) is None else None
+
+
+def _ordered(source: Path, target: Path, large: Batches, rules: Rules) -> list[str]:
+    """Put the rows in order on disk and write them as a run; returns what is to be said of it."""
+    with scratch(target.parent, large.dtype, large.attempts) as rows:
+        with forms.told_of(source):
+            index: dict[Any, int] = {}
+            for tidy, in_all in large.tidy(index):
+                if not len(rows.steps):
+                    rows.refuse_little_room(in_all * (rows.row_bytes + large.dtype.itemsize))
+                rows.append(tidy)
+            found = ordered(rows, large.ids(index), rules)
+        told = ParquetPart.open(source).about if source.suffix == LOSSES_SUFFIX else {}
+        quality, unit = found.quality + recorded(told), str(told.get("unit", "nats"))
+        about = _about(target, quality, unit, told.get("metadata"))
+        write_losses(target, found.blocks(), found.ids, dtype=str(large.dtype), about=about)
+    return _beside(source) if source.suffix == LOSSES_SUFFIX else []
 
 
 def _read(
@@ -148,12 +189,13 @@ def _parquet(
             return losses.run(rules), notes
         names = long_columns(part.schema, columns)
         notes = left_out("column", [name for name in part.schema.names if name not in names.values()])
-    run = read_run(source, columns=columns, **asdict(rules))
+    return read_run(source, columns=columns, **asdict(rules)), notes + _beside(source)
+
+
+def _beside(source: Path) -> list[str]:
     folder = companion(source)
     beside = [file for file in (SAMPLES_FILE, SCALARS_FILE, DRAWS_FILE) if (folder / file).exists()]
-    if beside:
-        notes.append(f"left {', '.join(beside)} in {folder}; copy what belongs to the new run")
-    return run, notes
+    return [f"left {', '.join(beside)} in {folder}; copy what belongs to the new run"] if beside else []
 
 
 def _free_target(source: Path, target: str | Path | None, overwrite: bool) -> Path:
@@ -172,16 +214,21 @@ def _free_target(source: Path, target: str | Path | None, overwrite: bool) -> Pa
 
 
 def _write(run: Run, target: Path) -> None:
-    """Write the losses, and in the file's metadata what it took to get them."""
-    counts = {name: count for name, count in run.quality.to_dict().items() if count and name != _BESIDE}
+    ids: list[Any] = run.samples[SAMPLE_ID].tolist()
+    about = _about(target, run.quality, run.unit, run.metadata)
+    write_losses(target, _blocks(run), ids, dtype=str(run.dtype), about=about)
+
+
+def _about(target: Path, quality: Quality, unit: str, metadata: Any) -> dict[str, Any]:
+    """What the file says of itself, and of what it took to get its losses."""
+    counts = {name: count for name, count in quality.to_dict().items() if count and name != _BESIDE}
     about = {
         "name": target.stem,
-        "unit": run.unit,
+        "unit": unit,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "metadata": run.metadata,
+        "metadata": metadata if isinstance(metadata, Mapping) else {},
     }
-    ids: list[Any] = run.samples[SAMPLE_ID].tolist()
-    write_losses(target, _blocks(run), ids, dtype=str(run.dtype), about=about | counts)
+    return about | counts
 
 
 def _blocks(run: Run) -> Iterator[tuple[NDArray[np.int64], NDArray[Any]]]:

@@ -187,7 +187,7 @@ def _read(
         metadata=dict(metadata),
         quality=losses.quality
         + quality
-        + _recorded(about)
+        + recorded(about)
         + Quality(unused_samples=max(0, unused - losses.quality.dropped_samples)),
         source=path,
         stored=stored,
@@ -204,16 +204,16 @@ def _foreign(
     for note in notes:
         warnings.warn(f"{path}: {note}", RdmtoolsWarning, stacklevel=3)
     folder = companion(path)
-    run.samples, unused = _samples(folder / SAMPLES_FILE, run.samples[SAMPLE_ID].to_numpy())
+    run.samples, unused = _samples(folder, [], run.samples[SAMPLE_ID].to_numpy())
     if group_by is not None:
         run.samples[GROUP] = _groups(path, [], columns, run.samples, group_by)
     run.name, run.source = stem(path) if name is None else name, path
-    run.scalars = _scalars(folder / SCALARS_FILE, None)
+    run.scalars = _scalars(folder / SCALARS_FILE, [])
     run.quality += Quality(unused_samples=max(0, unused - run.quality.dropped_samples))
     return run
 
 
-def _recorded(about: Mapping[str, Any]) -> Quality:
+def recorded(about: Mapping[str, Any]) -> Quality:
     """What whoever wrote the file said of rows that are not in it."""
 
     def count(found: Any) -> int:

@@ -21,7 +21,7 @@ from rdmtools.run import Run
 from rdmtools.schema import ARROW_SUFFIXES, CSV_SUFFIXES, FOREIGN_SUFFIXES, LOSSES_SUFFIX, NUMPY_SUFFIXES
 
 GB = 1e9
-LARGE_BYTES = 1 << 29  # read at once, they take some three to six times their size of memory
+LARGE_BYTES = 1 << 29  # read at once, text takes some three times its size of memory
 
 _NEEDED = (
     f"needed losses as {', '.join((*FOREIGN_SUFFIXES, LOSSES_SUFFIX))}, "
@@ -39,13 +39,17 @@ def is_foreign(path: Path) -> bool:
 
 def refuse_large(path: Path) -> None:
     """Raise FormatError where `path` holds more than is read without being converted first."""
-    files = [path] if path.is_file() else path.glob("*")
-    size = sum(file.stat().st_size for file in files)
-    if size > LARGE_BYTES:
+    if (size := size_of(path)) > LARGE_BYTES:
         raise FormatError(
             f"{path} has {size / GB:.1f} GB; needed at most {LARGE_BYTES / GB:.1f} GB of this form; "
             f"convert it first (rdmtools convert '{path}')"
         )
+
+
+def size_of(path: Path) -> int:
+    """Bytes that the losses at `path` take on disk."""
+    files = [path] if path.is_file() else path.glob("*")
+    return sum(file.stat().st_size for file in files)
 
 
 def read(

@@ -1,0 +1,231 @@
+"""Tables put in order on disk become the run that they would in memory, whatever is wrong with them."""
+
+import re
+import tempfile
+import warnings
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pyarrow import csv
+
+import rdmtools
+from rdmtools.errors import FormatError, ParameterError, RdmtoolsWarning
+from rdmtools.load import read_run
+from rdmtools.run import Run
+from rdmtools.table import write_losses
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small():
+    """Everything is large, and nothing is read in one piece."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("rdmtools.foreign.forms.LARGE_BYTES", 0)
+        patch.setattr("rdmtools.foreign.csv_files._READING", csv.ReadOptions(block_size=100))
+        patch.setattr("rdmtools.foreign.batches._ROWS", 7)
+        patch.setattr("rdmtools.scratch.RANGE_ROWS", 5)
+        yield
+
+
+def convert(source, target, **rules):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RdmtoolsWarning)
+        return read_run(rdmtools.convert(source, target, **rules))
+
+
+@pytest.fixture
+def on_disk(monkeypatch):
+    """Which sources were put in order on disk."""
+    found = []
+    ours = rdmtools.conversion._ordered
+
+    def told(source, *rest):
+        found.append(source.name)
+        return ours(source, *rest)
+
+    monkeypatch.setattr("rdmtools.conversion._ordered", told)
+    return found
+
+
+def feather(frame, path):
+    frame.reset_index(drop=True).to_feather(path)
+
+
+def stream(frame, path):
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_stream(file, table.schema) as writer:
+        writer.write_table(table, max_chunksize=3)
+
+
+FORMS = {
+    "x.csv": lambda frame, path: frame.to_csv(path, index=False, na_rep="nan"),
+    "y.csv.gz": lambda frame, path: frame.to_csv(path, index=False, na_rep="nan"),
+    "x.feather": feather,
+    "x.arrow": stream,
+    "x.parquet": lambda frame, path: frame.to_parquet(path, index=False, row_group_size=4),
+}
+
+
+def outcome(work):
+    """The run, or what was said instead, but for where a double was first seen, and the path."""
+    try:
+        run = work()
+    except (ParameterError, FormatError) as error:
+        told = re.sub(r"^\S*/[xy]\.[a-z.]+: ", "", str(error))
+        return re.sub(r"(different losses \(first: )[^)]*", r"\1", told)
+    samples = run.samples["sample_id"].tolist()
+    return run.steps.tolist(), samples, run.losses.tolist(), run.dtype, run.quality
+
+
+@st.composite
+def dirty(draw):
+    """A long table with doubles, gaps, restarts and losses that are not finite."""
+    ids = draw(st.sampled_from([[3, 1, 2], ["b", "a", "10"], [2**40, -1, 0]]))
+    value = st.sampled_from([0.5, 0.25, 0.125] * 5 + [np.nan, np.inf])
+    whole = [(step, sample, 0) for step in (0, 5, 7, -4) for sample in ids[: draw(st.integers(1, 3))]]
+    more = draw(
+        st.lists(
+            st.tuples(st.sampled_from([0, 5, 7, 9]), st.sampled_from(ids), st.integers(0, 2)), max_size=9
+        )
+    )
+    cut = draw(st.integers(0, 3))
+    rows = draw(st.permutations(whole[cut:] + more)) or whole
+    frame = pd.DataFrame(rows, columns=["step", "sample_id", "attempt"])
+    frame["loss"] = draw(st.lists(value, min_size=len(frame), max_size=len(frame)))
+    if draw(st.booleans()):
+        frame["loss"] = np.where(np.isfinite(frame["loss"]), frame["loss"], 0.75)
+    return frame if draw(st.booleans()) else frame.drop(columns="attempt")
+
+
+DROPS = st.sampled_from(["error", "drop-samples", "drop-steps"])
+
+
+@settings(max_examples=150)
+@given(
+    frame=dirty(),
+    rules=st.fixed_dictionaries(
+        {"missing": DROPS, "nonfinite": DROPS, "duplicates": st.sampled_from(["last", "last", "error"])}
+    ),
+    form=st.sampled_from(list(FORMS)),
+)
+def test_every_rule_does_on_disk_what_it_does_in_memory(frame, rules, form):
+    expected = outcome(lambda: Run.from_frame(frame, **rules))
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / form
+        FORMS[form](frame, source)
+        assert outcome(lambda: convert(source, Path(folder) / "run.parquet", **rules)) == expected
+        left = {path.name for path in Path(folder).iterdir()}
+        assert left == {form} | (set() if isinstance(expected, str) else {"run.parquet"})
+
+
+def clean(steps=9, ids=("b", "a", "c", "d")):
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"step": np.repeat(10 * np.arange(steps), len(ids)), "sample_id": list(ids) * steps})
+    return frame.assign(loss=rng.random(len(frame))).sample(frac=1, random_state=0)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_of_a_long_table_is_put_in_order_on_disk(form, tmp_path, on_disk):
+    FORMS[form](clean(), tmp_path / form)
+    run = convert(tmp_path / form, tmp_path / "run.parquet")
+    assert outcome(lambda: run) == outcome(lambda: Run.from_frame(clean()))
+    assert on_disk == [form]
+
+
+@pytest.mark.filterwarnings("ignore::rdmtools.RdmtoolsWarning")
+def test_other_tables_are_not(tmp_path, on_disk):
+    wide = pd.DataFrame(np.random.default_rng(0).random((5, 3)), columns=list("abc"))
+    wide.to_csv(tmp_path / "wide.csv", index=False)
+    np.save(tmp_path / "x.npy", wide.to_numpy())
+    write_losses(tmp_path / "ours.parquet", [(np.arange(5), wide.to_numpy())], [0, 1, 2])
+    for name in ("wide.csv", "x.npy", "ours.parquet"):
+        path = rdmtools.convert(tmp_path / name, tmp_path / f"{name}.parquet")
+        np.testing.assert_allclose(read_run(path).losses, wide.to_numpy(), rtol=1e-6)
+    assert on_disk == []
+
+
+def test_a_sample_that_is_not_seen_for_a_long_while_is_a_gap(tmp_path):
+    """No range of steps can tell: only one of them has the sample at all."""
+    frame = pd.concat([clean(), pd.DataFrame({"step": [50], "sample_id": ["z"], "loss": [0.5]})])
+    FORMS["x.csv"](frame, tmp_path / "x.csv")
+    with pytest.raises(
+        FormatError, match=r"8 pairs of step and sample without a loss \(first: step 0, sample 'z'"
+    ):
+        convert(tmp_path / "x.csv", tmp_path / "run.parquet")
+
+
+def test_what_is_mostly_gaps_does_not_fill_memory(tmp_path):
+    """A sample each step: a grid of the whole would have 10^10 cells, one of a range 5 * 10^5."""
+    rows = 100_000
+    frame = pd.DataFrame({"step": np.arange(rows), "sample_id": np.arange(rows)[::-1], "loss": 0.5})
+    FORMS["x.parquet"](frame.head(2000), tmp_path / "x.parquet")
+    with pytest.raises(FormatError, match="3,998,000 pairs of step and sample without a loss"):
+        convert(tmp_path / "x.parquet", tmp_path / "run.parquet")
+
+
+def test_names_are_mapped_and_other_columns_left_out(tmp_path):
+    frame = clean().rename(columns={"step": "global_step", "loss": "nll"}).assign(lr=0.1)
+    for form in FORMS:
+        FORMS[form](frame, tmp_path / form)
+        with pytest.warns(RdmtoolsWarning, match="left out 1 column: 'lr'"):
+            path = rdmtools.convert(
+                tmp_path / form,
+                tmp_path / "run.parquet",
+                columns={"step": "global_step", "loss": "nll"},
+                overwrite=True,
+            )
+        assert outcome(lambda path=path: read_run(path)) == outcome(lambda: Run.from_frame(clean()))
+
+
+def test_a_shuffled_run_of_ours_keeps_what_it_says_of_itself(tmp_path):
+    table = pa.Table.from_pandas(clean(), preserve_index=False)
+    about = b'{"format": "1.0", "unit": "bits", "metadata": {"lr": 0.1}, "superseded_rows": 3}'
+    pa.parquet.write_table(table.replace_schema_metadata({b"rdmtools": about}), tmp_path / "x.parquet")
+    run = convert(tmp_path / "x.parquet", tmp_path / "run.parquet")
+    assert (run.unit, run.metadata, run.quality.superseded_rows) == ("bits", {"lr": 0.1}, 3)
+
+
+def test_what_is_wrong_with_a_large_file_is_told_in_one_line_and_leaves_nothing(tmp_path):
+    for name, words, message in (
+        ("a.csv", "step,sample_id,loss\n", "no rows; needed at least one step of losses"),
+        ("b.csv", "step,sample_id,loss\n0,,0.5\n", "'sample_id' is empty in some rows"),
+        (
+            "c.csv",
+            "step,sample_id,loss\n" + "0,a,0.5\n" * 50 + "1,a,oops\n",
+            "value 'oops'; needed one line",
+        ),
+        ("d.csv", "step,sample_id,loss\n" + "0,a,0.5\n" * 50 + ",a,0.5\n", "column 'step' has 1 null"),
+        ("e.feather", "ARROW1 and no more", "cannot be read"),
+    ):
+        (tmp_path / name).write_text(words)
+        with pytest.raises(FormatError, match=message) as error:
+            convert(tmp_path / name, tmp_path / "run.parquet")
+        assert "\n" not in str(error.value)
+        (tmp_path / name).unlink()
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_without_room_is_told_before_anything_is_written(tmp_path, monkeypatch):
+    FORMS["x.csv"](clean(), tmp_path / "x.csv")
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=10))
+    with pytest.raises(FormatError, match=r"has 0\.0 GB free; needed about 0\.0 GB to put"):
+        convert(tmp_path / "x.csv", tmp_path / "run.parquet")
+    assert [path.name for path in tmp_path.iterdir()] == ["x.csv"]
+
+
+@pytest.mark.parametrize("wrong", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_nothing_stays_behind_where_it_stops_halfway(wrong, tmp_path, monkeypatch):
+    FORMS["x.csv"](clean(), tmp_path / "x.csv")
+
+    def write(*_, **__):
+        raise wrong
+
+    monkeypatch.setattr("rdmtools.table.pq.ParquetWriter.write_table", write)
+    with pytest.raises((FormatError, KeyboardInterrupt)):
+        convert(tmp_path / "x.csv", tmp_path / "run.parquet")
+    assert [path.name for path in tmp_path.iterdir()] == ["x.csv"]
