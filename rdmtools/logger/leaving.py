@@ -1,7 +1,8 @@
 """How do losses leave a GPU without the training waiting for it? By a copy that goes on while it trains.
 
 A CUDA tensor is copied to pinned memory on the current stream, and `log` returns. The next call, or `flush`,
-or `close`, finds the copy done and writes its record: until then the row is not accepted, and a kill takes it.
+or `close`, finds the copy done and writes its record: until then the row is not accepted, and a kill takes
+it.
 """
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
