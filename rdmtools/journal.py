@@ -24,7 +24,6 @@ import json
 import os
 import re
 import struct
-import zlib
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
@@ -32,6 +31,7 @@ from enum import IntEnum
 from glob import glob
 from pathlib import Path
 from typing import IO, Any, NamedTuple
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
@@ -115,7 +115,7 @@ class Manifest:
 def record_header(kind: Kind, step: int, time: float, payload: bytes | memoryview) -> bytes:
     """Header of a record, `HEADER_BYTES` long, to be written in front of `payload` (a flat view of bytes)."""
     head = _FIELDS.pack(_MAGIC, kind, len(payload), step, time)
-    return head + _CRC.pack(zlib.crc32(payload, zlib.crc32(head)))
+    return head + crc32(payload, crc32(head)).to_bytes(4, "little")
 
 
 def read_records(segment: Path, kind: Kind, row_bytes: int) -> Iterator[Record]:
@@ -136,7 +136,7 @@ def _next_record(file: IO[bytes], left: int, kind: Kind, row_bytes: int) -> Reco
     if magic != _MAGIC or found != kind or length > left - HEADER_BYTES:
         return None
     payload = file.read(length)
-    if _CRC.unpack(crc)[0] != zlib.crc32(payload, zlib.crc32(head)):
+    if _CRC.unpack(crc)[0] != crc32(payload, crc32(head)):
         return None
     if kind == Kind.LOSSES and length != row_bytes:
         return None
