@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import rdmtools
+from rdmtools import integrations
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -51,7 +52,7 @@ def test_the_page_runs_from_top_to_bottom(page, workplace):
                 assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("name", sorted(set(rdmtools._HOMES.values())))
+@pytest.mark.parametrize("name", sorted({*rdmtools._HOMES.values(), *integrations._HOMES.values()}))
 def test_examples_in_docstrings_hold(name):
     assert doctest.testmod(import_module(name)).failed == 0
 

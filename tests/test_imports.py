@@ -21,6 +21,8 @@ ALLOWED = {
     "table": {"journal"},
     "attempts": {"journal", "lock", "table"},
     "logger": {"attempts", "journal", "lock", "table"},
+    "integrations": {"logger", "integrations.probe"},
+    "integrations.probe": set(),
     "paths": {"journal"},
     "cleaning": set(),
     "columns": {"cleaning"},
@@ -65,7 +67,9 @@ ALLOWED = {
 
 def room(module):
     """The part of the house a module belongs to: the logger and the report are one room each."""
-    return module if module in ALLOWED else module.split(".")[0]
+    while module not in ALLOWED and "." in module:
+        module = module.rpartition(".")[0]
+    return module
 
 
 def modules():

@@ -5,7 +5,9 @@ import sys
 
 import pytest
 
+FRAMEWORKS = ("torch", "lightning", "pytorch_lightning", "transformers", "keras", "tensorflow", "jax")
 HEAVY = ("pandas", "polars", "scipy", "matplotlib", "jinja2", "typer", "rich", "jaxtyping", "tensorboard")
+HEAVY += FRAMEWORKS
 
 LOGGING = """
 import sys, rdmtools
@@ -24,6 +26,16 @@ with rdmtools.ProbeLogger(path, resume=True) as log:
 """
 
 
+CHOOSING = """
+import sys
+from rdmtools import ProbeLogger, integrations
+from rdmtools.integrations import *
+probe = integrations.probe_set(range(100), 8, stratify=[0, 1] * 50, seed=1)
+with ProbeLogger(sys.argv[1], samples=probe.samples) as log:
+    log(0, probe.indices)
+"""
+
+
 def loaded(script: str, path: str) -> set[str]:
     """Which of the heavy packages a fresh interpreter holds after `script`."""
     tell = f"\nimport sys; print(*[name for name in {HEAVY} if name in sys.modules])"
@@ -38,8 +50,12 @@ def test_logging_a_thousand_rows_loads_nothing_heavy(tmp_path):
     assert (tmp_path / "run.parquet").exists()
 
 
-@pytest.mark.parametrize("name", ["pandas", "scipy"])
-def test_the_test_above_can_fail(tmp_path, name):
+def test_a_probe_set_loads_no_framework(tmp_path):
+    assert loaded(CHOOSING, str(tmp_path / "run.parquet")) == set()
+
+
+@pytest.mark.parametrize("name", ["pandas", "scipy", "torch"])
+def test_the_tests_above_can_fail(tmp_path, name):
     pytest.importorskip(name)
     assert name in loaded(f"{LOGGING}\nimport {name}", str(tmp_path / "run.parquet"))
 
