@@ -14,6 +14,7 @@ exclude_patterns = ["_build"]
 nitpicky = False
 
 autodoc_member_order = "bysource"
+autodoc_mock_imports = ["torch"]
 autodoc_typehints = "signature"
 autodoc_class_signature = "separated"
 autodoc_default_options = {"exclude-members": "__init__, __new__"}

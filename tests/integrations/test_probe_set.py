@@ -1,5 +1,7 @@
 """The probe set: the same wherever it is made, in equal shares of the strata, and as the logger takes it."""
 
+import subprocess
+import sys
 from collections import Counter
 
 import numpy as np
@@ -176,3 +178,12 @@ def test_public_names_are_these():
     assert ProbeSet is integrations.probe.ProbeSet
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         _ = integrations.nonsense
+
+
+def test_a_missing_framework_is_told_with_its_fix():
+    script = "import sys; sys.modules['torch'] = None; import rdmtools.integrations.torch"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stderr.splitlines()[-1] == (
+        "ModuleNotFoundError: torch is not installed; rdmtools.integrations.torch needs 2.4 or newer: "
+        'pip install "torch>=2.4"'
+    )

@@ -1,0 +1,22 @@
+"""PyTorch: losses of the probe for the logger, at the model's weights and at draws around them.
+
+    model, batches --per_sample_losses--> (samples,)  for log(step, losses)
+    the same under draws of the weights --GaussianProbe--> (draws, samples)  for log.draws(step, losses)
+
+What the losses of a batch are is a `loss_fn`: by default cross entropy.
+"""
+
+# pyright: reportUnknownVariableType=false
+
+try:
+    from rdmtools.integrations.torch.draws import GaussianProbe
+    from rdmtools.integrations.torch.losses import per_sample_losses
+except ModuleNotFoundError as error:
+    if error.name != "torch":
+        raise
+    raise ModuleNotFoundError(
+        'torch is not installed; rdmtools.integrations.torch needs 2.4 or newer: pip install "torch>=2.4"',
+        name="torch",
+    ) from error
+
+__all__ = ["GaussianProbe", "per_sample_losses"]
