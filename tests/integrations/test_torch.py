@@ -16,11 +16,14 @@ from rdmtools import ParameterError, ProbeLogger, read_run  # noqa: E402
 from rdmtools.integrations import probe_set  # noqa: E402
 from rdmtools.integrations.torch import (  # noqa: E402
     GaussianProbe,
+    language_model_loss,
     per_sample_losses,
     state,
+    token_nll,
 )
 
 SAMPLES, FEATURES, CLASSES = 23, 7, 4
+VOCABULARY, IGNORED = 11, -100
 
 torch.set_num_threads(1)
 
@@ -357,7 +360,8 @@ def faults():
     )
     yield (
         lambda m: per_sample_losses(m, [inputs]),
-        "batch is a Tensor; needed a pair (inputs, targets), or loss_fn(model, batch)",
+        "batch is a Tensor; needed a pair (inputs, targets), or loss_fn(model, batch), such as "
+        "language_model_loss",
     )
     yield (
         lambda m: per_sample_losses(Tuple(), [pair]),
@@ -381,6 +385,28 @@ def faults():
         lambda m: per_sample_losses(m, [pair], lambda model, b: model(b[0])[:, 0].bfloat16()),
         "losses are of type torch.bfloat16; needed float32 or float64: widen outputs before the loss, as by "
         "outputs.float()",
+    )
+    yield (
+        lambda m: per_sample_losses(m, [pair], language_model_loss),
+        "batch is a tuple; needed a dict with input_ids, and attention_mask where padded: use the "
+        "tokenizer's, or token_nll in a loss_fn of your own",
+    )
+    yield (
+        lambda m: language_model_loss(m, {"ids": inputs, "mask": inputs}),
+        "batch is a dict of ids, mask; needed a dict with input_ids, and attention_mask where padded: use "
+        "the tokenizer's, or token_nll in a loss_fn of your own",
+    )
+    yield (
+        lambda m: language_model_loss(lambda input_ids: (), {"input_ids": inputs}),
+        "model gave a tuple; needed logits: use token_nll in a loss_fn of your own",
+    )
+    yield (
+        lambda m: token_nll(torch.zeros(2, 3), torch.zeros(2, 3)),
+        "logits have shape (2, 3); needed (batch, tokens, vocabulary)",
+    )
+    yield (
+        lambda m: token_nll(torch.zeros(2, 3, 5), torch.zeros(2, 2)),
+        "labels have shape (2, 2); needed (2, 3), as the logits: do not shift them",
     )
     yield (
         lambda m: GaussianProbe(m, -0.1, draws=1, seed=0),
@@ -410,6 +436,162 @@ def test_faults_are_told_in_one_line_and_change_nothing(call, message):
         call(model)
     assert str(caught.value) == message
     assert everything(model) == before
+
+
+# language models
+
+
+class LanguageModel(nn.Module):
+    """Causal attention, learned positions, tied embeddings; logits as an attribute of what it gives."""
+
+    Outputs = namedtuple("Outputs", "past logits")
+
+    def __init__(self, width=16, longest=32):
+        super().__init__()
+        self.tokens = nn.Embedding(VOCABULARY, width)
+        self.positions = nn.Embedding(longest, width)
+        self.attention = nn.MultiheadAttention(width, 2, dropout=0.3, batch_first=True)
+        self.head = nn.Linear(width, VOCABULARY, bias=False)
+        self.head.weight = self.tokens.weight
+
+    def forward(self, input_ids, attention_mask=None):
+        length = input_ids.shape[1]
+        hidden = self.tokens(input_ids) + self.positions.weight[:length]
+        hidden_from = torch.ones(length, length).triu(1).bool()
+        padding = None if attention_mask is None else ~attention_mask.bool()
+        mixed, _ = self.attention(
+            hidden, hidden, hidden, attn_mask=hidden_from, key_padding_mask=padding, need_weights=False
+        )
+        return self.Outputs(None, self.head(hidden + mixed))
+
+
+TEXTS = [
+    [int(token) for token in np.random.default_rng(n).integers(VOCABULARY, size=n)]
+    for n in (5, 2, 9, 3, 7, 6)
+]
+
+
+def padded(texts, side, *, labels=None, pad=0):
+    """A tokenizer's batch, padded to the longest of it."""
+    longest = max(map(len, texts))
+
+    def filled(rows, value):
+        gaps = [[value] * (longest - len(row)) for row in rows]
+        rows = zip(gaps, rows, strict=True) if side == "left" else zip(rows, gaps, strict=True)
+        return torch.tensor([first + last for first, last in rows])
+
+    batch = {
+        "input_ids": filled(texts, pad),
+        "attention_mask": filled([[1] * len(text) for text in texts], 0),
+    }
+    return batch if labels is None else batch | {"labels": filled(labels, IGNORED)}
+
+
+def nll_by_hand(model, text, counts=None):
+    """Token by token, by the definition, in double precision: no batch, no padding, no mask."""
+    with torch.no_grad():
+        logits = model.double().eval()(torch.tensor([text])).logits[0]
+    terms = [
+        float(torch.logsumexp(logits[at - 1], 0) - logits[at - 1, text[at]])
+        for at in range(1, len(text))
+        if counts is None or counts[at]
+    ]
+    return np.mean(terms)
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+@pytest.mark.parametrize("size", [1, 2, 4, len(TEXTS)])
+@pytest.mark.parametrize("labelled", [False, True])
+def test_a_texts_loss_is_the_mean_over_its_own_tokens_whatever_pads_it(side, size, labelled):
+    model = LanguageModel()
+    answers = [[at >= len(text) // 2 for at in range(len(text))] for text in TEXTS]
+    labels = [
+        [token if counts else IGNORED for token, counts in zip(text, answer, strict=True)]
+        for text, answer in zip(TEXTS, answers, strict=True)
+    ]
+    groups = range(0, len(TEXTS), size)
+    loader = [
+        padded(TEXTS[at : at + size], side, labels=labels[at : at + size] if labelled else None)
+        for at in groups
+    ]
+    losses = per_sample_losses(model, loader, language_model_loss)
+    expected = [
+        nll_by_hand(model, text, answer if labelled else None)
+        for text, answer in zip(TEXTS, answers, strict=True)
+    ]
+    np.testing.assert_allclose(losses, expected, rtol=2e-6)
+
+
+def test_what_the_padding_holds_does_not_matter():
+    model = LanguageModel()
+    plain, other = ([padded(TEXTS, "right", pad=pad)] for pad in (0, 7))
+    np.testing.assert_array_equal(
+        per_sample_losses(model, plain, language_model_loss),
+        per_sample_losses(model, other, language_model_loss),
+    )
+
+
+def test_token_nll_masks_padding_on_the_left_and_nan_at_it():
+    logits = torch.randn(1, 4, VOCABULARY)
+    labels, mask = torch.tensor([[3, 1, 4, 1]]), torch.tensor([[0, 1, 1, 1]])
+    expected = functional.cross_entropy(logits[0, 1:3], labels[0, 2:])
+    logits[0, 0] = float("nan")
+    assert torch.allclose(token_nll(logits, labels, mask), expected)
+    assert token_nll(logits, labels, mask * 0).isnan().all()
+    assert token_nll(logits.bfloat16(), labels, mask).dtype == torch.float32
+    assert token_nll(logits.double(), labels, mask).dtype == torch.float64
+
+
+def test_a_language_model_may_give_logits_alone_and_be_without_padding():
+    model = LanguageModel()
+    tokens = torch.tensor([TEXTS[2], TEXTS[2][::-1]])
+    bare = torch.nn.Module()
+    bare.inner = model
+    bare.forward = lambda input_ids: model(input_ids).logits
+    losses = per_sample_losses(bare, [{"input_ids": tokens}], language_model_loss)
+    np.testing.assert_allclose(losses, [nll_by_hand(model, text.tolist()) for text in tokens], rtol=2e-6)
+
+
+@pytest.mark.parametrize("family", ["GPT2", "Llama"])
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+def test_models_of_transformers_are_taken_as_they_are(family):
+    transformers = pytest.importorskip("transformers", reason="transformers is not installed")
+    if family == "GPT2":
+        config = transformers.GPT2Config(
+            vocab_size=VOCABULARY,
+            n_positions=16,
+            n_embd=16,
+            n_layer=2,
+            n_head=2,
+            bos_token_id=0,
+            eos_token_id=0,
+        )
+        model = transformers.GPT2LMHeadModel(config).train()
+    else:
+        config = transformers.LlamaConfig(
+            vocab_size=VOCABULARY,
+            hidden_size=16,
+            intermediate_size=32,
+            num_hidden_layers=2,
+            num_attention_heads=2,
+            max_position_embeddings=16,
+        )
+        model = transformers.LlamaForCausalLM(config).train()
+    encoding = transformers.BatchEncoding(padded(TEXTS, "left"))
+    before = everything(model)
+    losses = {
+        name: per_sample_losses(model, loader, language_model_loss)
+        for name, loader in {
+            "left": [encoding],
+            "right": [padded(TEXTS, "right")],
+            "one": [padded([text], "left") for text in TEXTS],
+        }.items()
+    }
+    assert everything(model) == before
+    assert type(encoding) is transformers.BatchEncoding
+    expected = [nll_by_hand(model, text) for text in TEXTS]
+    for found in losses.values():
+        np.testing.assert_allclose(found, expected, rtol=5e-6)
 
 
 # draws
@@ -495,6 +677,23 @@ def test_draws_inside_the_trainings_autocast_are_of_the_moved_weights():
         model(pair[0])  # which leaves weights in autocast's cache
         draws = probe(0, batches(pair, 5))
     np.testing.assert_array_equal(draws, expected)
+
+
+def test_tied_weights_move_together_and_once():
+    model = LanguageModel()
+    seen = []
+
+    def loss_fn(model, batch):
+        assert model.head.weight is model.tokens.weight
+        seen.append(model.head.weight.detach().clone())
+        return language_model_loss(model, batch)
+
+    before = everything(model)
+    draws = GaussianProbe(model, 0.3, draws=3, seed=0)(0, [padded(TEXTS, "left")], loss_fn)
+    assert everything(model) == before
+    assert draws.shape == (3, len(TEXTS))
+    moves = [float((each - model.head.weight).detach().std()) for each in seen]
+    np.testing.assert_allclose(moves, 0.3, rtol=0.3)
 
 
 def test_weights_that_share_memory_under_two_names_come_back():

@@ -3,7 +3,7 @@
     model, batches --per_sample_losses--> (samples,)  for log(step, losses)
     the same under draws of the weights --GaussianProbe--> (draws, samples)  for log.draws(step, losses)
 
-What the losses of a batch are is a `loss_fn`: by default cross entropy.
+What the losses of a batch are is a `loss_fn`: by default cross entropy, for texts `language_model_loss`.
 """
 
 # pyright: reportUnknownVariableType=false
@@ -11,6 +11,7 @@ What the losses of a batch are is a `loss_fn`: by default cross entropy.
 try:
     from rdmtools.integrations.torch.draws import GaussianProbe
     from rdmtools.integrations.torch.losses import per_sample_losses
+    from rdmtools.integrations.torch.tokens import language_model_loss, token_nll
 except ModuleNotFoundError as error:
     if error.name != "torch":
         raise
@@ -19,4 +20,4 @@ except ModuleNotFoundError as error:
         name="torch",
     ) from error
 
-__all__ = ["GaussianProbe", "per_sample_losses"]
+__all__ = ["GaussianProbe", "language_model_loss", "per_sample_losses", "token_nll"]

@@ -49,7 +49,8 @@ def per_sample_losses(
     loss_fn
         ``loss_fn(model, batch) -> (batch,)``, float32 or float64. By default a batch is (inputs, targets),
         and the loss is the cross entropy of the model's outputs, widened to float32. For a regression,
-        ``lambda model, batch: (model(batch[0]) - batch[1]).float().square().mean(dim=1)``.
+        ``lambda model, batch: (model(batch[0]) - batch[1]).float().square().mean(dim=1)``; for a language
+        model, `language_model_loss`.
     device
         Where batches are moved; by default to the model's first parameter. The model stays where it is.
     autocast
@@ -77,7 +78,8 @@ def per_sample_losses(
 def _cross_entropy(model: nn.Module, batch: Any) -> Tensor:
     if not isinstance(batch, tuple | list) or len(batch) != 2:
         raise ParameterError(
-            f"batch is a {type(batch).__name__}; needed a pair (inputs, targets), or loss_fn(model, batch)"
+            f"batch is a {type(batch).__name__}; needed a pair (inputs, targets), or loss_fn(model, batch), "
+            "such as language_model_loss"
         )
     outputs = model(batch[0])
     if not isinstance(outputs, Tensor):
