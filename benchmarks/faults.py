@@ -161,7 +161,9 @@ def polls(count: int) -> None:
             looked += 1
             expected = run.steps[:, None] + np.arange(64) / 64
             whole = np.array_equal(run.steps, np.arange(len(run.steps))) and np.array_equal(losses, expected)
-            bad += not whole or len(run.steps) < seen or run.quality.notes() != []
+            if not whole or len(run.steps) < seen or run.quality.notes():
+                print(f"    poll {looked}: {run!r} after {seen} rows; {'; '.join(run.quality.notes())}")
+                bad += 1
             seen = len(run.steps)
             if seen > 20_000:  # begin anew, for the reader's sake
                 live.kill()

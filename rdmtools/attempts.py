@@ -129,6 +129,11 @@ class Attempt:
         return self.manifest.accepted is None and not self.segments_folder.is_dir()
 
     @property
+    def identity(self) -> str:
+        """What tells it from any other attempt of the run: numbers begin again once a journal is merged."""
+        return f"{self.folder.name} {self.manifest.created}"
+
+    @property
     def created(self) -> float:
         """When it began, in seconds since the epoch."""
         return datetime.fromisoformat(self.manifest.created).timestamp()

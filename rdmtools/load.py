@@ -30,7 +30,6 @@ from rdmtools.cleaning import (
     Rules,
     Tidy,
     counted,
-    different,
     finite_part,
     grid,
     joined,
@@ -48,6 +47,7 @@ from rdmtools.schema import (
     GROUP,
     JOURNAL_FOLDER,
     LOSSES_SUFFIX,
+    MERGED,
     SAMPLE_ID,
     SAMPLES_FILE,
     SCALARS_FILE,
@@ -158,6 +158,7 @@ def _read(
 ) -> Run:
     journal = _journal(path)  # first: a logger that closes meanwhile writes the file before it removes this
     parts = [ParquetPart.open(file) for file in run_files(path, bool(journal))]
+    journal = _not_merged(journal, parts)
     with _in(path):
         _refuse_many_runs(path, parts)
         found = [_from_files(path, parts, columns, rules)] if parts else []
@@ -236,6 +237,13 @@ def _journal(path: Path) -> Starts:
         if has_journal(folder):
             raise
         raise ChangedError(f"{path} was closed while it was read; read it again") from error
+
+
+def _not_merged(journal: Starts, parts: list[ParquetPart]) -> Starts:
+    """The attempts that are not in the file yet; one that was merged just now, or before a kill, is."""
+    merged = {identity for part in parts for identity in part.about.get(MERGED, [])}
+    starts = [[attempt for attempt in start if attempt.identity not in merged] for start in journal]
+    return [start for start in starts if start]
 
 
 def _refuse_many_runs(path: Path, parts: list[ParquetPart]) -> None:
@@ -325,16 +333,12 @@ def _merged(old: _Losses, new: _Losses) -> _Losses:
             "needed one probe set; move the journal away"
         )
     kept = int(np.searchsorted(old.steps, new.steps[0]))
-    _, again, by = np.intersect1d(old.steps, new.steps, assume_unique=True, return_indices=True)
-    # a logger that was killed between writing the file and removing the journal left the same rows in both
-    differ = different(old.stored.rows_at(again), new.stored.rows_at(by)).any(axis=1)
-    doubles = int((~differ).sum()) * len(old.ids)
-    superseded = (len(old.steps) - kept) * len(old.ids) - doubles
+    superseded = (len(old.steps) - kept) * len(old.ids)
     return _Losses(
         steps=np.concatenate([old.steps[:kept], new.steps]),
         ids=old.ids,
         stored=old.stored.first(kept, new.stored),
-        quality=old.quality + new.quality + Quality(duplicates=doubles, superseded_rows=superseded),
+        quality=old.quality + new.quality + Quality(superseded_rows=superseded),
     )
 
 

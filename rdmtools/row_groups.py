@@ -137,10 +137,6 @@ class StoredLosses:
             groups=groups, rows=np.concatenate([self.rows[:rows], then.rows + offset]), samples=self.samples
         )
 
-    def rows_at(self, rows: NDArray[np.intp]) -> NDArray[Any]:
-        """Losses of some rows, in order."""
-        return type(self)(groups=self.groups, rows=self.rows[rows], samples=self.samples).read(0, len(rows))
-
     def read(self, start: int, stop: int) -> NDArray[Any]:
         rows = self.rows[start:stop]
         parts = [

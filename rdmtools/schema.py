@@ -15,6 +15,8 @@ FORMAT_VERSION = "1.0"
 
 # Parquet key-value metadata: JSON of the table's version, name, unit and the user's metadata.
 METADATA_KEY = b"rdmtools"
+# In it, the attempts that a merge put into the table: such a one in a journal is here already.
+MERGED = "merged"
 
 STEP = "step"
 SAMPLE_ID = "sample_id"

@@ -279,13 +279,6 @@ def test_a_journal_beside_a_file_is_the_later_attempt(tmp_path, shuffled):
     assert run.quality.superseded_rows == 4 * SAMPLES
 
 
-def test_a_journal_left_after_its_file_was_written_adds_nothing(ours):
-    write_journal(ours, STEPS, LOSSES, WORDS)
-    run = read_run(ours)
-    np.testing.assert_array_equal(run.losses, LOSSES)
-    assert (run.quality.duplicates, run.quality.superseded_rows) == (LOSSES.size, 0)
-
-
 def test_a_journal_of_other_samples_is_refused(ours):
     write_journal(ours, STEPS, LOSSES)
     with pytest.raises(FormatError, match="4 samples and the journal 4, not the same; needed one probe set"):

@@ -344,3 +344,22 @@ def test_a_file_that_is_replaced_while_it_is_read_is_read_again(path, monkeypatc
 
     monkeypatch.setattr(row_groups.ParquetPart, "open", classmethod(replaced_meanwhile))
     assert read_run(path).steps.tolist() == list(range(5))
+
+
+@pytest.mark.parametrize("then", ["read", "recover", "resume"])
+def test_a_journal_that_was_merged_and_not_removed_is_not_read_twice(path, monkeypatch, then):
+    log_attempt(path, [0, 10])
+    with monkeypatch.context() as patch:  # killed between the two
+        patch.setattr("rdmtools.logger.recovery.put_away", lambda *_: None)
+        log_attempt(path, [10, 20], attempt=1)
+    journal = companion(path) / "journal"
+    assert journal.exists()
+    if then == "recover":
+        assert rdm.recover(path).rows == 3
+    elif then == "resume":
+        log_attempt(path, [30], attempt=2)
+    assert journal.exists() == (then == "read")
+    run = read_run(path)
+    assert run.steps.tolist() == [0, 10, 20] + [30] * (then == "resume")
+    assert run.losses[1].tolist() == row(10, 1)
+    assert run.quality.notes() == ["left out 3 rows that a later attempt superseded"]

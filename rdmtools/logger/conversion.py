@@ -33,9 +33,10 @@ from rdmtools.errors import FormatError
 from rdmtools.journal import Kind, Manifest
 from rdmtools.logger.compaction import move_segments
 from rdmtools.logger.space import check_room
-from rdmtools.schema import DRAWS_FILE, SAMPLES_FILE, SCALARS_FILE, STEP, companion
+from rdmtools.schema import DRAWS_FILE, MERGED, SAMPLES_FILE, SCALARS_FILE, STEP, companion
 from rdmtools.table import (
     stored_about,
+    stored_groups,
     stored_ids,
     stored_table,
     write_draws,
@@ -81,6 +82,11 @@ def write_tables(path: Path, attempts: Sequence[Attempt], *, strict: bool) -> Wr
     FormatError
         Less can be read back, there is no room, or what is there does not fit. Then nothing is replaced.
     """
+    merged: list[str] = stored_about(path).get(MERGED, []) if path.exists() else []
+    # A kill came between the last merge and the removal of its journal: those are in the file.
+    attempts = [attempt for attempt in attempts if attempt.identity not in merged]
+    if not attempts:
+        return Written(rows=_rows(path), superseded_rows=0, bytes_left=0, dropped_steps=0)
     for attempt in attempts if strict else ():
         _check_complete(attempt)
     starts = together(attempts)
@@ -116,6 +122,10 @@ def write_tables(path: Path, attempts: Sequence[Attempt], *, strict: bool) -> Wr
     )
 
 
+def _rows(path: Path) -> int:
+    return sum(len(group.keys[0]) for group in stored_groups(path, stored_ids(path)))
+
+
 def put_away(journal: Path, attempts: Sequence[Attempt], written: Written) -> None:
     """Remove a journal that is written out; one that has more is kept under another name."""
     more = "damaged" if written.bytes_left else "partial" if written.dropped_steps else None
@@ -144,7 +154,7 @@ def _about(path: Path, starts: Sequence[Sequence[Attempt]], left: int) -> dict[s
     """What the tables say: the first start dates the run, the last word on its metadata counts."""
     before = stored_about(path) if path.exists() else {}
     manifests = [attempt.manifest for attempt in chain(*starts)]
-    said = about(manifests[0])
+    said = about(manifests[0]) | {MERGED: [attempt.identity for attempt in chain(*starts)]}
     said["created"] = before.get("created", said["created"])
     each = [before.get("metadata", {}), *(manifest.metadata for manifest in manifests)]
     said["metadata"] = dict(chain.from_iterable(metadata.items() for metadata in each))
