@@ -1,0 +1,110 @@
+"""When is the probe evaluated, and what if that fails? The same in every framework.
+
+    a training begins at a step   the run is opened: gone on with where the step is above 0
+    every `every` steps           the probe is evaluated, and its losses are logged
+    the first evaluation fails    the training has an error to show: the set-up is wrong
+    a later one fails             a warning, once; counted with the run, and the training goes on
+    the training ends             the run is closed, and nothing about that can fail the training
+
+No framework is imported.
+"""
+
+import os
+import warnings
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, suppress
+from typing import Any
+
+from rdmtools.errors import ParameterError, RdmtoolsWarning
+from rdmtools.logger.probe_logger import ProbeLogger
+from rdmtools.logger.values import as_number
+from rdmtools.schema import STEP
+
+
+class Watch:
+    """The run of a training that a framework drives. Does nothing before `begin`, and nothing after `end`.
+
+    Parameters
+    ----------
+    path
+        Where the run goes. Nothing is made there before `begin`.
+    every
+        Steps from one evaluation to the next: at multiples of it, or at the first step seen after one.
+    options
+        For `ProbeLogger`. A training that begins at a step above 0 goes on with the run, as with
+        `resume=True`: `overwrite=True` deletes what is there only where one begins at 0.
+
+    Attributes
+    ----------
+    log : ProbeLogger | None
+        While a training runs, and that of the last one afterwards.
+
+    Raises
+    ------
+    ParameterError
+        `every` below 1; at `begin`, what `ProbeLogger` raises.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], every: int, options: Mapping[str, Any]) -> None:
+        if every < 1:
+            raise ParameterError(f"every is {every}; needed at least 1")
+        self.log: ProbeLogger | None = None
+        self._path, self._every, self._options = path, every, dict(options)
+        self._open = ExitStack()
+        self._running = False
+
+    def begin(self, step: int) -> None:
+        """Open the run for a training that is at `step`; one that an error left open is ended first."""
+        self.end()
+        options = self._options | ({"resume": True, "overwrite": False} if step > 0 else {})
+        self.log = self._open.enter_context(ProbeLogger(self._path, **options))
+        self._running = True
+        self._next = -(-step // self._every) * self._every
+        self._evaluated = False
+
+    def due(self, step: int) -> bool:
+        """Whether the probe is to be evaluated at `step`."""
+        return self._running and step >= self._next
+
+    def record(self, step: int, losses: Callable[[], Any], draws: Callable[[], Any] | None = None) -> None:
+        """Evaluate and log what is due at `step`: losses (samples,), and under draws (draws, samples)."""
+        if self.log is None or not self.due(step):
+            return
+        self._next = (step // self._every + 1) * self._every
+        try:
+            found, drawn = losses(), None if draws is None else draws()
+            self.log(step, found)
+            if draws is not None:
+                self.log.draws(step, drawn)
+        except Exception as error:
+            if not self._evaluated:
+                self.end()
+                raise
+            self._failed(self.log, step, error)
+        self._evaluated = True
+
+    def scalars(self, step: int, values: Mapping[str, Any]) -> None:
+        """Log what of `values` is a number. One named as our column of steps gets another name."""
+        if self.log is None or not self._running:
+            return
+        numbers: dict[str, float] = {}
+        for name, value in values.items():
+            with suppress(ParameterError):
+                numbers["step_" if name == STEP else str(name)] = as_number(name, value)
+        if numbers:
+            self.log.scalars(step, **numbers)
+
+    def end(self) -> None:
+        """Close the run. A run that cannot be written is a warning; once ended, do nothing."""
+        self._running = False
+        self._open.close()
+
+    def _failed(self, log: ProbeLogger, step: int, error: Exception) -> None:
+        log.refused["evaluation"] += 1  # told with the run, as what the logger refuses
+        if log.refused["evaluation"] == 1:
+            warnings.warn(
+                f"probe of step {step} not evaluated ({type(error).__name__}: {error}); the training goes on "
+                "(the next are only counted, in .refused)",
+                RdmtoolsWarning,
+                stacklevel=3,
+            )

@@ -1,0 +1,144 @@
+"""The rule that every framework's callback follows: when to evaluate, and what a failure does."""
+
+import warnings
+
+import numpy as np
+import pytest
+
+from rdmtools import ParameterError, RdmtoolsWarning, read_run
+from rdmtools.integrations.watching import Watch
+
+SAMPLES = 3
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "run.parquet"
+
+
+def losses(step=0):
+    return np.arange(SAMPLES) + float(step)
+
+
+def train(watch, steps, start=0):
+    """A training from `start` in which the framework shows these steps."""
+    watch.begin(start)
+    for step in steps:
+        if watch.due(step):
+            watch.record(step, lambda: losses(step))  # noqa: B023
+    watch.end()
+
+
+def stop():
+    raise RuntimeError("no memory")
+
+
+def test_the_probe_is_evaluated_at_multiples(path):
+    train(Watch(path, 4, {}), range(11))
+    assert read_run(path).steps.tolist() == [0, 4, 8]
+
+
+def test_a_step_that_is_passed_over_is_made_up_for(path):
+    train(Watch(path, 4, {}), range(0, 20, 3))
+    assert read_run(path).steps.tolist() == [0, 6, 9, 12, 18]
+
+
+def test_a_step_seen_twice_is_evaluated_once(path):
+    train(Watch(path, 2, {}), [0, 1, 1, 2, 2, 2, 3])
+    assert read_run(path).steps.tolist() == [0, 2]
+
+
+def test_nothing_is_made_before_the_training_begins(path):
+    watch = Watch(path, 1, {})
+    assert not watch.due(0)
+    watch.record(0, stop)
+    watch.scalars(0, {"loss": 1.0})
+    watch.end()
+    assert not list(path.parent.iterdir())
+
+
+@pytest.mark.parametrize("options", [{}, {"overwrite": True}, {"resume": True}])
+def test_a_training_that_begins_above_0_goes_on(path, options):
+    train(Watch(path, 2, options), range(9))
+    train(Watch(path, 2, options), range(5, 13), start=5)
+    run = read_run(path)
+    assert run.steps.tolist() == [0, 2, 4, 6, 8, 10, 12]
+    assert run.quality.superseded_rows == 2 * SAMPLES
+
+
+def test_a_training_that_begins_at_0_deletes_a_run_only_if_asked(path):
+    train(Watch(path, 2, {}), range(9))
+    with pytest.raises(ParameterError, match="already exists"):
+        Watch(path, 2, {}).begin(0)
+    train(Watch(path, 2, {"overwrite": True}), range(3))
+    assert read_run(path).steps.tolist() == [0, 2]
+
+
+def test_the_same_watch_serves_a_second_training(path):
+    watch = Watch(path, 2, {})
+    watch.begin(0)  # left open by an error of the training
+    watch.record(0, losses)
+    train(watch, range(2, 5), start=2)
+    assert read_run(path).steps.tolist() == [0, 2, 4]
+
+
+def test_the_first_evaluation_raises_and_leaves_nothing(path):
+    watch = Watch(path, 1, {})
+    watch.begin(0)
+    with pytest.warns(RdmtoolsWarning, match="no losses"), pytest.raises(RuntimeError, match="no memory"):
+        watch.record(0, stop)
+    assert not list(path.parent.iterdir())
+
+
+def test_later_evaluations_that_fail_are_warned_of_once_and_counted(path):
+    watch = Watch(path, 1, {})
+    watch.begin(0)
+    watch.record(0, losses)
+    with pytest.warns(RdmtoolsWarning, match=r"step 1 not evaluated \(RuntimeError: no memory\)"):
+        watch.record(1, stop)
+    watch.record(2, stop)
+    watch.record(3, losses)
+    watch.end()
+    run = read_run(path)
+    assert run.steps.tolist() == [0, 3]
+    assert (watch.log.refused["evaluation"], run.quality.refused) == (2, 2)
+
+
+def test_draws_are_logged_beside_the_losses(path):
+    watch = Watch(path, 1, {})
+    watch.begin(0)
+    watch.record(0, losses, lambda: np.stack([losses(), losses(1)]))
+    watch.end()
+    [(step, drawn)] = read_run(path).draws
+    assert (step, drawn.tolist()) == (0, [[0, 1, 2], [1, 2, 3]])
+
+
+def test_scalars_are_what_is_a_number(path):
+    watch = Watch(path, 1, {})
+    watch.begin(0)
+    watch.record(0, losses)
+    watch.scalars(0, {"loss": np.float32(0.5), "name": "x", "many": np.ones(2), "none": None, "step": 7})
+    watch.scalars(1, {"name": "x"})
+    watch.end()
+    scalars = read_run(path).scalars
+    assert scalars.to_dict("records") == [{"step": 0, "loss": 0.5, "step_": 7.0}]
+
+
+def test_a_run_that_cannot_be_written_is_a_warning(path, monkeypatch):
+    watch = Watch(path, 1, {})
+    watch.begin(0)
+    watch.record(0, losses)
+
+    def full(*_, **__):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr("rdmtools.logger.probe_logger.write_tables", full)
+    with pytest.warns(RdmtoolsWarning, match="No space"):
+        watch.end()
+    with warnings.catch_warnings():
+        watch.end()
+
+
+def test_every_is_at_least_1(path):
+    with pytest.raises(ParameterError, match="every is 0"):
+        Watch(path, 0, {})
