@@ -56,7 +56,8 @@ class Watch:
     def begin(self, step: int) -> None:
         """Open the run for a training that is at `step`; one that an error left open is ended first."""
         self.end()
-        options = self._options | ({"resume": True, "overwrite": False} if step > 0 else {})
+        goes_on: dict[str, Any] = {"resume": True, "overwrite": False} if step > 0 else {}
+        options = self._options | goes_on
         self.log = self._open.enter_context(ProbeLogger(self._path, **options))
         self._running = True
         self._next = -(-step // self._every) * self._every

@@ -1,0 +1,121 @@
+"""Lightning: a callback that watches the probe while a `Trainer` fits.
+
+The weights, buffers, gradients, flags and random states of the training are what they would be without it.
+"""
+
+# pyright: reportMissingImports=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false, reportUnknownParameterType=false, reportUntypedBaseClass=false
+
+import os
+from collections.abc import Iterable, Mapping
+from functools import partial
+from typing import Any
+
+try:
+    from lightning.pytorch import Callback, LightningModule, Trainer
+except ModuleNotFoundError as error:
+    if error.name != "lightning":
+        raise
+    try:  # the same, under the name it had
+        from pytorch_lightning import Callback, LightningModule, Trainer
+    except ModuleNotFoundError:
+        raise ModuleNotFoundError(
+            "lightning is not installed; rdmtools.integrations.lightning needs 2.2 or newer: "
+            'pip install "lightning>=2.2"',
+            name="lightning",
+        ) from error
+
+from rdmtools.integrations.torch import GaussianProbe, per_sample_losses
+from rdmtools.integrations.torch.losses import LossFn
+from rdmtools.integrations.watching import Watch
+
+
+class ProbeCallback(Callback):
+    """Evaluates a probe every so many steps of a fit, and logs it with the fit's own metrics.
+
+    A fit that starts from a checkpoint (`ckpt_path`) goes on with the run: leave this callback as it is.
+    Rank zero logs, with the module itself; sharded weights (FSDP, DeepSpeed ZeRO-3) are not supported. An
+    exception in a fit's first evaluation is raised, the set-up is wrong; a later one is a warning, counted
+    in `watch.log.refused`, and the fit goes on.
+
+    Parameters
+    ----------
+    path
+        Where the run goes, such as "run.parquet".
+    batches
+        The probe: a `DataLoader` that does not shuffle, or a list of batches.
+    every
+        Steps of the optimizer (`trainer.global_step`) between evaluations, the first before any training.
+    loss_fn
+        ``loss_fn(module, batch) -> (batch,)``; must not call the module's `log`. By default the cross entropy
+        of ``module(inputs)`` where batches are (inputs, targets). The forward is as narrow as the fit's.
+    draws
+        To log the losses under draws of the weights too: options of
+        `rdmtools.integrations.torch.GaussianProbe`, as ``dict(sigma=0.01, draws=8, seed=0, relative=True)``.
+    options
+        For `rdmtools.ProbeLogger`: `samples`, `metadata`, `overwrite` and so on.
+
+    Attributes
+    ----------
+    watch : rdmtools.integrations.watching.Watch
+        With the logger, as `watch.log`.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        batches: Iterable[Any],
+        *,
+        every: int,
+        loss_fn: LossFn | None = None,
+        draws: Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> None:
+        self.watch = Watch(path, every, options)
+        self._batches, self._loss_fn, self._draws = batches, loss_fn, draws
+        self._known: dict[str, Any] = {}
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.is_global_zero:
+            self.watch.begin(trainer.global_step)
+            self._evaluate(trainer, pl_module)
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._new(trainer.callback_metrics)  # of the epoch before, which Lightning makes anew at its end
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
+        if self.watch.due(trainer.global_step):
+            self._evaluate(trainer, pl_module)
+            self.watch.scalars(trainer.global_step, self._new(trainer.callback_metrics))
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if not trainer.sanity_checking:
+            self.watch.scalars(trainer.global_step, self._new(trainer.callback_metrics))
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.watch.scalars(trainer.global_step, self._new(trainer.callback_metrics))
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.watch.end()
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        self.watch.end()
+
+    def _evaluate(self, trainer: Trainer, module: LightningModule) -> None:
+        step = trainer.global_step
+        losses = partial(per_sample_losses, module, self._batches, self._loss_fn)
+        draws = None
+        if self._draws is not None:
+            draws = partial(_drawn, module, self._draws, step, self._batches, self._loss_fn)
+        with trainer.precision_plugin.forward_context():
+            self.watch.record(step, losses, draws)
+
+    def _new(self, metrics: Mapping[str, Any]) -> dict[str, Any]:
+        """Metrics computed since the last look. Lightning keeps the others, as the objects they were."""
+        new = {name: value for name, value in metrics.items() if value is not self._known.get(name)}
+        self._known = dict(metrics)
+        return new
+
+
+def _drawn(module: Any, options: Mapping[str, Any], *arguments: Any) -> Any:
+    return GaussianProbe(module, **options)(*arguments)
