@@ -1,0 +1,114 @@
+"""Transformers: a callback that watches the probe while a `Trainer` trains.
+
+The weights, buffers, gradients, flags and random states of the training are what they would be without it.
+"""
+
+# pyright: reportMissingImports=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false, reportUnknownParameterType=false, reportUntypedBaseClass=false
+
+import os
+from collections.abc import Iterable, Mapping
+from functools import partial
+from typing import Any
+
+try:
+    from transformers.trainer_callback import TrainerCallback
+except ModuleNotFoundError as error:
+    if error.name != "transformers":
+        raise
+    raise ModuleNotFoundError(
+        "transformers is not installed; rdmtools.integrations.transformers needs 4.46 or newer: "
+        'pip install "transformers[torch]>=4.46"',
+        name="transformers",
+    ) from error
+
+from rdmtools.errors import ParameterError
+from rdmtools.integrations.torch import GaussianProbe, per_sample_losses, token_nll
+from rdmtools.integrations.torch.losses import LossFn
+from rdmtools.integrations.watching import Watch
+
+
+class ProbeCallback(TrainerCallback):
+    """Evaluates a probe every so many steps of a training, and logs it with what the `Trainer` logs.
+
+    A training that starts from a checkpoint (`resume_from_checkpoint`) goes on with the run: leave this
+    callback as it is. World process zero logs; sharded weights (FSDP, DeepSpeed ZeRO-3) are not supported. An
+    exception in a training's first evaluation is raised, the set-up is wrong; a later one is a warning,
+    counted in `watch.log.refused`, and the training goes on.
+
+    Parameters
+    ----------
+    path
+        Where the run goes, such as "run.parquet".
+    batches
+        The probe: a `DataLoader` that does not shuffle, or a list of batches.
+    every
+        Steps (`state.global_step`) between evaluations, the first before any training.
+    loss_fn
+        ``loss_fn(model, batch) -> (batch,)``. By default that of a causal language model: batches are dicts
+        with `input_ids` and perhaps `attention_mask` and `labels` (not shifted), and a sequence's loss is the
+        mean over its tokens, as `rdmtools.integrations.torch.token_nll` has it.
+    draws
+        To log the losses under draws of the weights too: options of
+        `rdmtools.integrations.torch.GaussianProbe`, as ``dict(sigma=0.01, draws=8, seed=0, relative=True)``.
+    options
+        For `rdmtools.ProbeLogger`: `samples`, `metadata`, `overwrite` and so on.
+
+    Attributes
+    ----------
+    watch : rdmtools.integrations.watching.Watch
+        With the logger, as `watch.log`.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        batches: Iterable[Any],
+        *,
+        every: int,
+        loss_fn: LossFn | None = None,
+        draws: Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> None:
+        self.watch = Watch(path, every, options)
+        self._batches, self._loss_fn, self._draws = batches, loss_fn or _sequence_nll, draws
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
+        if state.is_world_process_zero:
+            self.watch.begin(state.global_step)
+            self._evaluate(state.global_step, model)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
+        self._evaluate(state.global_step, model)
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
+        self.watch.scalars(state.global_step, logs or {})
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self.watch.end()
+
+    def _evaluate(self, step: int, model: Any) -> None:
+        losses = partial(per_sample_losses, model, self._batches, self._loss_fn)
+        draws = None
+        if self._draws is not None:
+            draws = partial(_drawn, model, self._draws, step, self._batches, self._loss_fn)
+        self.watch.record(step, losses, draws)
+
+
+def _drawn(model: Any, options: Mapping[str, Any], *arguments: Any) -> Any:
+    return GaussianProbe(model, **options)(*arguments)
+
+
+def _sequence_nll(model: Any, batch: Any) -> Any:
+    """Of a causal language model. To others the shift by one token is wrong, and nobody would see it."""
+    if not getattr(model, "can_generate", bool)() or model.config.is_encoder_decoder:
+        raise ParameterError(
+            f"{type(model).__name__} is no causal language model; needed loss_fn(model, batch)"
+        )
+    if not isinstance(batch, Mapping) or "input_ids" not in batch:
+        raise ParameterError(
+            f"batch is a {type(batch).__name__}; needed a dict with input_ids, or loss_fn(model, batch)"
+        )
+    labels = batch.get("labels", batch["input_ids"])
+    logits = model(**{name: value for name, value in batch.items() if name != "labels"}).logits
+    return token_nll(logits, labels, batch.get("attention_mask"))
