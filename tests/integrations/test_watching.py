@@ -57,6 +57,14 @@ def test_nothing_is_made_before_the_training_begins(path):
     assert not list(path.parent.iterdir())
 
 
+def test_of_several_processes_one_logs_and_the_others_are_not_missing(path, monkeypatch):
+    monkeypatch.setenv("RANK", "0")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    train(Watch(path, 2, {}), range(5))
+    assert path.exists()  # merged, and nobody is waited for
+    assert read_run(path).steps.tolist() == [0, 2, 4]
+
+
 @pytest.mark.parametrize("options", [{}, {"overwrite": True}, {"resume": True}])
 def test_a_training_that_begins_above_0_goes_on(path, options):
     train(Watch(path, 2, options), range(9))
@@ -132,7 +140,7 @@ def test_a_run_that_cannot_be_written_is_a_warning(path, monkeypatch):
     def full(*_, **__):
         raise OSError("No space left on device")
 
-    monkeypatch.setattr("rdmtools.logger.probe_logger.write_tables", full)
+    monkeypatch.setattr("rdmtools.logger.conversion.write_losses", full)
     with pytest.warns(RdmtoolsWarning, match="No space"):
         watch.end()
     with warnings.catch_warnings():
