@@ -43,6 +43,10 @@ def workplace(tmp_path, monkeypatch):
     return tmp_path
 
 
+# Lightning's own, of torch, and its advice; Keras' own, of torch's tensors and NumPy 2.
+@pytest.mark.filterwarnings("ignore:.*LeafSpec.* is deprecated:FutureWarning")
+@pytest.mark.filterwarnings("ignore::UserWarning:lightning\\..*")
+@pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page)], ids=lambda page: page.name)
 def test_the_page_runs_from_top_to_bottom(page, workplace):
     names = {"__name__": page.stem}
