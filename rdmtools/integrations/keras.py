@@ -96,7 +96,7 @@ class ProbeCallback(Callback):
         self.watch.end()
 
     def _step(self) -> int:
-        return int(keras.ops.convert_to_numpy(self.model.optimizer.iterations))
+        return int(self.model.optimizer.iterations)
 
     def _evaluate(self, step: int) -> None:
         model = self.model

@@ -79,7 +79,8 @@ class Watch:
                 self.log.draws(step, drawn)
         except Exception as error:
             if not self._evaluated:
-                self.end()
+                with warnings.catch_warnings(action="ignore"):  # that nothing was logged is no news then
+                    self.end()
                 raise
             self._failed(self.log, step, error)
         self._evaluated = True

@@ -28,7 +28,7 @@ def test_the_example_runs(example, tmp_path):
     done = subprocess.run(
         [sys.executable, example],
         cwd=tmp_path,
-        env=os.environ | {"KERAS_BACKEND": "torch"},
+        env=os.environ | {"KERAS_BACKEND": "torch", "OMP_NUM_THREADS": "1"},  # threads would wait for others
         capture_output=True,
         text=True,
     )
