@@ -20,8 +20,8 @@ except ModuleNotFoundError as error:
         from pytorch_lightning import Callback, LightningModule, Trainer
     except ModuleNotFoundError:
         raise ModuleNotFoundError(
-            "lightning is not installed; rdmtools.integrations.lightning needs 2.2 or newer: "
-            'pip install "lightning>=2.2"',
+            "lightning is not installed; rdmtools.integrations.lightning needs 2.4 or newer: "
+            'pip install "lightning>=2.4"',
             name="lightning",
         ) from error
 
