@@ -17,8 +17,8 @@ except ModuleNotFoundError as error:
     if error.name != "transformers":
         raise
     raise ModuleNotFoundError(
-        "transformers is not installed; rdmtools.integrations.transformers needs 4.46 or newer: "
-        'pip install "transformers[torch]>=4.46"',
+        "transformers is not installed; rdmtools.integrations.transformers needs 4.50 or newer: "
+        'pip install "transformers[torch]>=4.50"',
         name="transformers",
     ) from error
 
