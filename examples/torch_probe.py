@@ -1,7 +1,5 @@
-"""A network learns the parity of three bits of twenty, and a probe set of both answers watches.
-
-Nothing is learned for a while, then all of it:    python examples/torch_probe.py parity.parquet
-"""
+"""A network learns the parity of three bits of twenty, and a probe set of both answers watches: nothing is
+learned for a while, then all of it."""
 
 import sys
 
@@ -19,6 +17,7 @@ torch.set_num_threads(1)  # the fastest for a network this small
 inputs = 1.0 - 2 * torch.randint(2, (10_000, 20))
 targets = (inputs[:, :3].prod(dim=1) < 0).long()
 dataset = TensorDataset(inputs, targets)
+path = sys.argv[1] if len(sys.argv) > 1 else "torch_probe.parquet"
 probe = probe_set(dataset, 128, stratify=targets, seed=0)
 batches = DataLoader(probe.subset(dataset), batch_size=64)
 
@@ -28,7 +27,7 @@ for parameter in model.parameters():
 optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
 around = GaussianProbe(model, 0.02, draws=8, seed=0, relative=True)
 
-with ProbeLogger(sys.argv[1], samples=probe.samples, metadata={"example": "parity"}, overwrite=True) as log:
+with ProbeLogger(path, samples=probe.samples, metadata={"task": "parity"}, overwrite=True) as log:
     for step in range(2001):
         if step % 10 == 0:
             log(step, per_sample_losses(model, batches))
@@ -37,4 +36,4 @@ with ProbeLogger(sys.argv[1], samples=probe.samples, metadata={"example": "parit
         functional.cross_entropy(model(inputs[rows]), targets[rows]).backward()
         optimizer.step()
         optimizer.zero_grad()
-print(f"rdmtools analyze {sys.argv[1]}")
+print(f"rdmtools analyze {path}")

@@ -23,7 +23,7 @@ except ModuleNotFoundError as error:
     ) from error
 
 from rdmtools.errors import ParameterError
-from rdmtools.integrations.torch import GaussianProbe, per_sample_losses, token_nll
+from rdmtools.integrations.torch import GaussianProbe, language_model_loss, per_sample_losses
 from rdmtools.integrations.torch.losses import LossFn
 from rdmtools.integrations.watching import Watch
 
@@ -47,7 +47,7 @@ class ProbeCallback(TrainerCallback):
     loss_fn
         ``loss_fn(model, batch) -> (batch,)``. By default that of a causal language model: batches are dicts
         with `input_ids` and perhaps `attention_mask` and `labels` (not shifted), and a sequence's loss is the
-        mean over its tokens, as `rdmtools.integrations.torch.token_nll` has it.
+        mean over its tokens, as `rdmtools.integrations.torch.language_model_loss` has it.
     draws
         To log the losses under draws of the weights too: options of
         `rdmtools.integrations.torch.GaussianProbe`, as ``dict(sigma=0.01, draws=8, seed=0, relative=True)``.
@@ -71,7 +71,7 @@ class ProbeCallback(TrainerCallback):
         **options: Any,
     ) -> None:
         self.watch = Watch(path, every, options)
-        self._batches, self._loss_fn, self._draws = batches, loss_fn or _sequence_nll, draws
+        self._batches, self._loss_fn, self._draws = batches, loss_fn or _causal_model_loss, draws
 
     def on_train_begin(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
         if state.is_world_process_zero:
@@ -99,16 +99,10 @@ def _drawn(model: Any, options: Mapping[str, Any], *arguments: Any) -> Any:
     return GaussianProbe(model, **options)(*arguments)
 
 
-def _sequence_nll(model: Any, batch: Any) -> Any:
+def _causal_model_loss(model: Any, batch: Any) -> Any:
     """Of a causal language model. To others the shift by one token is wrong, and nobody would see it."""
     if not getattr(model, "can_generate", bool)() or model.config.is_encoder_decoder:
         raise ParameterError(
             f"{type(model).__name__} is no causal language model; needed loss_fn(model, batch)"
         )
-    if not isinstance(batch, Mapping) or "input_ids" not in batch:
-        raise ParameterError(
-            f"batch is a {type(batch).__name__}; needed a dict with input_ids, or loss_fn(model, batch)"
-        )
-    labels = batch.get("labels", batch["input_ids"])
-    logits = model(**{name: value for name, value in batch.items() if name != "labels"}).logits
-    return token_nll(logits, labels, batch.get("attention_mask"))
+    return language_model_loss(model, batch)

@@ -1,10 +1,7 @@
 """PyTorch: the probe's losses are the model's own, whatever the batches, and the training does not notice."""
 
 import random
-import runpy
-import sys
 from collections import OrderedDict, namedtuple
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -724,15 +721,3 @@ def test_the_logger_takes_losses_and_draws(tmp_path):
     assert run.samples["group"].tolist() == pair[1][probe.indices].tolist()
     np.testing.assert_array_equal(run.losses[1], per_sample_losses(model, batches))
     np.testing.assert_array_equal(run.draws[1][1], around(1, batches))
-
-
-def test_the_example_runs_and_leaves_a_run(tmp_path, monkeypatch, capsys):
-    path = tmp_path / "run.parquet"
-    script = Path(__file__).parents[2] / "examples" / "torch_probe.py"
-    assert len(script.read_text().splitlines()) <= 40
-    monkeypatch.setattr(sys, "argv", [str(script), str(path)])
-    runpy.run_path(str(script), run_name="__main__")
-    run = read_run(path)
-    assert run.shape[0] >= 100
-    assert len(run.draws) == run.shape[0]
-    assert capsys.readouterr().out.endswith(f"rdmtools analyze {path}\n")
