@@ -4,6 +4,7 @@ import os
 import socket
 import sys
 import time
+import weakref
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -11,6 +12,11 @@ from pathlib import Path
 LOCK_FILE = "lock"
 _TRIES = 20
 _LOCKED_BYTE = 1 << 20  # where nothing is written: Windows lets nobody read what is locked
+
+
+_held: "weakref.WeakSet[Lock]" = weakref.WeakSet()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=lambda: [lock.forked() for lock in list(_held)])
 
 
 class Lock:
@@ -22,7 +28,12 @@ class Lock:
     def __init__(self, folder: Path) -> None:
         self._pid = os.getpid()
         self._fd: int | None = os.open(folder / LOCK_FILE, os.O_CREAT | os.O_RDWR, 0o666)
-        os.write(self._fd, f"process {os.getpid()} on {socket.gethostname()}".encode())
+        try:
+            os.write(self._fd, f"process {os.getpid()} on {socket.gethostname()}".encode())
+        except OSError:
+            os.close(self._fd)
+            raise
+        _held.add(self)
         for _ in range(_TRIES):  # whoever looks at it holds it for a moment
             with suppress(OSError):
                 _take(self._fd)
@@ -31,11 +42,20 @@ class Lock:
 
     def release(self) -> None:
         """Give it up; harmless when done again, and in a forked child, which has the file open too."""
-        if self._fd is not None and os.getpid() == self._pid:
+        if os.getpid() == self._pid:
+            fd, self._fd = self._fd, None
+            if fd is not None:
+                with suppress(OSError):
+                    _give_up(fd)
+                with suppress(OSError):
+                    os.close(fd)
+
+    def forked(self) -> None:
+        """In a child: close its copy of the file, or a child that lives longer would hold the lock."""
+        fd, self._fd = self._fd, None
+        if fd is not None:
             with suppress(OSError):
-                _give_up(self._fd)
-            os.close(self._fd)
-            self._fd = None
+                os.close(fd)
 
 
 def holder(folder: Path) -> str | None:
@@ -95,13 +115,20 @@ def _locked_folder(folder: Path) -> int | None:
             folder.mkdir(parents=True, exist_ok=True)
             fd = os.open(folder, os.O_RDONLY)
             fcntl.flock(fd, fcntl.LOCK_EX)
-            if os.fstat(fd).st_ino == os.stat(folder).st_ino:
+            if _is_there(fd, folder):
                 return fd
             os.close(fd)  # removed while we waited: lock the one that is there now
             continue
         if fd is not None:
             os.close(fd)
         return None
+
+
+def _is_there(fd: int, folder: Path) -> bool:
+    try:
+        return os.fstat(fd).st_ino == os.stat(folder).st_ino
+    except FileNotFoundError:
+        return False
 
 
 if sys.platform == "win32":

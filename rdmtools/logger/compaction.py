@@ -36,6 +36,16 @@ Pace = Callable[[], None]
 """Called between small pieces of work."""
 
 
+def started(work: Callable[[], None], name: str) -> threading.Thread | None:
+    """A thread that does not keep the process from ending; None where the system has none to give."""
+    thread = threading.Thread(target=work, name=name, daemon=True)
+    try:
+        thread.start()
+    except RuntimeError:
+        return None
+    return thread
+
+
 class _Stopped(Exception):
     """The logger is being closed; what is begun is left."""
 
@@ -54,8 +64,7 @@ class Compactor:
         """Seal `segment`, the one with this number, and compact it, when its turn comes."""
         self._waiting.put((number, segment, manifest))
         if self._thread is None:
-            self._thread = threading.Thread(target=self._work, name="rdmtools-compaction", daemon=True)
-            self._thread.start()
+            self._thread = started(self._work, "rdmtools-compaction")
 
     def stop(self) -> None:
         """Leave what is not done, and wait until no file is being written."""
@@ -70,9 +79,9 @@ class Compactor:
                 os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
         while not self._stopping.is_set() and (found := self._waiting.get()) is not None:
             number, segment, manifest = found
-            segment.seal()
             self._since = time.perf_counter()
-            with suppress(_Stopped):
+            with suppress(Exception):  # whatever it is, the segment reads as well, and the next one may do
+                segment.seal()
                 compact(self._folder, self._segments_folder, number, manifest, self._pace)
 
     def _pace(self) -> None:
@@ -113,7 +122,9 @@ def compact(
         write_losses(part, blocks(), manifest.sample_ids[order], dtype=manifest.dtype, about=about)
         path.unlink()
         sync_folder(path.parent)
-    except (OSError, MemoryError, ArithmeticError, ValueError):
+    except _Stopped:
+        raise
+    except Exception:  # the system's, Arrow's, or a warning that is to be an error
         return False
     return True
 

@@ -9,6 +9,7 @@ import operator
 import os
 import shutil
 import socket
+import sys
 import tempfile
 import threading
 import time
@@ -193,7 +194,7 @@ class ProbeLogger:
         self._called: set[Kind] = set()
         self._warned: set[str] = set()
         self._leaving: list[tuple[Kind, int, Leaving]] = []
-        self._sealed = self._closed = False
+        self._sealed = self._closing = self._closed = False
         self._pid = os.getpid()
         self._lock = threading.RLock()
         with guarded(self._folder):
@@ -215,6 +216,8 @@ class ProbeLogger:
             self._attempt.mkdir(parents=True)  # exclusively: of two processes, one gets an error
             self._writing = Lock(self._attempt)
         except OSError as error:
+            if hasattr(self, "_attempt") and not hasattr(self, "_writing"):
+                shutil.rmtree(self._attempt, ignore_errors=True)
             self._remove_empty()
             raise ParameterError(f"{self.path} cannot be written ({error}); choose another path") from error
         except BaseException:
@@ -230,13 +233,13 @@ class ProbeLogger:
             write_manifest(self._attempt, self._manifest)
             self._writer = Writer(self._attempt, scratch or self._attempt, self._manifest, sync)
             seal_at_sigterm(self._writer)
-        except Exception as error:  # the system's, JSON's or pyarrow's
+        except BaseException as error:  # the system's, JSON's, pyarrow's, or an interrupt
             self._writing.release()
             shutil.rmtree(self._attempt, ignore_errors=True)
             if scratch is not None:
                 shutil.rmtree(scratch, ignore_errors=True)
             self._remove_empty()
-            if isinstance(error, ParameterError):
+            if isinstance(error, ParameterError) or not isinstance(error, Exception):
                 raise
             raise ParameterError(
                 f"{self.path} cannot be begun ({error}); make room or correct that"
@@ -314,39 +317,51 @@ class ProbeLogger:
             called again. Or the journal was removed meanwhile, and the rows with it. At the end of a `with`
             block both are warnings: what follows the training must not be lost over it.
         """
+        if merge not in get_args(Merge):
+            raise ParameterError(f'merge is {merge!r}; needed "auto", True or False')
         if os.getpid() != self._pid:
             return
         with self._lock:
-            if self._closed:
+            if self._closed or self._closing:  # the handler of a signal may come while it is closing
                 return
-            self._settle()
-            self._sealed = True
-            removed = self._writer.removed
-            self._writer.end()
-            forget(self._writer)
-            if removed:
-                self._closed = True
-                self._writing.release()
-                raise FormatError(
-                    f"{self.path} not written: {self._journal} was removed while it was open, "
-                    f"{self.rows} rows with it; keep others out of that folder"
-                )
+            self._closing = True
             try:
-                left = self._merge(merge)
-            except Exception as error:
-                raise FormatError(
-                    f"{self.path} not written ({error}); its {self.rows} rows are safe in {self._journal}: "
-                    "make room and call close() again, or read the run as it is"
-                ) from error
-            self._closed = True
-            self._remove_empty()
+                left = self._close(merge)
+            finally:
+                self._closing = False
         if left is not None:
             self._warn("merge", left)
         elif not self._accepted[_LOSSES] and not self.path.exists() and not self._journal.exists():
             self._warn("empty", f"no losses were recorded, so {self.path} is not written; log them first")
 
+    def _close(self, merge: Merge) -> str | None:
+        """What `close` does; if merging is left for later, why."""
+        self._settle()
+        self._sealed = True
+        removed = self._writer.removed
+        self._writer.end()
+        forget(self._writer)
+        if removed:
+            self._closed = True
+            self._writing.release()
+            raise FormatError(
+                f"{self.path} not written: {self._journal} was removed while it was open, "
+                f"{self.rows} rows with it; keep others out of that folder"
+            )
+        try:
+            left = self._merge(merge)
+        except Exception as error:
+            raise FormatError(
+                f"{self.path} not written ({error}); its {self.rows} rows are safe in "
+                f"{self._writer.place}: make room, or correct that, and call close() again"
+            ) from error
+        self._closed = True
+        self._remove_empty()
+        return left
+
     def _merge(self, merge: Merge) -> str | None:
         """Say what the journal must hold, let go of it and merge it; if that is left for later, why."""
+        self._writer.bring_home()
         accepted = {kind.word: count for kind, count in self._accepted.items()}
         self._manifest = replace(
             self._manifest, accepted=accepted, refused=dict(self.refused), closed=time.time()
@@ -378,7 +393,7 @@ class ProbeLogger:
         """As `close`, but a failure is warned of: what follows the training must not be lost over it."""
         try:
             self.close()
-        except FormatError as failure:
+        except Exception as failure:
             self._warn("close", str(failure))
 
     def __repr__(self) -> str:
@@ -402,7 +417,7 @@ class ProbeLogger:
             if first and reason in ("step", "values"):
                 raise ParameterError(f"{_what(kind, step)} not recorded: {error}") from error
             self._refuse(reason, f"{_what(kind, step)} not recorded: {error}")
-        except (OSError, MemoryError) as error:
+        except Exception as error:  # the system's, or what nobody thought of: the training goes on
             self._refuse("write", f"{_what(kind, step)} not recorded ({error}); {_MEND}")
 
     def _append(self, kind: Kind, step: Any, values: Any) -> None:
@@ -488,7 +503,10 @@ class ProbeLogger:
     def _warn(self, reason: str, message: str, stacklevel: int = 3) -> None:
         if reason not in self._warned:
             self._warned.add(reason)
-            warnings.warn(message, RdmtoolsWarning, stacklevel=stacklevel)
+            try:
+                warnings.warn(message, RdmtoolsWarning, stacklevel=stacklevel)
+            except RdmtoolsWarning:  # where warnings are to be errors: the training is not to end by them
+                print(f"{RdmtoolsWarning.__name__}: {message}", file=sys.stderr)
 
     def _remove_empty(self) -> None:
         """Leave no folders behind where nothing was logged."""
@@ -499,7 +517,7 @@ class ProbeLogger:
 
 
 def _end(writer: Writer, writing: Lock, leaving: Sequence[tuple[Kind, int, Leaving]] = ()) -> None:
-    for kind, step, losses in leaving:  # of a logger that nobody closed
+    for kind, step, losses in leaving if writer.ours else ():  # of a logger that nobody closed
         with suppress(Exception):
             payload = losses.arrived().tobytes()
             now = time.time()
@@ -542,7 +560,7 @@ def _checked_step(step: Any, before: int | None, *, repeats: bool) -> int:
     except Exception as error:  # not TypeError alone: a step on a device can fail as the device does
         raise _Refusal("step", f"step is a {type(step).__name__}; needed an integer") from error
     if not -(2**63) <= number < 2**63:
-        raise _Refusal("step", f"step is {number}; needed a 64-bit integer")
+        raise _Refusal("step", f"step has {number.bit_length()} bits; needed a 64-bit integer")
     if before is not None and (number < before or (number == before and not repeats)):
         raise _Refusal("step", f"step {number} follows step {before}; needed steps that rise")
     return number

@@ -19,15 +19,16 @@ class Segment:
 
     Parameters
     ----------
-    path
-        The file; it must not exist.
+    path, number
+        The file, which must not exist, and which one it is.
     always
         Whether records go to the disk itself before `append` returns.
     """
 
-    def __init__(self, path: Path, *, always: bool) -> None:
+    def __init__(self, path: Path, number: int, *, always: bool) -> None:
         flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND | getattr(os, "O_BINARY", 0)
         self._fd: int | None = os.open(path, flags, 0o666)
+        self.number = number
         self._pid = os.getpid()
         self._always = always
         self._torn = False  # whether a cut record follows `size` bytes that could not be taken back yet
@@ -57,7 +58,10 @@ class Segment:
                 _to_disk(self._fd)
         except BaseException:
             self._torn = True
-            self._take_back(self._fd)
+            # a signal's handler may have sealed it meanwhile
+            if self._fd is not None:  # pyright: ignore[reportUnnecessaryComparison]
+                with suppress(OSError):  # then before the next record
+                    self._take_back(self._fd)
             raise
         self.size += length
 
@@ -81,14 +85,15 @@ class Segment:
         if os.getpid() != self._pid:  # the lock may be held for ever by a thread that was not forked
             return
         with self._flushing:
-            if self._fd is not None:
+            fd, self._fd = self._fd, None
+            if fd is not None:
                 with suppress(OSError):
                     if self._torn:
-                        self._take_back(self._fd)
+                        self._take_back(fd)
                 with suppress(OSError):
-                    _to_disk(self._fd)
-                os.close(self._fd)
-            self._fd = None
+                    _to_disk(fd)
+                with suppress(OSError):  # it is closed whatever close says
+                    os.close(fd)
 
     def _take_back(self, fd: int) -> None:
         os.ftruncate(fd, self.size)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from rdmtools.journal import Kind, Manifest, segment_file, segments
-from rdmtools.logger.compaction import Compactor, compact, move_segments
+from rdmtools.logger.compaction import Compactor, compact, move_segments, started
 from rdmtools.logger.segment import Segment
 
 Sync = Literal["second", "always", "never"]
@@ -52,7 +52,8 @@ class Writer:
         self._retired: list[Segment] = []
         self._compactor = Compactor(folder, segments_folder)
         self._unsynced = False
-        self._sealed = threading.Event()
+        self._sealed = False  # no Event: its lock could be held when a signal's handler seals
+        self._ended = threading.Event()
         self._thread: threading.Thread | None = None
 
     def append(self, kind: Kind, header: bytes, payload: bytes, now: float) -> None:
@@ -62,7 +63,7 @@ class Writer:
         """
         segment = self._open.get(kind)
         if segment is None:
-            if self._sealed.is_set():
+            if self._sealed:
                 raise OSError("the journal is sealed")
             segment = self._open[kind] = self._segment(kind)
         elif segment.size >= _SEGMENT_BYTES or now - self._began > _SEGMENT_S:
@@ -71,8 +72,7 @@ class Writer:
         if self._sync == "second":
             self._unsynced = True
             if self._thread is None:
-                self._thread = threading.Thread(target=self._keep_syncing, name="rdmtools-sync", daemon=True)
-                self._thread.start()
+                self._thread = started(self._keep_syncing, "rdmtools-sync")
 
     @property
     def removed(self) -> bool:
@@ -87,7 +87,7 @@ class Writer:
 
     def seal(self) -> None:
         """Flush and close; later appends are refused. Harmless when done again, and in a forked child."""
-        self._sealed.set()
+        self._sealed = True
         for segment in [*self._retired, *self._open.values()]:
             segment.seal()
 
@@ -95,36 +95,56 @@ class Writer:
         """`seal`, and wait until nothing is being compacted."""
         self.seal()
         if os.getpid() == self._pid:
+            self._ended.set()
             self._compactor.stop()
 
-    def settle(self) -> None:
-        """After `end`, turn segments of losses into parts; what stays one goes to the attempt's folder."""
-        for number in segments(self._segments_folder, Kind.LOSSES):
-            compact(self._folder, self._segments_folder, number, self.manifest)
+    @property
+    def ours(self) -> bool:
+        """Whether this is the process that opened it."""
+        return os.getpid() == self._pid
+
+    @property
+    def place(self) -> Path:
+        """Where records are, or those of the last while."""
+        return self._segments_folder
+
+    def bring_home(self) -> None:
+        """After `end`, bring segments that are elsewhere to the attempt's folder. Raises OSError."""
         if self._segments_folder != self._folder:
             move_segments(self._segments_folder, self._folder)
+            self._segments_folder = self._folder
+
+    def settle(self) -> None:
+        """After `end` and `bring_home`, turn the segments of losses that are left into parts."""
+        for number in segments(self._folder, Kind.LOSSES):
+            compact(self._folder, self._folder, number, self.manifest)
 
     def _segment(self, kind: Kind) -> Segment:
         number = self._number if kind is Kind.LOSSES else 0
-        return Segment(self._segments_folder / segment_file(kind, number), always=self._sync == "always")
+        path = self._segments_folder / segment_file(kind, number)
+        return Segment(path, number, always=self._sync == "always")
 
     def _next(self, kind: Kind, full: Segment, now: float) -> Segment:
         """The segment after one of losses that is full; another kind's goes on."""
         if kind is not Kind.LOSSES or not full.size:
             return full
-        self._number += 1
+        before, self._number = self._number, self._number + 1
         try:
             segment = self._segment(kind)
+        except FileExistsError:  # an interrupt came after it was made: it stays empty
+            return full
         except OSError:  # no room for another: the full one goes on
-            self._number -= 1
+            self._number = before
             return full
         self._open[kind], self._began = segment, now
         self._retired = [each for each in self._retired if not each.sealed] + [full]
-        self._compactor.add(self._number - 1, full, self.manifest)
+        self._compactor.add(full.number, full, self.manifest)
         return segment
 
     def _keep_syncing(self) -> None:
-        while not self._sealed.wait(_SYNC_EVERY_S):
+        while not self._ended.wait(_SYNC_EVERY_S) and not self._sealed:
+            for segment in self._retired:  # on disk now, whenever its turn to be compacted comes
+                segment.seal()
             if self._unsynced:
                 with suppress(OSError):  # the disk may recover; flush() and close() tell whoever asks
                     self.flush()
