@@ -17,7 +17,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import cached_property, partial
+from functools import cached_property, cmp_to_key, partial
 from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -32,6 +32,7 @@ from rdmtools.journal import (
     Manifest,
     Record,
     attempt_folders,
+    identity,
     parts,
     read_manifest,
     read_records,
@@ -126,12 +127,14 @@ class Attempt:
     @property
     def out_of_reach(self) -> bool:
         """Whether there may be segments on a machine that is not this one."""
-        return self.manifest.accepted is None and not self.segments_folder.is_dir()
+        if self.manifest.accepted is not None or self.segments_folder.is_dir():
+            return False
+        return not segments(self.folder, Kind.LOSSES)  # brought home, and then killed
 
     @property
     def identity(self) -> str:
-        """What tells it from any other attempt of the run: numbers begin again once a journal is merged."""
-        return f"{self.folder.name} {self.manifest.created}"
+        """What tells it from any other attempt of the run."""
+        return identity(self.folder, self.manifest)
 
     @property
     def created(self) -> float:
@@ -401,6 +404,12 @@ class Start:
 def check_claims(ids: Mapping[int, NDArray[Any]]) -> None:
     """Raise FormatError where two ranks have the same sample; `ids` of each are those it logs."""
     claimed: dict[Any, int] = {}
+    kinds = {samples.dtype.kind: rank for rank, samples in ids.items() if len(samples)}
+    if len(kinds) > 1:
+        raise FormatError(
+            f"sample ids are text on rank {kinds['O']} and integers on rank {kinds['i']}; "
+            "needed one kind: pass samples="
+        )
     for rank, samples in ids.items():
         for sample in samples.tolist():
             if claimed.setdefault(sample, rank) != rank:
@@ -430,9 +439,20 @@ class Logged:
     """Pairs of step and sample without a loss, all among what is left out."""
 
     @classmethod
-    def of(cls, starts: Sequence[Start], dropped_samples: int = 0, missing: int = 0) -> "Logged":
-        """Raises FormatError where two starts have other samples."""
-        ids = max((start.ids for start in starts), key=len, default=np.empty(0, np.int64))
+    def of(
+        cls,
+        starts: Sequence[Start],
+        ids: NDArray[Any] | None = None,
+        *,
+        dropped_samples: int = 0,
+        missing: int = 0,
+    ) -> "Logged":
+        """What `starts` make of a run of the samples `ids`, by default those of the fullest start.
+
+        Raises FormatError where two starts have other samples.
+        """
+        if ids is None:
+            ids = max((start.ids for start in starts), key=len, default=np.empty(0, np.int64))
         starts = [_of_all(start, ids) for start in starts]
         steps = [start.steps for start in starts]
         kept = superseding(steps)
@@ -493,17 +513,22 @@ def _of_all(start: Start, ids: NDArray[Any]) -> Start:
         return start
     if start.world_size > 1 and np.isin(start.ids, ids).all():
         return start.lacked(ids)
-    raise _other_samples(len(start.ids), len(ids))
+    raise _other_samples(start.ids, ids)
 
 
 def same_samples(ids: NDArray[Any], others: NDArray[Any]) -> None:
     """Raise FormatError where the two are not the same samples, in any order."""
     if len(ids) != len(others) or set(ids.tolist()) != set(others.tolist()):
-        raise _other_samples(len(ids), len(others))
+        raise _other_samples(ids, others)
 
 
-def _other_samples(count: int, other: int) -> FormatError:
-    return FormatError(f"attempts have {count} and {other} samples, not the same; needed one probe set")
+def _other_samples(ids: NDArray[Any], others: NDArray[Any]) -> FormatError:
+    more = set(ids.tolist()) ^ set(others.tolist())
+    one = min(more, key=str)
+    return FormatError(
+        f"attempts have {len(ids)} and {len(others)} samples, not the same (one alone has {one!r}); "
+        "needed one probe set: pass the same samples= each time"
+    )
 
 
 def superseding(starts: Sequence[Sequence[int] | NDArray[np.int64]]) -> list[int]:
@@ -536,23 +561,55 @@ def read_attempts(journal: Path, *, hold: bool = False) -> list[Attempt]:
 def together(attempts: Iterable[Attempt]) -> list[list[Attempt]]:
     """Attempts that ran together, by rank, in the order of their starts.
 
-    Nobody numbers starts over all ranks: a rank that dies before its logger begins leaves no sign. A new
-    start begins with a rank that is there already, or after the end of all that are: when they were closed,
-    or wrote their last row.
+    Each notes which others were open when it began; those are of its start. One that neither notes another
+    nor is noted (its file system has no locks) joins the start during which it ran, by the clock.
     """
-    began: dict[int, float] = {}
-    timed: list[tuple[float, Attempt]] = []
-    for attempt in sorted(attempts, key=lambda each: each.number):
-        # A clock may go back between two starts; the numbers of one rank do not.
-        began[attempt.rank] = max(attempt.created, began.get(attempt.rank, 0))
-        timed.append((began[attempt.rank], attempt))
-    found: list[dict[int, Attempt]] = []
-    for created, attempt in sorted(timed, key=lambda each: each[0]):
-        now = found[-1] if found else {}
-        if not now or attempt.rank in now or all(_ended(other) < created for other in now.values()):
-            found.append({})
-        found[-1][attempt.rank] = attempt
-    return [[start[rank] for rank in sorted(start)] for start in found]
+    starts: list[dict[int, Attempt]] = []
+    alone: list[Attempt] = []
+    for attempt in sorted(attempts, key=lambda each: (each.created, each.number)):
+        mine = [start for start in starts if _noted(attempt, start)]
+        joined = {rank: other for start in mine for rank, other in start.items()} | {attempt.rank: attempt}
+        starts = [start for start in starts if start not in mine]
+        starts.append(joined)
+    several = [start for start in starts if len(start) > 1 or _world_size(start) == 1]
+    alone = [attempt for start in starts if start not in several for attempt in start.values()]
+    for attempt in alone:
+        home = next((start for start in several if _overlap(attempt, start)), None)
+        if home is None:
+            several.append({attempt.rank: attempt})
+        else:
+            home[attempt.rank] = attempt
+    ordered = sorted(several, key=cmp_to_key(_order))
+    return [[start[rank] for rank in sorted(start)] for start in ordered]
+
+
+def _noted(attempt: Attempt, start: Mapping[int, Attempt]) -> bool:
+    """Whether the attempt and one of the start were open at once."""
+    return attempt.rank not in start and any(
+        other.identity in attempt.manifest.beside or attempt.identity in other.manifest.beside
+        for other in start.values()
+    )
+
+
+def _world_size(start: Mapping[int, Attempt]) -> int:
+    return max(attempt.manifest.world_size for attempt in start.values())
+
+
+def _overlap(attempt: Attempt, start: Mapping[int, Attempt]) -> bool:
+    """Whether the attempt began before the start had ended, and the other way round."""
+    if attempt.rank in start or _world_size(start) == 1:
+        return False
+    others = start.values()
+    ended, began = max(map(_ended, others)), min(other.created for other in others)
+    return attempt.created <= ended and began <= _ended(attempt)
+
+
+def _order(start: Mapping[int, Attempt], other: Mapping[int, Attempt]) -> int:
+    """Which of two starts came first: a rank of both tells by its numbers, without one the clock."""
+    for rank in start.keys() & other.keys():
+        return start[rank].number - other[rank].number
+    began = [min(attempt.created for attempt in each.values()) for each in (start, other)]
+    return -1 if began[0] < began[1] else 1
 
 
 def _ended(attempt: Attempt) -> float:
@@ -589,7 +646,7 @@ def losses_of_whole_ranks(starts: Sequence[Sequence[Attempt]]) -> Logged:
         raise FormatError('no sample has every step; needed one that has; try missing="drop-steps"')
     total = max((sum(len(each.shard.ids) for each in start) for start in known), default=0)
     chosen = [start.only(start.ids[[sample in kept for sample in start.ids.tolist()]]) for start in whole]
-    return Logged.of(chosen, total - len(kept), missing)
+    return Logged.of(chosen, dropped_samples=total - len(kept), missing=missing)
 
 
 def _known(starts: Sequence[Sequence[Attempt]]) -> list[list[Attempt]]:

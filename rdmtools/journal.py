@@ -87,6 +87,9 @@ class Manifest:
     created: str  # ISO 8601, UTC
     rank: int = 0
     world_size: int = 1
+    beside: list[str] = field(
+        default_factory=list[str]
+    )  # attempts of other ranks that were open when it began
     segments: str | None = None  # the folder of the segments, where that is not the manifest's
     host: str = ""  # the machine that has that folder
     accepted: dict[str, int] | None = None  # records by kind, once the logger was closed
@@ -202,6 +205,11 @@ def next_attempt(folder: Path, rank: int) -> Path:
     names = (_ATTEMPT.fullmatch(path.name) for path in listed(folder, "*"))
     taken = [int(name[2]) for name in names if name and int(name[1]) == rank]
     return folder / attempt_name(max(taken, default=-1) + 1, rank)
+
+
+def identity(folder: Path, manifest: Manifest) -> str:
+    """What tells an attempt from any other of the run: numbers begin again once a journal is merged."""
+    return f"{folder.name} {manifest.created}"
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:

@@ -162,7 +162,7 @@ def _read(
     with _in(path):
         _refuse_many_runs(path, parts)
         found = [_from_files(path, parts, columns, rules)] if parts else []
-        found += [_from_journal(journal, rules)] if journal else []
+        found += [_from_journal(journal, rules, found[0].ids if found else None)] if journal else []
         losses = reduce(_merged, found)
         if not len(losses.steps):
             raise ParameterError("no losses in the journal; needed at least one row")
@@ -295,13 +295,18 @@ def _tidy(part: ParquetPart, columns: Mapping[str, str] | None) -> Tidy:
     return tidy_rows(part.read([*names.values()]), names)
 
 
-def _from_journal(starts: Starts, rules: Rules) -> _Losses:
-    """The losses of all starts; steps that some rank lacks are left out, unless samples are to be."""
-    if rules.missing == "drop-samples" and max(map(len, starts)) > 1:
+def _from_journal(starts: Starts, rules: Rules, stored: NDArray[Any] | None) -> _Losses:
+    """The losses of all starts; steps that some rank lacks are left out, unless samples are to be.
+
+    `stored` are the ids of what is in a file before them: there, steps are left out in any case.
+    """
+    if stored is None and rules.missing == "drop-samples" and max(map(len, starts)) > 1:
         logged = attempts.losses_of_whole_ranks(starts)
     else:
-        logged = attempts.Logged.of(attempts.losses(starts))
-    if logged.dropped and not len(logged.steps):
+        known = attempts.losses(starts)
+        several = any(start.world_size > 1 for start in known)
+        logged = attempts.Logged.of(known, stored if several else None)
+    if stored is None and logged.dropped and not len(logged.steps):
         raise ParameterError(
             f"no step that every rank has, {logged.dropped} that some rank lacks; needed one of all ranks; "
             'to drop the samples of the others, pass missing="drop-samples" (--missing)'

@@ -17,6 +17,8 @@ FORMAT_VERSION = "1.0"
 METADATA_KEY = b"rdmtools"
 # In it, the attempts that a merge put into the table: such a one in a journal is here already.
 MERGED = "merged"
+# And how many ranks logged it, where that is more than one.
+RANKS = "ranks"
 
 STEP = "step"
 SAMPLE_ID = "sample_id"

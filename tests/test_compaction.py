@@ -8,6 +8,7 @@ import threading
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 
 import rdmtools as rdm
 from rdmtools import FormatError, ProbeLogger, RdmtoolsWarning, read_run
-from rdmtools.logger import compaction, probe_logger, recovery, space, writer
+from rdmtools.logger import compaction, probe_logger, recovery, segment, space, writer
 
 SAMPLES, IDS = 3, ["c", "a", "b"]
 ROW_BYTES = 32 + 4 * SAMPLES
@@ -308,3 +309,167 @@ def test_threads_end_with_the_logger(path, monkeypatch):
     assert not any(thread.name == "rdmtools-compaction" for thread in threading.enumerate())
     check(path, 50)
     assert os.listdir(path.parent) == ["run.parquet", "run.rdm"] or path.exists()
+
+
+# where the system or the user interferes
+
+
+def test_rows_on_a_disk_of_the_machine_come_home_before_anything_can_fail(path, tmp_path, monkeypatch):
+    log = ProbeLogger(path, IDS, journal_dir=tmp_path / "scratch")
+    log_rows(log, range(10))
+    with monkeypatch.context() as patch:
+        patch.setattr(space, "_SPARE", 1 << 60)
+        with pytest.raises(
+            FormatError, match=r"10 rows are safe in .*run\.rdm.journal.rank0-attempt0: make room"
+        ):
+            log.close()
+    assert list((tmp_path / "scratch").iterdir()) == []
+    check(path, 10)
+    log.close()
+    check(path, 10)
+
+
+@pytest.mark.usefixtures("small")
+def test_where_no_thread_can_be_had_the_training_goes_on(path, monkeypatch):
+    with monkeypatch.context() as patch:
+
+        def no_thread(self):
+            raise RuntimeError("can't start new thread")
+
+        patch.setattr(threading.Thread, "start", no_thread)
+        log = ProbeLogger(path, IDS)
+        log_rows(log, range(25))
+        log.close()
+    check(path, 25)
+
+
+class Surprise(Exception):
+    pass
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("error", [Surprise, FormatError, pa.ArrowNotImplementedError, DeprecationWarning])
+def test_whatever_compaction_meets_the_next_segment_is_compacted(path, monkeypatch, error):
+    real, failed = compaction.write_losses, []
+
+    def fails_once(*arguments, **options):
+        if not failed:
+            failed.append(True)
+            raise error("once")
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(compaction, "write_losses", fails_once)
+    log = ProbeLogger(path, IDS)
+    log_rows(log, range(35))
+    compacted(log)
+    assert files(path) == [
+        "losses-000000.rdj",
+        "losses-000001.parquet",
+        "losses-000002.parquet",
+        "losses-000003.rdj",
+    ]
+    check(path, 35)
+    log.close()
+    check(path, 35)
+
+
+@pytest.mark.usefixtures("small")
+def test_an_interrupt_between_two_segments_loses_nothing(path, monkeypatch):
+    log = ProbeLogger(path, IDS)
+    log_rows(log, range(10))
+    real = log._writer._segment
+
+    def interrupted(kind):
+        real(kind)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(log._writer, "_segment", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            log(10, row(10))
+    log_rows(log, range(11, 35))
+    log.close()
+    assert read_run(path).steps.tolist() == [*range(10), *range(11, 35)]
+
+
+def test_a_close_that_the_system_refuses_is_a_close(path, monkeypatch):
+    log = ProbeLogger(path, IDS)
+    log_rows(log, range(3))
+    real = os.close
+
+    def refused(fd):
+        real(fd)
+        raise OSError(122, "Disk quota exceeded")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(segment.os, "close", refused)
+        log._writer.end()
+    log.close()
+    check(path, 3)
+
+
+TROUBLED = """
+import sys, warnings, rdmtools
+warnings.simplefilter("error")
+log = rdmtools.ProbeLogger(sys.argv[1], 3)
+with log:
+    log(0, [1.0, 2.0, 3.0])
+    log(0, [1.0, 2.0, 3.0])
+with rdmtools.ProbeLogger(sys.argv[1] + "2.parquet", 3):
+    pass
+print("trained")
+"""
+
+
+def test_warnings_that_are_to_be_errors_do_not_end_the_training(path):
+    done = subprocess.run([sys.executable, "-c", TROUBLED, path], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "trained\n")
+    first, second = done.stderr.splitlines()
+    assert first.startswith("RdmtoolsWarning: losses of step 0 not recorded: step 0 follows step 0")
+    assert second.startswith("RdmtoolsWarning: no losses were recorded")
+
+
+CLOSED_TWICE = """
+import os, signal, sys, rdmtools
+from rdmtools.logger import conversion
+log = rdmtools.ProbeLogger(sys.argv[1], 3)
+log(0, [1.0, 2.0, 3.0])
+signal.signal(signal.SIGTERM, lambda *_: log.close())
+real = conversion.write_losses
+def interrupted(*arguments, **options):
+    os.kill(os.getpid(), signal.SIGTERM)
+    return real(*arguments, **options)
+conversion.write_losses = interrupted
+log.close()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGTERM here")
+def test_a_handler_that_closes_while_it_closes_does_not_wait_for_itself(path):
+    subprocess.run([sys.executable, "-c", CLOSED_TWICE, path], check=True, timeout=60)
+    assert read_run(path).steps.tolist() == [0]
+
+
+ORPHAN = """
+import os, sys, time, rdmtools
+log = rdmtools.ProbeLogger(sys.argv[1], 3)
+log(0, [1.0, 2.0, 3.0])
+child = os.fork()
+if child == 0:
+    time.sleep(60)
+print(child, flush=True)
+os.kill(os.getpid(), 9)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+def test_a_worker_that_outlives_a_killed_job_does_not_keep_its_run(path):
+    with subprocess.Popen([sys.executable, "-c", ORPHAN, path], stdout=subprocess.PIPE, text=True) as job:
+        child = int(job.stdout.readline())
+        job.wait()
+        try:
+            with ProbeLogger(path, resume=True) as log:
+                log(1, [1.0, 2.0, 3.0])
+        finally:
+            os.kill(child, signal.SIGKILL)
+    assert read_run(path).steps.tolist() == [0, 1]

@@ -5,9 +5,11 @@ import os
 import signal
 import subprocess
 import sys
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -284,3 +286,128 @@ def test_of_eight_processes_one_is_killed_and_no_row_is_lost(path):
     np.testing.assert_array_equal(
         rest.losses, rest.steps[:, None] + rest.samples["sample_id"].to_numpy() / 64
     )
+
+
+def test_a_rank_that_is_killed_before_its_first_row_is_of_the_same_start(path):
+    logs = [logger(path, rank) for rank in range(RANKS)]
+    logs[0].scalars(0, lr=0.5)
+    for step in range(3):
+        for rank in range(1, RANKS):
+            logs[rank](step, row(step, rank))
+            logs[rank].scalars(step, loss=rank)
+    for log in logs:
+        killed(log)
+    with pytest.raises(FormatError, match=r"no step that every rank has, 3 that some rank lacks"):
+        read_run(path)
+    rest = read_run(path, missing="drop-samples")
+    assert rest.shape == (3, 6)
+    assert set(rest.scalars.columns) == {"step", "lr", "loss"}
+
+
+def test_starts_are_told_apart_whatever_the_clocks_say(path):
+    for attempt in range(2):
+        logs = [logger(path, rank, resume=attempt > 0) for rank in range(RANKS)]
+        for step in range(5 * attempt, 5 * attempt + 5):
+            for rank, log in enumerate(logs):
+                log(step, row(step, rank, attempt))
+        for log in logs:
+            killed(log)
+    for file in path.with_suffix(".rdm").glob("journal/rank1-*/manifest.json"):  # an hour behind the others
+        said = json.loads(file.read_text())
+        earlier = datetime.fromisoformat(said["created"]) - timedelta(hours=1)
+        file.write_text(json.dumps(said | {"created": earlier.isoformat()}))
+    check_all = dict.fromkeys(range(5, 10), 1)
+    check(path, range(10), check_all)
+
+
+def test_a_run_that_is_resumed_reads_while_its_ranks_are_uneven(path):
+    for step in range(2):
+        logs = [logger(path, rank, resume=step > 0) for rank in range(RANKS)]
+        for rank, log in enumerate(logs):
+            log(step, row(step, rank))
+        for log in logs:
+            log.close()
+    logs = [logger(path, 0, resume=True)]
+    check(path, [0, 1])
+    logs[0](2, row(2, 0))
+    check(path, [0, 1], dropped=1)
+    logs += [logger(path, rank, resume=True) for rank in range(1, RANKS)]
+    check(path, [0, 1], dropped=1)
+    for rank in range(1, RANKS):
+        logs[rank](2, row(2, rank))
+    check(path, [0, 1, 2])
+    for log in logs:
+        log.close()
+    check(path, [0, 1, 2])
+
+
+@pytest.mark.parametrize("crash", [False, True])
+@pytest.mark.parametrize("worlds", [(8, 8), (8, 4), (8, None), (None, 8)])
+def test_a_job_that_logs_from_one_rank_resumes_as_one_process_does(path, monkeypatch, worlds, crash):
+    for attempt, world in enumerate(worlds):
+        for name, value in (("RANK", 0), ("WORLD_SIZE", world)):
+            monkeypatch.delenv(name, raising=False)
+            if world is not None:
+                monkeypatch.setenv(name, str(value))
+        log = ProbeLogger(path, None if attempt else ["b", "a"], resume=True)
+        log(attempt, [2.0, 1.0])
+        killed(log) if crash else log.close()
+    with pytest.raises(
+        ParameterError, match=r"cannot be resumed: .*not the same \(one alone has 'c'\); needed one"
+    ):
+        ProbeLogger(path, ["a", "b", "c"], resume=True)
+    assert read_run(path).losses.tolist() == [[1, 2], [1, 2]]
+
+
+def test_a_shard_is_not_taken_for_the_whole_probe(path):
+    logs = [logger(path, rank) for rank in range(RANKS)]
+    for log in logs:
+        killed(log)
+    with pytest.raises(
+        ParameterError, match="each rank has a part of its samples; needed this rank's: pass sam"
+    ):
+        ProbeLogger(path, resume=True)
+
+
+@pytest.mark.parametrize(
+    ("tables", "message"),
+    [
+        (
+            ({"sample_id": [0], "label": [1]}, {"sample_id": [1], "label": ["x"]}),
+            "tables of samples do not fit",
+        ),
+        (([0], ["a"]), "sample ids are text on rank 1 and integers on rank 0; needed one kind"),
+    ],
+)
+def test_what_does_not_fit_together_is_told_when_a_rank_begins(path, tables, message):
+    log = ProbeLogger(path, tables[0], rank=0, world_size=2)
+    log(0, [1.0])
+    with pytest.raises(ParameterError, match=message):
+        ProbeLogger(path, tables[1], rank=1, world_size=2)
+    log.close()
+    assert read_run(path).shape == (1, 1)
+
+
+def test_categories_and_text_are_the_same(path):
+    group = pd.Categorical(["x", "y"])
+    first = ProbeLogger(path, pd.DataFrame({"sample_id": [0, 1], "group": group}), rank=0, world_size=2)
+    other = ProbeLogger(path, {"sample_id": [2], "group": ["x"]}, rank=1, world_size=2)
+    first(0, [1.0, 2.0])
+    other(0, [3.0])
+    for log in (first, other):
+        log.close()
+    assert read_run(path).samples["group"].tolist() == ["x", "y", "x"]
+
+
+def test_draws_that_some_rank_lacks_keep_the_journal(path):
+    logs = [logger(path, rank) for rank in range(RANKS)]
+    for rank, log in enumerate(logs):
+        log(0, row(0, rank))
+    logs[1].draws(0, [row(0, 1)] * 2)
+    for log in logs[:-1]:
+        log.close()
+    with pytest.warns(RdmtoolsWarning, match="1 steps that some rank lacks would be dropped"):
+        logs[-1].close()
+    check(path, [0])
+    assert rdm.recover(path).dropped_steps == 1
+    assert path.with_suffix(".rdm").joinpath("journal.partial").exists()

@@ -149,7 +149,13 @@ def test_float64_stays_when_one_attempt_had_it(path):
     log_attempt(path, [0], dtype="float64")
     with ProbeLogger(path, resume=True, dtype="float64") as log:
         log(1, [1 / 3] * SAMPLES)
-    assert read_run(path).losses[1].tolist() == [1 / 3] * SAMPLES
+        log.draws(1, [[1 / 3] * SAMPLES])
+    with ProbeLogger(path, resume=True) as log:  # float32
+        log(2, row(2))
+        log.draws(2, [row(2)])
+    run = read_run(path)
+    assert run.losses[1].tolist() == [1 / 3] * SAMPLES
+    assert run.draws[0][1].tolist() == [[1 / 3] * SAMPLES]
 
 
 def test_resuming_nothing_begins_and_logging_nothing_changes_nothing(path):

@@ -33,7 +33,7 @@ from rdmtools.errors import FormatError
 from rdmtools.journal import Kind, Manifest
 from rdmtools.logger.compaction import move_segments
 from rdmtools.logger.space import check_room
-from rdmtools.schema import DRAWS_FILE, MERGED, SAMPLES_FILE, SCALARS_FILE, STEP, companion
+from rdmtools.schema import DRAW, DRAWS_FILE, MERGED, RANKS, SAMPLES_FILE, SCALARS_FILE, STEP, companion
 from rdmtools.table import (
     stored_about,
     stored_groups,
@@ -93,10 +93,11 @@ def write_tables(path: Path, attempts: Sequence[Attempt], *, strict: bool) -> Wr
     found = losses(starts)
     check_room(path, sum(attempt.size for attempt in attempts))
     left = sum(attempt.bytes_left for attempt in attempts)
-    dtype = str(np.result_type(*(attempt.manifest.dtype for attempt in attempts)))
     folder = companion(path)
     if found and path.exists():
         found = [file_start(path, stored_ids(path)), *found]
+    types = [start.values for start in found] + [np.dtype(each.manifest.dtype) for each in attempts]
+    dtype = str(np.result_type(*types))
     logged = Logged.of(found)
     said = _about(path, starts, left)
     counts = {
@@ -129,15 +130,15 @@ def _rows(path: Path) -> int:
 def put_away(journal: Path, attempts: Sequence[Attempt], written: Written) -> None:
     """Remove a journal that is written out; one that has more is kept under another name."""
     more = "damaged" if written.bytes_left else "partial" if written.dropped_steps else None
-    for attempt in attempts:
-        if attempt.segments_folder != attempt.folder and attempt.segments_folder.is_dir():
-            if more:
-                move_segments(attempt.segments_folder, attempt.folder)
-            shutil.rmtree(attempt.segments_folder, ignore_errors=True)
     name = f"{journal.name}.{more or 'gone'}"
     names = chain([name], (f"{name}-{number}" for number in count(2)))
     away = next(path for path in map(journal.with_name, names) if not path.exists())
     journal.rename(away)  # gone at once for whoever looks, then from the disk
+    for attempt in attempts:
+        if attempt.segments_folder != attempt.folder and attempt.segments_folder.is_dir():
+            if more:
+                move_segments(attempt.segments_folder, away / attempt.folder.name)
+            shutil.rmtree(attempt.segments_folder, ignore_errors=True)
     for gone in journal.parent.glob(f"{journal.name}.gone*"):  # one that a kill left half removed, too
         shutil.rmtree(gone, ignore_errors=True)
 
@@ -165,6 +166,8 @@ def _about(path: Path, starts: Sequence[Sequence[Attempt]], left: int) -> dict[s
         name: before.get(name, 0) for name in ("superseded_rows", "dropped_steps", "missing")
     }
     counts |= {"bytes_left": before.get("bytes_left", 0) + left, "refused": dict(refused)}
+    ranks = max(before.get(RANKS, 1), len({attempt.rank for attempt in chain(*starts)}))
+    counts[RANKS] = ranks if ranks > 1 else 0
     return said | {name: found for name, found in counts.items() if found}
 
 
@@ -190,7 +193,11 @@ def _write_draws(
     each = [found for found, _ in logged]
     if not any(each):
         return False, dropped
-    each = [stored_draws(file, ids), *each] if file.exists() else each
+    if file.exists():
+        each = [stored_draws(file, ids), *each]
+        dtype = str(
+            np.result_type(dtype, *{group.values for group in stored_groups(file, ids, (STEP, DRAW))})
+        )
     kept = superseding([[drawn.step for drawn in start] for start in each])
 
     def blocks() -> Iterator[tuple[int, NDArray[Any]]]:

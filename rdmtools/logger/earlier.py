@@ -3,9 +3,12 @@
 Whatever another process is writing is never touched.
 """
 
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
+
 import shutil
 import time
 from collections.abc import Collection, Iterable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,13 +21,21 @@ from rdmtools.schema import (
     ANALYSIS_FOLDER,
     DRAWS_FILE,
     JOURNAL_FOLDER,
+    RANKS,
     SAMPLE_ID,
     SAMPLES_FILE,
     SCALARS_FILE,
     SUMMARY_FILE,
     companion,
 )
-from rdmtools.table import stored_about, stored_groups, stored_ids, stored_table
+from rdmtools.table import (
+    join_samples,
+    read_table,
+    stored_about,
+    stored_groups,
+    stored_ids,
+    stored_table,
+)
 
 _PARTS = (SAMPLES_FILE, SCALARS_FILE, DRAWS_FILE)
 _RECENT_S = 600
@@ -77,15 +88,26 @@ def delete(path: Path, others: Collection[Path] = ()) -> None:
     """Delete the run at `path`, and what we analysed of it, but for `others` in its journal."""
     folder = companion(path)
     journal, analysis = folder / JOURNAL_FOLDER, folder / ANALYSIS_FOLDER
-    for attempt in read_attempts(journal):
-        if attempt.folder not in others and attempt.segments_folder != attempt.folder:
-            shutil.rmtree(attempt.segments_folder, ignore_errors=True)
+    with suppress(FormatError):  # a manifest that does not read is deleted as well
+        for attempt in read_attempts(journal):
+            if attempt.folder not in others and attempt.segments_folder != attempt.folder:
+                shutil.rmtree(attempt.segments_folder, ignore_errors=True)
     old = [found for found in journal.glob("*") if found not in others] if others else [journal]
     for found in (*_parts(path), *old, *([analysis] if (analysis / SUMMARY_FILE).exists() else [])):
         if found.is_dir():
             shutil.rmtree(found)
         else:
             found.unlink(missing_ok=True)
+
+
+def check_tables(path: Path, columns: Any) -> None:
+    """Raise ParameterError where what is told of the samples does not fit what others told of them."""
+    folder = companion(path)
+    files = [folder / SAMPLES_FILE, *(folder / JOURNAL_FOLDER).glob(f"*/{SAMPLES_FILE}")]
+    try:
+        join_samples([columns, *(read_table(file) for file in files if file.exists())])
+    except FormatError as error:
+        raise ParameterError(f"{path}: {error}") from error
 
 
 def check_ranks(manifest: Manifest, others: Iterable[Path]) -> None:
@@ -104,22 +126,19 @@ def continued(path: Path, manifest: Manifest) -> Manifest:
     """
     try:
         attempts = read_attempts(companion(path) / JOURNAL_FOLDER)
+        about = stored_about(path) if path.exists() else {}
         units = [attempt.manifest.unit for attempt in attempts]
-        own = [attempt.manifest for attempt in attempts if attempt.rank == manifest.rank]
-        known = [each for each in own if each.samples is not None]
+        units += [str(about.get("unit", "nats"))] if about else []
+        # Where only one rank ever logged, it has the whole probe, whatever the launcher says of others.
+        shared = about.get(RANKS, 1) > 1 or any(attempt.rank != manifest.rank for attempt in attempts)
+        known = [
+            attempt.manifest
+            for attempt in attempts
+            if attempt.rank == manifest.rank and attempt.manifest.samples is not None
+        ]
         if manifest.samples is None:
-            manifest = replace(manifest, samples=_samples_as_logged(path, known, manifest.world_size))
-        if path.exists():
-            units.append(str(stored_about(path).get("unit", "nats")))
-            _check_stored(path, manifest)
-        if manifest.world_size == 1:
-            for attempt in attempts:
-                if (
-                    attempt.rank == 0
-                    and attempt.manifest.world_size == 1
-                    and attempt.manifest.samples is not None
-                ):
-                    same_samples(attempt.manifest.sample_ids, manifest.sample_ids)
+            manifest = replace(manifest, samples=_samples_as_logged(path, known, manifest, shared))
+        _check_samples(path, known, manifest, shared)
     except RdmtoolsError as error:
         raise ParameterError(f"{path} cannot be resumed: {error}; or choose another path") from error
     for unit in units:
@@ -130,26 +149,35 @@ def continued(path: Path, manifest: Manifest) -> Manifest:
     return manifest
 
 
-def _check_stored(path: Path, manifest: Manifest) -> None:
+def _check_samples(path: Path, known: list[Manifest], manifest: Manifest, shared: bool) -> None:
     """Raise FormatError where the run is not as a logger wrote it, or has other samples."""
-    ids = stored_ids(path)
-    next(stored_groups(path, ids), None)
-    if manifest.world_size == 1:
-        same_samples(ids, manifest.sample_ids)
-    elif not set(manifest.sample_ids.tolist()) <= set(ids.tolist()):
-        raise FormatError("the run lacks some of this rank's samples; needed the same probe set")
+    if path.exists():
+        ids = stored_ids(path)
+        next(stored_groups(path, ids), None)
+        if not shared:
+            same_samples(ids, manifest.sample_ids)
+        elif not set(manifest.sample_ids.tolist()) <= set(ids.tolist()):
+            raise FormatError("the run lacks some of this rank's samples; needed the same probe set")
+    for other in known if not shared else ():
+        same_samples(other.sample_ids, manifest.sample_ids)
 
 
-def _samples_as_logged(path: Path, known: list[Manifest], world_size: int) -> int | list[Any] | None:
+def _samples_as_logged(
+    path: Path, known: list[Manifest], manifest: Manifest, shared: bool
+) -> int | list[Any] | None:
     """Samples in the order of the first logger (the run has them sorted); None where there are none yet."""
-    if known and (world_size > 1 or not path.exists()):
+    if shared:
+        if known and known[-1].world_size == manifest.world_size:
+            return known[-1].samples
+        if path.exists() or known:
+            raise ParameterError("each rank has a part of its samples; needed this rank's: pass samples=")
+        return None
+    if known and not path.exists():
         return known[0].samples
-    if world_size > 1 and path.exists():
-        raise ParameterError("each rank has a part of its samples; needed this rank's: pass samples=")
     if (file := companion(path) / SAMPLES_FILE).exists():
         return [row[SAMPLE_ID] for row in stored_table(file)]
-    if known or not path.exists():
-        return known[0].samples if known else None
+    if not path.exists():
+        return None
     ids = stored_ids(path).tolist()
     if ids != list(range(len(ids))):
         raise ParameterError(f"{file} is not there; needed samples= in the order of the losses: pass it")

@@ -29,10 +29,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rdmtools.errors import FormatError, ParameterError, RdmtoolsWarning
-from rdmtools.journal import Kind, Manifest, next_attempt, record_header, write_manifest
+from rdmtools.journal import (
+    Kind,
+    Manifest,
+    identity,
+    next_attempt,
+    read_manifest,
+    record_header,
+    write_manifest,
+)
 from rdmtools.lock import Lock, guarded
 from rdmtools.logger.conversion import about
-from rdmtools.logger.earlier import check_ranks, continued, delete, refuse, refuse_live, siblings
+from rdmtools.logger.earlier import (
+    check_ranks,
+    check_tables,
+    continued,
+    delete,
+    refuse,
+    refuse_live,
+    siblings,
+)
 from rdmtools.logger.ending import forget, seal_at_sigterm
 from rdmtools.logger.leaving import Leaving, leave, on_gpu
 from rdmtools.logger.path import run_file
@@ -225,10 +241,13 @@ class ProbeLogger:
             raise
         try:
             check_ranks(self._manifest, others)
+            beside = [identity(other, read_manifest(other)) for other in others]
+            self._manifest = replace(self._manifest, beside=beside)
             if journal_dir is not None:
                 scratch = _scratch(journal_dir, f"{self.path.stem}-{self._attempt.name}-")
                 self._manifest = replace(self._manifest, segments=str(scratch), host=socket.gethostname())
             if columns is not None:
+                check_tables(self.path, columns)
                 write_table(self._attempt / SAMPLES_FILE, columns, about=about(self._manifest))
             write_manifest(self._attempt, self._manifest)
             self._writer = Writer(self._attempt, scratch or self._attempt, self._manifest, sync)
@@ -345,8 +364,8 @@ class ProbeLogger:
             self._closed = True
             self._writing.release()
             raise FormatError(
-                f"{self.path} not written: {self._journal} was removed while it was open, "
-                f"{self.rows} rows with it; keep others out of that folder"
+                f"{self.path} not written: {self._writer.place} was removed while it was open, of "
+                f"{self.rows} rows those in it; keep others out of that folder"
             )
         try:
             left = self._merge(merge)

@@ -4,9 +4,9 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from rdmtools.attempts import Attempt, Logged, losses, read_attempts, together
-from rdmtools.errors import FormatError, ParameterError
-from rdmtools.journal import MANIFEST_FILE
+from rdmtools.attempts import Attempt, Logged, draws, losses, read_attempts, together
+from rdmtools.errors import FormatError
+from rdmtools.journal import MANIFEST_FILE, listed
 from rdmtools.lock import guarded
 from rdmtools.logger.conversion import Written, put_away, write_tables
 from rdmtools.logger.earlier import may_be_open, refuse_live
@@ -48,11 +48,14 @@ def recover(path: str | os.PathLike[str]) -> Written:
     """
     file = run_file(path)
     journal = companion(file) / JOURNAL_FOLDER
-    if not any(journal.glob(f"*/{MANIFEST_FILE}")):
-        raise FormatError(f"{file} has no journal; needed one that a crashed logger left in {journal}")
+    missing = FormatError(f"{file} has no journal; needed one that a crashed logger left in {journal}")
+    if not listed(journal, f"*/{MANIFEST_FILE}"):
+        raise missing
     with guarded(companion(file)):
         refuse_live(file)
         attempts = read_attempts(journal)
+        if not attempts:  # merged while we waited
+            raise missing
         for attempt in attempts:
             if attempt.out_of_reach:
                 raise FormatError(
@@ -61,7 +64,7 @@ def recover(path: str | os.PathLike[str]) -> Written:
                 )
         try:
             written = write_tables(file, attempts, strict=False)
-        except (OSError, ParameterError, FormatError) as error:
+        except Exception as error:
             raise FormatError(f"{file} not written ({error}); its rows are safe in {journal}") from error
         put_away(journal, attempts, written)
     return written
@@ -94,4 +97,5 @@ _LATER = "`rdmtools recover {}` merges"
 
 
 def _dropped(attempts: Sequence[Attempt]) -> int:
-    return Logged.of(losses(together(attempts))).dropped
+    starts = together(attempts)
+    return Logged.of(losses(starts)).dropped + sum(draws(start)[1] for start in starts)

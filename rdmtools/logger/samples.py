@@ -69,7 +69,12 @@ def _table(samples: Any) -> pa.Table:
 
 
 def _writable(values: Any) -> Any:
-    """String views, which polars hands over, as strings: pyarrow 16 cannot write or cast views."""
+    """A column that any other attempt's joins: categories, and polars' string views, as what they stand for.
+
+    pyarrow 16 can neither write nor cast views.
+    """
+    if pa.types.is_dictionary(values.type):
+        values = values.cast(values.type.value_type)
     return column(values.to_pylist()) if str(values.type) == "string_view" else values
 
 
