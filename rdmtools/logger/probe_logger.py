@@ -364,8 +364,8 @@ class ProbeLogger:
             self._closed = True
             self._writing.release()
             raise FormatError(
-                f"{self.path} not written: {self._writer.place} was removed while it was open, of "
-                f"{self.rows} rows those in it; keep others out of that folder"
+                f"{self.path} not written: {self._writer.place} was removed while it was open, "
+                f"with the rows in it ({self.rows} were accepted in all); keep others out of that folder"
             )
         try:
             left = self._merge(merge)
