@@ -23,7 +23,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from rdmtools import attempts
 from rdmtools.arguments import check_groups, match_samples, scalars_table
 from rdmtools.cleaning import (
     Quality,
@@ -55,8 +54,12 @@ from rdmtools.schema import (
     companion,
     stem,
 )
+from rdmtools.starts import beside
+from rdmtools.starts.attempts import Attempt, read_attempts, together
+from rdmtools.starts.losses import Logged, losses_of_whole_ranks, superseding
+from rdmtools.starts.losses import losses as losses_of
 
-Starts = list[list[attempts.Attempt]]
+Starts = list[list[Attempt]]
 
 # A logger that closes replaces files; a reader that meets that begins again.
 _TRIES = 20
@@ -232,7 +235,7 @@ def _journal(path: Path) -> Starts:
     if not has_journal(folder):
         return []
     try:
-        return attempts.together(attempts.read_attempts(folder / JOURNAL_FOLDER, hold=True))
+        return together(read_attempts(folder / JOURNAL_FOLDER, hold=True))
     except FormatError as error:
         if has_journal(folder):
             raise
@@ -301,11 +304,11 @@ def _from_journal(starts: Starts, rules: Rules, stored: NDArray[Any] | None) -> 
     `stored` are the ids of what is in a file before them: there, steps are left out in any case.
     """
     if stored is None and rules.missing == "drop-samples" and max(map(len, starts)) > 1:
-        logged = attempts.losses_of_whole_ranks(starts)
+        logged = losses_of_whole_ranks(starts)
     else:
-        known = attempts.losses(starts)
+        known = losses_of(starts)
         several = any(start.world_size > 1 for start in known)
-        logged = attempts.Logged.of(known, stored if several else None)
+        logged = Logged.of(known, stored if several else None)
     if stored is None and logged.dropped and not len(logged.steps):
         raise ParameterError(
             f"no step that every rank has, {logged.dropped} that some rank lacks; needed one of all ranks; "
@@ -350,7 +353,7 @@ def _merged(old: _Losses, new: _Losses) -> _Losses:
 def _samples(folder: Path, journal: Starts, ids: NDArray[Any]) -> tuple[pd.DataFrame, int]:
     """What the companion folder and the journal say of `ids`, and how many others they describe."""
     if journal:
-        found = attempts.samples(folder, journal)
+        found = beside.samples(folder, journal)
         frame = None if found is None else found.to_pandas()
     else:
         file = folder / SAMPLES_FILE
@@ -399,10 +402,10 @@ def _scalars(file: Path, journal: Starts) -> pd.DataFrame:
     frame = ParquetPart.open(file).read().to_pandas() if file.exists() else None
     with _in(file):
         table = scalars_table(frame)
-    logged = [attempts.scalars(start) for start in journal]
+    logged = [beside.scalars(start) for start in journal]
     if not any(logged):
         return table
-    kept = attempts.superseding([[int(row[STEP]) for row in start] for start in logged])
+    kept = superseding([[int(row[STEP]) for row in start] for start in logged])
     rows = scalars_table(
         pd.DataFrame([row for start, stay in zip(logged, kept, strict=True) for row in start[:stay]])
     )
@@ -412,8 +415,8 @@ def _scalars(file: Path, journal: Starts) -> pd.DataFrame:
 def _draws(file: Path, journal: Starts, ids: NDArray[Any], kept: NDArray[np.bool_]) -> Draws:
     """Losses under parameter draws, of the samples kept, NaN and inf as they are."""
     draws = _stored_draws(file, ids) if file.exists() else []
-    logged = [attempts.draws(start)[0] for start in journal]
-    stay = attempts.superseding([[drawn.step for drawn in start] for start in logged])
+    logged = [beside.draws(start)[0] for start in journal]
+    stay = superseding([[drawn.step for drawn in start] for start in logged])
     new = [
         (drawn.step, drawn.read())
         for start, count in zip(logged, stay, strict=True)

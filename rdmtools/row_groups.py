@@ -21,12 +21,12 @@ import pyarrow.parquet as pq
 import pyarrow.types as types
 from numpy.typing import NDArray
 
-from rdmtools.attempts import Rows
 from rdmtools.cleaning import whole_steps
 from rdmtools.columns import find_columns, floats, integers, sample_codes
 from rdmtools.errors import ChangedError, FormatError
 from rdmtools.run import InMemory
 from rdmtools.schema import ATTEMPT, LOSS, SAMPLE_ID, STEP
+from rdmtools.starts.losses import Rows
 from rdmtools.table import file_metadata
 
 _MAGIC = b"PAR1"

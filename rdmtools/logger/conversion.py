@@ -3,7 +3,7 @@
 run.parquet as it was -> start 0 -> start 1 -> ...   each gives its rows before the first of any later one
 
 A training that starts again from a checkpoint logs steps that an earlier start had logged already: those are
-superseded, and counted. `rdmtools.attempts` has the rule; what is here writes the tables.
+superseded, and counted. `rdmtools.starts` has the rule; what is here writes the tables.
 """
 
 import shutil
@@ -17,23 +17,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rdmtools.attempts import (
-    Attempt,
-    Logged,
-    draws,
-    file_start,
-    losses,
-    samples,
-    scalars,
-    stored_draws,
-    superseding,
-    together,
-)
 from rdmtools.errors import FormatError
 from rdmtools.journal import Kind, Manifest
 from rdmtools.logger.compaction import move_segments
 from rdmtools.logger.space import check_room
 from rdmtools.schema import DRAW, DRAWS_FILE, MERGED, RANKS, SAMPLES_FILE, SCALARS_FILE, STEP, companion
+from rdmtools.starts.attempts import Attempt, together
+from rdmtools.starts.beside import draws, samples, scalars, stored_draws
+from rdmtools.starts.losses import Logged, file_start, losses, superseding
 from rdmtools.table import (
     stored_about,
     stored_groups,

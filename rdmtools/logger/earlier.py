@@ -13,7 +13,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rdmtools.attempts import Attempt, check_claims, read_attempts, same_samples
 from rdmtools.errors import FormatError, ParameterError, RdmtoolsError
 from rdmtools.journal import Manifest, read_manifest
 from rdmtools.lock import can_tell, holder
@@ -28,6 +27,8 @@ from rdmtools.schema import (
     SUMMARY_FILE,
     companion,
 )
+from rdmtools.starts.attempts import Attempt, read_attempts
+from rdmtools.starts.losses import check_claims, same_samples
 from rdmtools.table import (
     join_samples,
     read_table,

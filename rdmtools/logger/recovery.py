@@ -4,7 +4,6 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from rdmtools.attempts import Attempt, Logged, draws, losses, read_attempts, together
 from rdmtools.errors import FormatError
 from rdmtools.journal import MANIFEST_FILE, listed
 from rdmtools.lock import guarded
@@ -12,6 +11,9 @@ from rdmtools.logger.conversion import Written, put_away, write_tables
 from rdmtools.logger.earlier import may_be_open, refuse_live
 from rdmtools.logger.path import run_file
 from rdmtools.schema import JOURNAL_FOLDER, companion
+from rdmtools.starts.attempts import Attempt, read_attempts, together
+from rdmtools.starts.beside import draws
+from rdmtools.starts.losses import Logged, losses
 
 MERGED_BYTES = 256_000_000
 """What `ProbeLogger.close` merges at once: a second or two."""

@@ -1,0 +1,198 @@
+"""What did each process record, and which of them ran together?"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property, cmp_to_key
+from pathlib import Path
+
+import numpy as np
+
+from rdmtools.journal import (
+    HEADER_BYTES,
+    Kind,
+    Manifest,
+    Record,
+    attempt_folders,
+    identity,
+    parts,
+    read_manifest,
+    read_records,
+    segments,
+)
+from rdmtools.lock import holder
+from rdmtools.starts.shards import Part, Piece, Shard, file_size, open_segment, present
+from rdmtools.table import stored_about, stored_groups
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attempt:
+    """What one process recorded between its start and its end."""
+
+    folder: Path
+    rank: int
+    number: int
+    manifest: Manifest
+    live: bool
+    """Whether its logger is open: what follows the last whole record is then no damage, but being written."""
+    hold: bool
+    """Whether the losses of its segments are read with their steps: what is compacted meanwhile is here."""
+
+    @property
+    def segments_folder(self) -> Path:
+        """Where its segments are."""
+        return self.folder if self.manifest.segments is None else Path(self.manifest.segments)
+
+    @property
+    def out_of_reach(self) -> bool:
+        """Whether there may be segments on a machine that is not this one."""
+        if self.manifest.accepted is not None or self.segments_folder.is_dir():
+            return False
+        return not segments(self.folder, Kind.LOSSES)  # brought home, and then killed
+
+    @property
+    def identity(self) -> str:
+        """What tells it from any other attempt of the run."""
+        return identity(self.folder, self.manifest)
+
+    @property
+    def created(self) -> float:
+        """When it began, in seconds since the epoch."""
+        return datetime.fromisoformat(self.manifest.created).timestamp()
+
+    @property
+    def size(self) -> int:
+        """Bytes of all that it recorded."""
+        files = [*parts(self.folder).values()]
+        files += [path for kind in Kind for path in self.segments(kind).values()]
+        return sum(file_size(file) for file in files)
+
+    def segments(self, kind: Kind) -> dict[int, Path]:
+        """Its segments of one kind, by number, oldest first; those that were moved to its folder too."""
+        found = segments(self.segments_folder, kind) | segments(self.folder, kind)
+        return dict(sorted(found.items()))
+
+    def records(self, kind: Kind) -> Iterator[tuple[Path, Record]]:
+        """Valid records of one kind, in the order written, each with the segment it is in."""
+        for path in self.segments(kind).values():
+            with present():
+                for record in read_records(path, kind, self.manifest.row_bytes):
+                    yield path, record
+
+    def count(self, kind: Kind) -> int:
+        """How many records of one kind can be read; of losses, those in parts too."""
+        if kind is Kind.LOSSES:
+            return len(self.shard.steps) if self.manifest.row_bytes else 0
+        return sum(1 for _ in self.records(kind))
+
+    @cached_property
+    def bytes_left(self) -> int:
+        """Bytes of the segments from their first bad records on; 0 while the logger is open."""
+        if self.live:
+            return 0
+        left = 0
+        for kind in (Kind.SCALARS, Kind.DRAWS):
+            left += sum(file_size(path) for path in self.segments(kind).values())
+            left -= sum(HEADER_BYTES + len(record.payload) for _, record in self.records(kind))
+        return left + self.shard.bytes_left
+
+    @cached_property
+    def shard(self) -> "Shard":
+        """Its losses. Raises ChangedError where a file vanishes, FormatError where one does not read."""
+        return _shard(self)
+
+
+def _shard(attempt: Attempt) -> Shard:
+    order = np.argsort(attempt.manifest.sample_ids, kind="stable")
+    ids = attempt.manifest.sample_ids[order]
+    pieces: list[Piece] = []
+    ended, left = 0.0, 0
+    recorded = attempt.segments(Kind.LOSSES)
+    compacted = parts(attempt.folder)  # after the segments: what is compacted meanwhile is in one of them
+    for number in sorted(recorded.keys() | compacted.keys()):
+        if number in compacted:
+            path = compacted[number]
+            pieces += [Part(group) for group in stored_groups(path, ids)]
+            ended = max(ended, float(stored_about(path).get("ended", 0)))
+        elif len(ids):
+            segment, last, unread = open_segment(recorded[number], attempt.manifest, order, hold=attempt.hold)
+            pieces.append(segment)
+            ended, left = max(ended, last), left + unread
+        else:
+            left += file_size(recorded[number])
+    return Shard.of(ids, pieces, attempt.manifest.values, ended, 0 if attempt.live else left)
+
+
+def read_attempts(journal: Path, *, hold: bool = False) -> list[Attempt]:
+    """Attempts under ``run.rdm/journal/``. Raises FormatError where one cannot be read."""
+    return [
+        Attempt(
+            folder=folder,
+            rank=rank,
+            number=number,
+            live=holder(folder) is not None,
+            manifest=read_manifest(folder),
+            hold=hold,
+        )
+        for (number, rank), folder in attempt_folders(journal).items()
+    ]
+
+
+def together(attempts: Iterable[Attempt]) -> list[list[Attempt]]:
+    """Attempts that ran together, by rank, in the order of their starts.
+
+    Each notes which others were open when it began; those are of its start. One that neither notes another
+    nor is noted (its file system has no locks) joins the start during which it ran, by the clock.
+    """
+    starts: list[dict[int, Attempt]] = []
+    alone: list[Attempt] = []
+    for attempt in sorted(attempts, key=lambda each: (each.created, each.number)):
+        mine = [start for start in starts if _noted(attempt, start)]
+        joined = {rank: other for start in mine for rank, other in start.items()} | {attempt.rank: attempt}
+        starts = [start for start in starts if start not in mine]
+        starts.append(joined)
+    several = [start for start in starts if len(start) > 1 or _world_size(start) == 1]
+    alone = [attempt for start in starts if start not in several for attempt in start.values()]
+    for attempt in alone:
+        home = next((start for start in several if _overlap(attempt, start)), None)
+        if home is None:
+            several.append({attempt.rank: attempt})
+        else:
+            home[attempt.rank] = attempt
+    ordered = sorted(several, key=cmp_to_key(_order))
+    return [[start[rank] for rank in sorted(start)] for start in ordered]
+
+
+def _noted(attempt: Attempt, start: Mapping[int, Attempt]) -> bool:
+    """Whether the attempt and one of the start were open at once."""
+    return attempt.rank not in start and any(
+        other.identity in attempt.manifest.beside or attempt.identity in other.manifest.beside
+        for other in start.values()
+    )
+
+
+def _world_size(start: Mapping[int, Attempt]) -> int:
+    return max(attempt.manifest.world_size for attempt in start.values())
+
+
+def _overlap(attempt: Attempt, start: Mapping[int, Attempt]) -> bool:
+    """Whether the attempt began before the start had ended, and the other way round."""
+    if attempt.rank in start or _world_size(start) == 1:
+        return False
+    others = start.values()
+    ended, began = max(map(_ended, others)), min(other.created for other in others)
+    return attempt.created <= ended and began <= _ended(attempt)
+
+
+def _order(start: Mapping[int, Attempt], other: Mapping[int, Attempt]) -> int:
+    """Which of two starts came first: a rank of both tells by its numbers, without one the clock."""
+    for rank in start.keys() & other.keys():
+        return start[rank].number - other[rank].number
+    began = [min(attempt.created for attempt in each.values()) for each in (start, other)]
+    return -1 if began[0] < began[1] else 1
+
+
+def _ended(attempt: Attempt) -> float:
+    if attempt.live:
+        return float("inf")
+    return max(attempt.manifest.closed or attempt.shard.ended, attempt.created)
