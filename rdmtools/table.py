@@ -30,6 +30,7 @@ from rdmtools.schema import DRAW, LOSS, METADATA_KEY, SAMPLE_ID, STEP
 _GROUP_ROWS = 1_000_000
 _PAGE_BYTES = 8 << 20
 _PAGE_ROWS = 1 << 20
+_DELTA_BLOCK = 128
 # pyarrow 23 and later cut pages at 20,000 rows unless told, and zstd then never sees the ids repeat.
 _HAS_PAGE_ROWS = "max_rows_per_page" in inspect.signature(pq.ParquetWriter.__init__).parameters
 _STEPS = pa.schema([pa.field(STEP, pa.int64())])
@@ -304,7 +305,7 @@ def _write_rows(
     values = [pa.field(SAMPLE_ID, id_type), pa.field(LOSS, pa.from_numpy_dtype(np.dtype(dtype)))]
     schema = pa.schema([*keys, *values], metadata=_key_value(about))
     written = 0
-    with replacing(path) as file, pq.ParquetWriter(file, schema, **_settings(schema, words)) as writer:
+    with replacing(path) as file, pq.ParquetWriter(file, schema, **_settings(schema, ids, words)) as writer:
         for names, losses in _groups(blocks, len(keys), (rows, len(ids)), dtype, order):
             typed = [name.astype(str(key.type)) for key, name in zip(keys, names, strict=True)]
             columns = [column(np.repeat(name, len(ids))) for name in typed]
@@ -379,8 +380,12 @@ def _sorted_ids(
     return order, ids.astype(np.int32 if narrow else np.int64), None
 
 
-def _settings(schema: pa.Schema, words: pa.StringArray | None) -> dict[str, Any]:
+def _settings(schema: pa.Schema, ids: NDArray[Any], words: pa.StringArray | None) -> dict[str, Any]:
     encodings = {name: "DELTA_BINARY_PACKED" for name in schema.names} | {LOSS: "BYTE_STREAM_SPLIT"}
+    # Deltas come in blocks. Where no step ends with one, each step's ids are packed in another way, and
+    # unless they are consecutive zstd does not see that they come again: 1.03 of the raw losses, not 0.83.
+    if len(ids) % _DELTA_BLOCK and (np.diff(ids) != 1).any():
+        encodings[SAMPLE_ID] = "PLAIN"
     settings: dict[str, Any] = {"use_dictionary": False}
     if words is not None:  # all on one page, or the writer would fall back to plain strings
         del encodings[SAMPLE_ID]

@@ -52,14 +52,16 @@ def test_rows_come_back_however_they_were_cut_into_blocks(tmp_path_factory, rows
 @pytest.mark.parametrize(
     ("ids", "id_type", "encoding"),
     [
-        ([4, 2, 0, 8, 6], "int32", "DELTA_BINARY_PACKED"),
-        ([4, 2, 0, 8, 2**31], "int64", "DELTA_BINARY_PACKED"),
+        ([4, 2, 0, 3, 1], "int32", "DELTA_BINARY_PACKED"),
+        ([*range(0, 256, 2)], "int32", "DELTA_BINARY_PACKED"),
+        ([4, 2, 0, 8, 6], "int32", "PLAIN"),
+        ([4, 2, 0, 8, 2**31], "int64", "PLAIN"),
         (list("edcba"), "dictionary<values=string, indices=int32, ordered=0>", "RLE_DICTIONARY"),
     ],
 )
 def test_types_and_encodings_are_those_of_the_format(tmp_path, ids, id_type, encoding):
     path = tmp_path / "run.parquet"
-    write_losses(path, [(np.arange(ROWS), losses())], ids)
+    write_losses(path, [(np.arange(ROWS), losses(samples=len(ids)))], ids)
     with pq.ParquetFile(path) as file:
         assert [str(field.type) for field in file.schema_arrow] == ["int64", id_type, "float"]
         step, sample, loss = (file.metadata.row_group(0).column(place) for place in range(3))

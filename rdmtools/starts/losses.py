@@ -3,6 +3,7 @@
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -295,12 +296,11 @@ def losses_of_whole_ranks(starts: Sequence[Sequence[Attempt]]) -> Logged:
             whole.append(_joined([each for each, lacking in zip(start, absent, strict=True) if not lacking]))
         elif len(needed):
             raise FormatError('no rank has every step; needed one that has; try missing="drop-steps"')
-    names = [set(start.ids.tolist()) for start in whole]
-    kept = set.intersection(*names) if names else set[Any]()
-    if whole and not kept:
+    kept = reduce(np.intersect1d, [start.ids for start in whole]) if whole else np.empty(0, np.int64)
+    if whole and not len(kept):
         raise FormatError('no sample has every step; needed one that has; try missing="drop-steps"')
     total = max((sum(len(each.shard.ids) for each in start) for start in known), default=0)
-    chosen = [start.only(start.ids[[sample in kept for sample in start.ids.tolist()]]) for start in whole]
+    chosen = [start.only(kept) for start in whole]
     return Logged.of(chosen, dropped_samples=total - len(kept), missing=missing)
 
 
