@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import rdmtools as rdm
-from rdmtools import FormatError, ProbeLogger, RdmtoolsWarning, read_run
+from rdmtools import FormatError, ParameterError, ProbeLogger, RdmtoolsWarning, read_run
 from rdmtools.logger import compaction, probe_logger, recovery, segment, space, writer
 
 SAMPLES, IDS = 3, ["c", "a", "b"]
@@ -473,3 +473,17 @@ def test_a_worker_that_outlives_a_killed_job_does_not_keep_its_run(path):
         finally:
             os.kill(child, signal.SIGKILL)
     assert read_run(path).steps.tolist() == [0, 1]
+
+
+def test_of_two_that_begin_at_once_the_later_leaves_the_other_alone(path, monkeypatch):
+    log = ProbeLogger(path, IDS)
+    log_rows(log, range(3))
+    taken = log._attempt
+    with monkeypatch.context() as patch:  # as on a file system without locks
+        patch.setattr(probe_logger, "refuse_live", lambda *_: None)
+        patch.setattr(probe_logger, "refuse", lambda *_: None)
+        patch.setattr(probe_logger, "next_attempt", lambda *_: taken)
+        with pytest.raises(ParameterError, match=r"cannot be written .*exists"):
+            ProbeLogger(path, IDS)
+    log.close()
+    check(path, 3)

@@ -57,7 +57,10 @@ def may_be_open(attempt: Attempt) -> bool:
 
 
 def _is_recent(folder: Path) -> bool:
-    return time.time() - max(file.stat().st_mtime for file in folder.iterdir()) < _RECENT_S
+    try:
+        return time.time() - max(file.stat().st_mtime for file in folder.iterdir()) < _RECENT_S
+    except OSError:  # its logger is closing
+        return True
 
 
 def refuse_live(path: Path, others: Collection[Path] = ()) -> None:

@@ -230,15 +230,12 @@ class ProbeLogger:
             others = self._take_over(overwrite)
             self._attempt = next_attempt(self._journal, self._manifest.rank)
             self._attempt.mkdir(parents=True)  # exclusively: of two processes, one gets an error
-            self._writing = Lock(self._attempt)
-        except OSError as error:
-            if hasattr(self, "_attempt") and not hasattr(self, "_writing"):
-                shutil.rmtree(self._attempt, ignore_errors=True)
+            self._writing = _locked(self._attempt)
+        except BaseException as error:
             self._remove_empty()
+            if not isinstance(error, OSError):
+                raise
             raise ParameterError(f"{self.path} cannot be written ({error}); choose another path") from error
-        except BaseException:
-            self._remove_empty()
-            raise
         try:
             check_ranks(self._manifest, others)
             beside = [identity(other, read_manifest(other)) for other in others]
@@ -544,6 +541,15 @@ def _end(writer: Writer, writing: Lock, leaving: Sequence[tuple[Kind, int, Leavi
     writer.end()
     forget(writer)
     writing.release()
+
+
+def _locked(folder: Path) -> Lock:
+    """The lock of a folder that was just made; without it, the folder is gone again."""
+    try:
+        return Lock(folder)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def _scratch(folder: str | os.PathLike[str], prefix: str) -> Path:
