@@ -454,9 +454,12 @@ ORPHAN = """
 import os, sys, time, rdmtools
 log = rdmtools.ProbeLogger(sys.argv[1], 3)
 log(0, [1.0, 2.0, 3.0])
+begun, begins = os.pipe()
 child = os.fork()
 if child == 0:
+    os.write(begins, b"!")
     time.sleep(60)
+os.read(begun, 1)
 print(child, flush=True)
 os.kill(os.getpid(), 9)
 """
