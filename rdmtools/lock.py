@@ -60,36 +60,29 @@ class Lock:
 
 def holder(folder: Path) -> str | None:
     """Who holds the lock on one attempt's folder; None where nobody does."""
-    try:
-        fd = os.open(folder / LOCK_FILE, _LOOK)
-    except OSError:
-        return None
-    try:
-        _take(fd, shared=True)
-    except BlockingIOError:
-        return os.read(fd, 300).decode(errors="replace")
-    except OSError:
-        return None
-    finally:
-        os.close(fd)
-    return None
+    return _look(folder) or None
 
 
 def can_tell(folder: Path) -> bool:
     """Whether the file system of one attempt's folder tells who holds its lock."""
+    return _look(folder) is not None
+
+
+def _look(folder: Path) -> str | None:
+    """Who holds the lock on one attempt's folder; "" where nobody does, None where that cannot be told."""
     try:
         fd = os.open(folder / LOCK_FILE, _LOOK)
     except OSError:
-        return False
+        return None
     try:
         _take(fd, shared=True)
     except BlockingIOError:
-        return True
+        return os.read(fd, 300).decode(errors="replace") or "another process"
     except OSError:
-        return False
+        return None
     finally:
         os.close(fd)
-    return True
+    return ""
 
 
 @contextmanager

@@ -8,7 +8,6 @@ The weights, buffers, gradients, flags and random states of the training are wha
 
 import os
 from collections.abc import Iterable, Mapping
-from functools import partial
 from typing import Any
 
 try:
@@ -25,7 +24,7 @@ except ModuleNotFoundError as error:
             name="lightning",
         ) from error
 
-from rdmtools.integrations.torch import GaussianProbe, per_sample_losses
+from rdmtools.integrations.torch.evaluations import evaluations
 from rdmtools.integrations.torch.losses import LossFn
 from rdmtools.integrations.watching import Watch
 
@@ -103,10 +102,7 @@ class ProbeCallback(Callback):
 
     def _evaluate(self, trainer: Trainer, module: LightningModule) -> None:
         step = trainer.global_step
-        losses = partial(per_sample_losses, module, self._batches, self._loss_fn)
-        draws = None
-        if self._draws is not None:
-            draws = partial(_drawn, module, self._draws, step, self._batches, self._loss_fn)
+        losses, draws = evaluations(module, step, self._batches, self._loss_fn, self._draws)
         with trainer.precision_plugin.forward_context():
             self.watch.record(step, losses, draws)
 
@@ -115,7 +111,3 @@ class ProbeCallback(Callback):
         new = {name: value for name, value in metrics.items() if value is not self._known.get(name)}
         self._known = dict(metrics)
         return new
-
-
-def _drawn(module: Any, options: Mapping[str, Any], *arguments: Any) -> Any:
-    return GaussianProbe(module, **options)(*arguments)

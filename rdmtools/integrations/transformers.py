@@ -8,7 +8,6 @@ The weights, buffers, gradients, flags and random states of the training are wha
 
 import os
 from collections.abc import Iterable, Mapping
-from functools import partial
 from typing import Any
 
 try:
@@ -23,7 +22,8 @@ except ModuleNotFoundError as error:
     ) from error
 
 from rdmtools.errors import ParameterError
-from rdmtools.integrations.torch import GaussianProbe, language_model_loss, per_sample_losses
+from rdmtools.integrations.torch import language_model_loss
+from rdmtools.integrations.torch.evaluations import evaluations
 from rdmtools.integrations.torch.losses import LossFn
 from rdmtools.integrations.watching import Watch
 
@@ -88,15 +88,8 @@ class ProbeCallback(TrainerCallback):
         self.watch.end()
 
     def _evaluate(self, step: int, model: Any) -> None:
-        losses = partial(per_sample_losses, model, self._batches, self._loss_fn)
-        draws = None
-        if self._draws is not None:
-            draws = partial(_drawn, model, self._draws, step, self._batches, self._loss_fn)
+        losses, draws = evaluations(model, step, self._batches, self._loss_fn, self._draws)
         self.watch.record(step, losses, draws)
-
-
-def _drawn(model: Any, options: Mapping[str, Any], *arguments: Any) -> Any:
-    return GaussianProbe(model, **options)(*arguments)
 
 
 def _causal_model_loss(model: Any, batch: Any) -> Any:

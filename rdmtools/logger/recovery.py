@@ -18,6 +18,8 @@ from rdmtools.starts.losses import Logged, losses
 MERGED_BYTES = 256_000_000
 """What `ProbeLogger.close` merges at once: a second or two."""
 
+_LATER = "`rdmtools recover {}` merges"
+
 
 def recover(path: str | os.PathLike[str]) -> Written:
     """Turn the journal beside `path`, which a crash or a large run left, into ``run.parquet``, and remove it.
@@ -93,9 +95,6 @@ def merge_at_end(path: Path, merge: bool | None) -> str | None:
         )
     put_away(journal, attempts, write_tables(path, attempts, strict=True))
     return None
-
-
-_LATER = "`rdmtools recover {}` merges"
 
 
 def _dropped(attempts: Sequence[Attempt]) -> int:

@@ -145,7 +145,6 @@ def together(attempts: Iterable[Attempt]) -> list[list[Attempt]]:
     nor is noted (its file system has no locks) joins the start during which it ran, by the clock.
     """
     starts: list[dict[int, Attempt]] = []
-    alone: list[Attempt] = []
     for attempt in sorted(attempts, key=lambda each: (each.created, each.number)):
         mine = [start for start in starts if _noted(attempt, start)]
         joined = {rank: other for start in mine for rank, other in start.items()} | {attempt.rank: attempt}

@@ -47,14 +47,13 @@ class Start:
         """Raises FormatError where two shards have the same sample."""
         if len(shards) == 1:
             [shard] = shards
-            all_rows = np.arange(len(shard.steps))
             return cls(
                 ids=shard.ids,
                 steps=shard.steps,
                 shards=shards,
                 world_size=world_size,
                 places=[np.arange(len(shard.ids))],
-                rows=[all_rows],
+                rows=[np.arange(len(shard.steps))],
                 chosen=[None],
                 lacking=_NO_STEPS,
                 absent=_NO_STEPS,
@@ -111,9 +110,7 @@ class Start:
         """Losses of rows first ... last-1, (rows, samples)."""
         if len(self.shards) == 1 and self.chosen[0] is None:
             return self.shards[0].read(first, last)
-        losses = np.empty(
-            (last - first, len(self.ids)), np.result_type(*(shard.values for shard in self.shards))
-        )
+        losses = np.empty((last - first, len(self.ids)), self.values)
         for shard, place, row, chosen in zip(self.shards, self.places, self.rows, self.chosen, strict=True):
             wanted = row[first:last]
             start = int(wanted[0])
