@@ -7,7 +7,7 @@ and the logger needs numpy and pyarrow alone.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from rdmtools.errors import FormatError, ParameterError, RdmtoolsError, RdmtoolsWarning
+from rdmtools.errors import FormatError, ParameterError, RdmtoolsError, RdmtoolsWarning, WorkerError
 
 if TYPE_CHECKING:
     from rdmtools.analysis.pipeline import Analysis, AnalysisSettings, analyze
@@ -42,6 +42,7 @@ __all__ = [
     "RdmtoolsError",
     "RdmtoolsWarning",
     "Run",
+    "WorkerError",
     "__version__",
     "analyze",
     "compare",

@@ -3,7 +3,8 @@
     RdmtoolsError
     ├── FormatError      a file: missing, truncated, not what the format says
     │   └── ChangedError it was replaced while it was read; what reads a run has tried again already
-    └── ParameterError   an argument (also a ValueError)
+    ├── ParameterError   an argument (also a ValueError)
+    └── WorkerError      an executor: its workers died
 
 Every message is one line: what was found, what was needed, the usual fix.
 """
@@ -23,6 +24,10 @@ class ChangedError(FormatError):
 
 class ParameterError(RdmtoolsError, ValueError):
     """An argument does not fit what it is applied to."""
+
+
+class WorkerError(RdmtoolsError):
+    """An executor lost workers, and with them work that it had taken."""
 
 
 class RdmtoolsWarning(UserWarning):

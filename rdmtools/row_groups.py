@@ -106,6 +106,10 @@ class StoredLosses:
     def __post_init__(self) -> None:
         self._starts = np.cumsum([0, *(group.shape[0] for group in self.groups)])
 
+    @property
+    def shards(self) -> Sequence[Self]:
+        return [self]
+
     @classmethod
     def of(cls, losses: NDArray[Any]) -> Self:
         """Losses that are in memory."""
@@ -150,6 +154,15 @@ class StoredLosses:
         for index, first, last in parts:
             losses[first:last] = self._some_of(index, rows[first:last])
         return losses
+
+    def part(self, start: int, stop: int) -> "StoredLosses | InMemory":
+        """Those rows: the row groups of files as they are, anything else as what is in it."""
+        rows = self.rows[start:stop]
+        first, last = np.searchsorted(self._starts, [rows[0], rows[-1]], side="right").tolist()
+        groups = self.groups[first - 1 : last]
+        if not all(isinstance(group, RowGroup) for group in groups):
+            return InMemory(self.read(start, stop))
+        return StoredLosses(groups=groups, rows=rows - self._starts[first - 1], samples=self.samples)
 
     def blocks(self) -> Iterator[NDArray[Any]]:
         """All chosen losses, a row group at a time."""

@@ -6,7 +6,7 @@ it took to get there. `read_run` makes one from files, `from_arrays` and `from_f
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
@@ -31,6 +31,11 @@ class LossRows(Protocol):
     """Losses that lie elsewhere, read a range of rows at a time."""
 
     @property
+    def shards(self) -> Sequence["LossRows"]:
+        """Parts of the probe set that lie apart, over the same rows; just these losses where none do."""
+        ...
+
+    @property
     def shape(self) -> tuple[int, int]: ...
 
     @property
@@ -38,6 +43,10 @@ class LossRows(Protocol):
 
     def read(self, start: int, stop: int) -> NDArray[Any]:
         """Losses of rows start ... stop-1, (stop - start, samples), in C order; not to be written to."""
+        ...
+
+    def part(self, start: int, stop: int) -> "LossRows":
+        """Those rows alone, as something that can be sent to another process."""
         ...
 
 
@@ -119,6 +128,11 @@ class Run:
             self._draws = self.stored_draws()
         return self._draws
 
+    @property
+    def loss_rows(self) -> LossRows:
+        """Where rows are read from now: memory, once all losses were asked for."""
+        return self.stored if self._losses is None else InMemory(self._losses)
+
     def rows(self, start: int, stop: int) -> NDArray[Any]:
         """Losses of rows start ... stop-1, (stop - start, samples), in C order, read-only."""
         if not 0 <= start <= stop <= self.shape[0]:
@@ -126,9 +140,7 @@ class Run:
                 f"rows {start} to {stop} of a run of {self.shape[0]}; "
                 f"choose 0 <= start <= stop <= {self.shape[0]}"
             )
-        if self._losses is not None:
-            return self._losses[start:stop]
-        return _read_only(self.stored.read(start, stop))
+        return _read_only(self.loss_rows.read(start, stop))
 
     def blocks(self, rows: int = 256, start: int = 0, stop: int | None = None) -> Iterator[NDArray[Any]]:
         """Consecutive blocks of the losses, (rows, samples) each; the last one may be shorter."""
@@ -281,6 +293,10 @@ class InMemory:
     losses: NDArray[Any]
 
     @property
+    def shards(self) -> Sequence[LossRows]:
+        return [self]
+
+    @property
     def shape(self) -> tuple[int, int]:
         rows, samples = self.losses.shape
         return rows, samples
@@ -291,6 +307,9 @@ class InMemory:
 
     def read(self, start: int, stop: int) -> NDArray[Any]:
         return self.losses[start:stop]
+
+    def part(self, start: int, stop: int) -> "InMemory":
+        return InMemory(self.losses[start:stop])
 
     def read_all(self) -> NDArray[Any]:
         return self.losses

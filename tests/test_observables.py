@@ -16,32 +16,45 @@ from rdmtools.analysis.gram import (
     row_geometry,
     window_distances,
 )
-from rdmtools.analysis.observables import effective_rank, eigenvalues, observables, top_share
+from rdmtools.analysis.moments import Windows, moments
+from rdmtools.analysis.observables import observables
+from rdmtools.analysis.spectra import effective_rank, eigenvalues, top_share
 from rdmtools.errors import ParameterError
 
 ORACLE = json.loads((Path(__file__).parent / "oracle.json").read_text())
 DETRENDS = {"constant": 0, "linear": 1}
 
 
-def geometry_of(losses, lags, block=4 * PRODUCT_ROWS):
-    blocks = [losses[start : start + block] for start in range(0, len(losses), block)]
-    return row_geometry(blocks, rows=len(losses), lags=lags)
+def geometry_of(losses, lags, precision="double"):
+    tile = 2 * PRODUCT_ROWS
+    blocks = [losses[start : start + 2 * tile] for start in range(0, len(losses), 2 * tile)]
+    return row_geometry(blocks, rows=len(losses), lags=lags, tile=tile, precision=precision)
 
 
-def observe(losses, window, detrend="constant", steps=None, lags=None):
+def windows_of(losses, length):
+    return Windows(length=length, first=0, count=len(losses) - length + 1)
+
+
+def observe(losses, window, detrend="constant", steps=None, lags=None, precision="double"):
     steps = np.arange(len(losses)) if steps is None else steps
-    return observables(
-        geometry_of(losses, lags or window),
-        steps,
-        window=window,
+    geometry, windows = geometry_of(losses, lags or window, precision), windows_of(losses, window)
+    [found] = moments(
+        geometry.distances,
+        [windows],
         detrend=detrend,
+        precision=precision,
         rows=lambda start, stop: losses[start:stop],
     )
+    return observables(found, geometry, steps, windows, detrend)
 
 
 def spectra_of(losses, window, detrend="constant"):
-    geometry = geometry_of(losses, window)
-    return eigenvalues(geometry, window=window, detrend=detrend, rows=lambda start, stop: losses[start:stop])
+    return eigenvalues(
+        geometry_of(losses, window),
+        windows_of(losses, window),
+        detrend=detrend,
+        rows=lambda start, stop: losses[start:stop],
+    )
 
 
 def noise(rows, samples, seed=0):
@@ -261,10 +274,10 @@ def test_longer_lags_change_no_window():
 
 def test_shards_of_the_probe_set_add_up():
     losses = noise(80, 10)
-    parts = [geometry_of(losses[:, :3], 9), geometry_of(losses[:, 3:], 9)]
-    whole = geometry_of(losses, 9)
-    summed = parts[0].distances + parts[1].distances
-    np.testing.assert_allclose(summed, whole.distances, rtol=1e-12)
+    summed, whole = geometry_of(losses[:, :3], 9) + geometry_of(losses[:, 3:], 9), geometry_of(losses, 9)
+    assert summed.samples == whole.samples == 10
+    for name in ("distances", "mean_loss", "mean_change"):
+        np.testing.assert_allclose(getattr(summed, name), getattr(whole, name), rtol=1e-12, atol=1e-14)
 
 
 def test_distances_are_distances():
@@ -277,7 +290,7 @@ def test_distances_are_distances():
 
 def test_window_matrices_are_centred_gram_matrices():
     losses = noise(30, 5)
-    distances = window_distances(geometry_of(losses, 8).distances, 8, first=3, count=6)
+    distances = window_distances(geometry_of(losses, 8).distances, 8, range(3, 9))
     for detrend, degree in DETRENDS.items():
         grams = centred_gram(distances, degree)
         for index, gram in enumerate(grams):
@@ -320,7 +333,7 @@ def test_all_of_float32_is_safe():
 
 def test_geometry_refuses_a_wrong_count():
     with pytest.raises(ValueError, match="rows came"):
-        row_geometry([np.zeros((3, 2))], rows=4, lags=2)
+        row_geometry([np.zeros((3, 2))], rows=4, lags=2, tile=16)
 
 
 def test_shapes_are_checked_while_the_tests_run():

@@ -159,7 +159,7 @@ def test_spectrum_on_request():
 def test_blocks_do_not_matter(monkeypatch):
     run = runs.with_event()
     whole = rdm.analyze(run).observables
-    monkeypatch.setattr("rdmtools.analysis.pipeline.BLOCK_BYTES", 1)
+    monkeypatch.setattr("rdmtools.analysis.spans.BLOCK_BYTES", 1)
     pd.testing.assert_frame_equal(rdm.analyze(run).observables, whole, check_exact=True)
 
 

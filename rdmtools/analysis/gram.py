@@ -6,26 +6,45 @@ window and P the projection that removes the window's trend, P X X' P = -1/2 P S
 
     losses (rows, samples) --differences--> products of differences --sums over lags--> distances (lags, rows)
 
-Three properties come from taking differences first, in float64:
+Three properties come from taking differences first:
 
 - Digits: a constant offset is gone before the first product, and a jump touches only the pairs that span it.
 - Prefixes: rows enter products of one fixed shape, anchored at absolute rows, and are summed in a fixed
-  order, so a longer run gives the same bits earlier.
+  order, so neither a longer run nor another place to begin changes a bit.
 - Shards: distances are a sum over samples; parts of the probe set add up, to rounding.
 
-Cost: one product of (32, samples) by (samples, W + 32) for each 32 rows; nothing else depends on `samples`.
+Cost: for each 16 rows one product of (W + 16, samples) by (samples, 16); nothing else depends on `samples`.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Float64
+from numpy.lib.stride_tricks import as_strided
 
 from rdmtools.errors import ParameterError
 
+PRECISIONS = {"double": np.float64, "single": np.float32}
+
 # Rows of one product. Fewer waste the matrix unit, more compute pairs of rows that no window holds.
-PRODUCT_ROWS = 32
+PRODUCT_ROWS = 16
+
+# Multiplications of one product: OpenBLAS does without packing up to here, twice as fast for such shapes.
+_PRODUCT_SIZE = 1_000_000
+
+# Losses turned into differences at once, and the most samples among them: they stay in the cache until they
+# are multiplied.
+_TILE_SIZE = 1 << 14
+_WIDEST = 128
+
+# Products whose losses are read together: longer stretches of a row come faster from memory.
+_STRIP = 4
+
+# Losses of the fewest rows that can be worked on at once, where there are very many samples.
+_LARGEST_BLOCK = 1 << 24
 
 # In loss**2. Sums of squares of distances over any window stay below what float64 holds.
 LARGEST_DISTANCE = 1e145
@@ -43,79 +62,215 @@ class RowGeometry:
     """Change of the mean since the row before (0 at the first), kept apart for its digits."""
     samples: int
 
+    def __add__(self, other: "RowGeometry") -> "RowGeometry":
+        """The geometry of both sets of samples together, over the same rows."""
+        samples = self.samples + other.samples
+        share, rest = self.samples / samples, other.samples / samples
+        return RowGeometry(
+            distances=self.distances + other.distances,
+            mean_loss=share * self.mean_loss + rest * other.mean_loss,
+            mean_change=share * self.mean_change + rest * other.mean_change,
+            samples=samples,
+        )
 
-def row_geometry(blocks: Iterable[Float[np.ndarray, "_ samples"]], *, rows: int, lags: int) -> RowGeometry:
+
+def tile_rows(samples: int) -> int:
+    """Rows that are worked on at once; blocks of rows begin and end at multiples of it."""
+    fitting = min(_TILE_SIZE // min(samples, _WIDEST), _LARGEST_BLOCK // samples, 2048)
+    return max(fitting // PRODUCT_ROWS, 1) * PRODUCT_ROWS
+
+
+def row_geometry(
+    blocks: Iterable[Float[np.ndarray, "_ samples"]],
+    *,
+    rows: int,
+    lags: int,
+    tile: int,
+    precision: str = "double",
+) -> RowGeometry:
     """Squared distances between rows at lags 0 .. lags - 1, from one pass over blocks of rows.
 
     Parameters
     ----------
     blocks
         Consecutive rows of per-sample losses, finite, any float type; every block but the last holds a
-        multiple of `PRODUCT_ROWS` rows.
+        multiple of `tile` rows, as does what came before the first.
     rows, lags
         Rows in all blocks together, and the longest window that will be asked for.
+    tile
+        Rows worked on at once, as `tile_rows` has them for the whole probe set.
+    precision
+        "double", or "single": differences (each rounded once) and products in float32, sums in float64.
 
     Raises
     ------
     ParameterError
-        Where the losses are so large that fourth powers of their changes overflow (never in float32).
+        Where the losses are so large that fourth powers of their changes overflow.
     """
-    products = np.zeros((lags, rows))
+    distances = np.zeros((lags, rows))
     mean_loss, mean_change = np.zeros(rows), np.zeros(rows)
     stream: _DifferenceProducts | None = None
     row = 0
     with np.errstate(over="ignore", invalid="ignore"):  # told in words below
         for block in blocks:
-            if stream is None:
-                stream = _DifferenceProducts(block[0], lags)
-            for start in range(0, len(block), PRODUCT_ROWS):
-                piece = block[start : start + PRODUCT_ROWS]
-                here = slice(row, row + len(piece))
-                products[:-1, here], mean_loss[here], mean_change[here] = stream.push(piece)
-                row += len(piece)
+            stream = stream or _DifferenceProducts(block[0], lags, tile, precision)
+            here = slice(row, row + len(block))
+            distances[:-1, here], mean_loss[here], mean_change[here] = stream.push(block)
+            row += len(block)
         if stream is None or row != rows:
             raise ValueError(f"{row} rows came, {rows} were announced")
-        _accumulate_distances(products)
-    if not products.max() < LARGEST_DISTANCE:
-        raise ParameterError(
-            f"losses change by more than {LARGEST_DISTANCE**0.5:.0e} between rows; needed less, for SHC "
-            "takes their fourth powers; cut the run before it diverges, or divide the losses by a constant"
-        )
+        _accumulate_distances(distances)
+    if not distances.max() < LARGEST_DISTANCE:
+        raise ParameterError(_too_large(precision))
     return RowGeometry(
-        distances=products, mean_loss=mean_loss, mean_change=mean_change, samples=stream.samples
+        distances=distances, mean_loss=mean_loss, mean_change=mean_change, samples=stream.samples
+    )
+
+
+def _too_large(precision: str) -> str:
+    if precision == "single":
+        return (
+            "losses change by more than 1e+18 between rows; needed less with precision='single'; "
+            "choose 'double', or cut the run before it diverges"
+        )
+    return (
+        f"losses change by more than {LARGEST_DISTANCE**0.5:.0e} between rows; needed less, for SHC "
+        "takes their fourth powers; cut the run before it diverges, or divide the losses by a constant"
     )
 
 
 class _DifferenceProducts:
-    """Products of each row difference with those before it, on a ring of recent differences."""
+    """Products of each row difference with those before it, over blocks of rows that follow each other."""
 
-    def __init__(self, first_row: Float[np.ndarray, " samples"], lags: int) -> None:
-        self.samples = samples = len(first_row)
-        history = -(-max(lags - 2, 0) // PRODUCT_ROWS) * PRODUCT_ROWS
-        self._ring = np.zeros((history + PRODUCT_ROWS, samples))
-        self._rows = np.empty((PRODUCT_ROWS + 1, samples))
-        self._rows[0] = first_row
-        self._weights = np.full(samples, 1.0 / samples)
-        self._lags = np.arange(lags - 1)[:, None]
-        self._slot = 0
+    def __init__(
+        self, first_row: Float[np.ndarray, " samples"], lags: int, tile: int, precision: str
+    ) -> None:
+        self.samples = len(first_row)
+        self._tile = tile
+        self._lags = lags
+        self._history = history = -(-max(lags - 2, 1) // 8) * 8
+        widest = min(_PRODUCT_SIZE // (PRODUCT_ROWS * (history + PRODUCT_ROWS)), _WIDEST)
+        # Differences of float32 are exact in float64; in single precision they are rounded once.
+        kinds = np.result_type(PRECISIONS[precision], first_row.dtype), np.dtype(PRECISIONS[precision])
+        strips = pairwise(_edges(self.samples, _STRIP * max(widest, 8)))
+        self._columns = [slice(*ends) for ends in strips]
+        shapes = {each.stop - each.start for each in self._columns}
+        self._strips = {samples: _Strip(tile, samples, max(widest, 8), history, *kinds) for samples in shapes}
+        self._before = np.repeat(first_row[None], history + 1, axis=0)
 
     def push(
-        self, piece: Float[np.ndarray, "few samples"]
+        self, block: Float[np.ndarray, "few samples"]
     ) -> tuple[Float64[np.ndarray, "lags few"], Float64[np.ndarray, " few"], Float64[np.ndarray, " few"]]:
-        count, rows = len(piece), self._rows
-        rows[1 : count + 1] = piece
-        rows[count + 1 :] = rows[count]  # a last, short piece keeps the shape of the product, hence its bits
-        newest = self._ring[self._slot : self._slot + PRODUCT_ROWS]
-        np.subtract(rows[1:], rows[:-1], out=newest)
-        products = newest @ self._ring.T
-        means = rows[1:] @ self._weights
-        changes = newest @ self._weights
-        rows[0] = rows[count]
+        """Products at lags 0 .. lags - 2, and the means of rows and of differences."""
+        rows, count = self._tile, len(block)
+        tiles = range(0, count, rows)
+        groups = rows // PRODUCT_ROWS
+        products = np.zeros((len(tiles) * groups, self._history + PRODUCT_ROWS, PRODUCT_ROWS))
+        sums, changes = np.zeros((2, len(tiles) * rows))
+        for columns in self._columns:
+            strip = self._strips[columns.stop - columns.start]
+            strip.begin(self._before[:, columns])
+            for number, start in enumerate(tiles):
+                here = slice(start, start + rows)
+                strip.push(
+                    block[here, columns],
+                    products[number * groups : (number + 1) * groups],
+                    sums[here],
+                    changes[here],
+                )
+        needed = len(self._before)
+        self._before = np.concatenate([self._before[count:], block[-needed:]])
+        by_lag = _by_lag(products, self._lags - 1)[:, :count]
+        return by_lag, sums[:count] / self.samples, changes[:count] / self.samples
 
-        places = np.arange(PRODUCT_ROWS)[None, :]
-        by_lag = products[places, (self._slot + places - self._lags) % len(self._ring)]
-        self._slot = (self._slot + PRODUCT_ROWS) % len(self._ring)
-        return by_lag[:, :count], means[:count], changes[:count]
+
+class _Strip:
+    """Some samples, a tile of rows at a time: read together, multiplied a few samples at a time."""
+
+    def __init__(
+        self, rows: int, samples: int, widest: int, history: int, kind: np.dtype[Any], product: np.dtype[Any]
+    ) -> None:
+        # Row strides that are powers of two would share few sets of the cache: 8 more.
+        self._losses = np.zeros((rows + 1, samples + 8), kind)[:, :samples]
+        self._ones = np.ones(samples, kind)
+        self._products = [
+            (slice(*ends), _Product(rows, ends[1] - ends[0], history, kind, product))
+            for ends in pairwise(_edges(samples, widest))
+        ]
+
+    def begin(self, before: Float[np.ndarray, "_ samples"]) -> None:
+        """Take the rows that come before the first push."""
+        self._losses[-1] = before[-1]
+        earlier = before.astype(self._losses.dtype)
+        for columns, product in self._products:
+            product.begin(np.diff(earlier[:, columns], axis=0))
+
+    def push(
+        self,
+        losses: Float[np.ndarray, "few samples"],
+        products: Float64[np.ndarray, "groups w rows"],
+        sums: Float64[np.ndarray, " tile"],
+        changes: Float64[np.ndarray, " tile"],
+    ) -> None:
+        """Add products of the rows' differences, and the sums over samples of rows and of differences.
+
+        A last, short tile is filled with its last row: products keep their shape, hence their bits.
+        """
+        held, count = self._losses, len(losses)
+        held[0] = held[-1]
+        held[1 : count + 1] = losses
+        held[count + 1 :] = losses[-1]
+        sums += held[1:] @ self._ones
+        for columns, product in self._products:
+            changes += product.push(held[:, columns])
+            products += product.found
+
+
+class _Product:
+    """Differences of a tile of rows, transposed, behind those of the rows before, and their products."""
+
+    def __init__(
+        self, rows: int, samples: int, history: int, kind: np.dtype[Any], product: np.dtype[Any]
+    ) -> None:
+        self._differences = np.zeros((rows, samples + 8), kind)[:, :samples]
+        self._ones = np.ones(samples, kind)
+        across = history + rows
+        held = np.zeros((samples, across + 8 * (across % 64 == 0)), product)
+        self._earlier, self._latest = held[:, :history], held[:, rows:across]
+        self._new = held[:, history:across]
+        groups = rows // PRODUCT_ROWS
+        self.found = np.empty((groups, history + PRODUCT_ROWS, PRODUCT_ROWS), product)
+        sample, row = held.strides
+        group = PRODUCT_ROWS * row
+        self._with_earlier = as_strided(held, (groups, history + PRODUCT_ROWS, samples), (group, row, sample))
+        self._alone = as_strided(self._new, (groups, samples, PRODUCT_ROWS), (group, sample, row))
+
+    def begin(self, differences: Float[np.ndarray, "history samples"]) -> None:
+        self._latest[:] = differences.T
+
+    def push(self, losses: Float[np.ndarray, "_ samples"]) -> Float[np.ndarray, " rows"]:
+        """Multiply the differences of consecutive rows; returns their sums over samples."""
+        np.subtract(losses[1:], losses[:-1], out=self._differences)
+        self._earlier[:] = self._latest
+        self._new[:] = self._differences.T
+        np.matmul(self._with_earlier, self._alone, out=self.found)
+        return self._differences @ self._ones
+
+
+def _edges(samples: int, widest: int) -> list[int]:
+    """Where parts of at most about `widest` samples begin, at multiples of 8, and the end."""
+    count = -(-samples // widest)
+    return [*(samples * part // count // 8 * 8 for part in range(count)), samples]
+
+
+def _by_lag(products: Float64[np.ndarray, "groups w few"], lags: int) -> Float64[np.ndarray, "lags rows"]:
+    """Entry (l, t): the product of difference t with difference t - l."""
+    groups, across, few = products.shape
+    group, before, row = products.strides
+    view = as_strided(
+        products[:, across - few :], shape=(lags, groups, few), strides=(-before, group, before + row)
+    )
+    return view.reshape(lags, groups * few)
 
 
 def _accumulate_distances(products: Float64[np.ndarray, "lags rows"]) -> None:
@@ -139,19 +294,21 @@ def _accumulate_distances(products: Float64[np.ndarray, "lags rows"]) -> None:
 
 
 def window_distances(
-    distances: Float64[np.ndarray, "lags rows"], window: int, first: int, count: int
+    distances: Float64[np.ndarray, "lags rows"], window: int, starts: range
 ) -> Float64[np.ndarray, "count w w"]:
-    """Distance matrices of `count` trailing windows, the first of which begins at row `first`; a copy."""
-    stop = first + count + window - 1
-    band = np.zeros((2 * window - 1, count + window - 1))
+    """Distance matrices of the trailing windows that begin at those rows; a copy."""
+    first, stop = starts[0], starts[-1] + window
+    band = np.zeros((2 * window - 1, stop - first))
     for lag in range(window):
         part = distances[lag, first + lag : stop]
         band[window - 1 + lag, lag:] = part
         band[window - 1 - lag, : len(part)] = part
     # Entry (i, j) of the window that begins at row s is band[window - 1 + i - j, s + i]: a strided view.
     across, along = band.strides
-    view = np.lib.stride_tricks.as_strided(
-        band[window - 1 :], shape=(count, window, window), strides=(along, across + along, -across)
+    view = as_strided(
+        band[window - 1 :],
+        shape=(len(starts), window, window),
+        strides=(starts.step * along, across + along, -across),
     )
     return np.ascontiguousarray(view)
 

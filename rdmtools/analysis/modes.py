@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Float, Float64
 
 from rdmtools.analysis.gram import trend_basis
-from rdmtools.analysis.observables import DEGREES, residual
+from rdmtools.analysis.moments import DEGREES, residual
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,15 +1,14 @@
 """From a run to its observables, events and modes: the one place where the parts meet.
 
-run.blocks -> row_geometry -> observables -> find_rises -> events
-                                                 run.rows -> window_modes
+run.loss_rows -> spans -> span_values (here or by workers) -> observables -> find_rises -> events
+                                                                          run.rows -> window_modes
 """
 
-import operator
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, fields, replace
-from numbers import Real
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -23,71 +22,17 @@ from rdmtools.analysis.description import (
     spectra_table,
 )
 from rdmtools.analysis.events import find_rises
-from rdmtools.analysis.gram import PRODUCT_ROWS, RowGeometry, row_geometry
-from rdmtools.analysis.observables import (
-    DEGREES,
-    Observables,
-    effective_rank,
-    eigenvalues,
-    observables,
-    top_share,
-)
+from rdmtools.analysis.settings import AnalysisSettings
+from rdmtools.analysis.spans import SpanValues, joined, map_every, map_lengths, span_values, spans
+from rdmtools.analysis.spectra import effective_rank, top_share
 from rdmtools.errors import ParameterError
 from rdmtools.run import Run
+from rdmtools.workers import results
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# Losses in memory at once, in bytes of float64.
-BLOCK_BYTES = 1 << 25
-
 Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AnalysisSettings:
-    """Every choice an analysis makes; the library, the command line and the docs read the defaults here."""
-
-    windows: tuple[int, ...] = (20,)
-    """Lengths of the trailing windows, in logged rows."""
-    stride: int = 1
-    """Keep every so-many-th window in the observables table. Events always look at every window."""
-    detrend: str = "constant"
-    """What is removed from each sample over a window: its mean ("constant") or its line ("linear")."""
-    spectrum: bool = False
-    """Also solve for the eigenvalues of every window: top share, effective rank, the leading eigenvalues."""
-    decades: float = 1.5
-    """Alarm where log10(shc) stands this far above its running minimum. Not calibrated."""
-    modes: int = 3
-    """Leading modes kept for each event, and eigenvalues kept for each window."""
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "windows", _lengths(self.windows))
-        for name in ("stride", "modes"):
-            object.__setattr__(self, name, _integer(name, getattr(self, name)))
-        if self.detrend not in DEGREES:
-            raise ParameterError(f"detrend is {self.detrend!r}; choose one of {', '.join(DEGREES)}")
-        shortest = DEGREES[self.detrend] + 2
-        if not self.windows:
-            raise ParameterError(
-                "no window was given; name at least one length in rows, such as windows=(20,)"
-            )
-        for window in self.windows:
-            if window < shortest:
-                raise ParameterError(
-                    f"window of {window} rows is too short for detrend={self.detrend!r}; "
-                    f"choose at least {shortest}"
-                )
-        if len(set(self.windows)) < len(self.windows):
-            raise ParameterError(f"windows {self.windows} name one length twice; give each once")
-        for name in ("stride", "modes"):
-            if getattr(self, name) < 1:
-                raise ParameterError(f"{name} is {getattr(self, name)}; choose at least 1")
-        if not (isinstance(self.decades, Real) and 0 < self.decades < float("inf")):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise ParameterError(f"decades is {self.decades!r}; choose a rise above 0, such as 1.5")
-
-    def to_dict(self) -> dict[str, Any]:
-        return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -106,6 +51,9 @@ class Analysis:
     """One row per event, mode and group of samples; empty where the samples have no groups."""
     spectra: pd.DataFrame
     """One row per event and eigenvalue of the window that ends at the peak."""
+    shc_map: pd.DataFrame
+    """SHC by `window` and `step`: lengths from 4 rows to the longest asked for, by factors of sqrt(2), and at
+    most 512 steps of the run (every row, or every second, fourth, ...). One row per length and step."""
 
     def save(self, folder: str | Path | None = None, *, report: bool = True) -> Path:
         """Write tables and summary, and with `report` figures and page; returns the folder.
@@ -152,6 +100,7 @@ def analyze(
     settings: AnalysisSettings | None = None,
     *,
     window: int | None = None,
+    executor: Executor | None = None,
     progress: Progress | None = None,
     **changes: Any,
 ) -> Analysis:
@@ -164,6 +113,9 @@ def analyze(
     settings, window, **changes
         Every choice; ``window=64`` is short for ``windows=(64,)``, and other fields of `AnalysisSettings` may
         be given by name.
+    executor
+        Any `concurrent.futures.Executor`: the work goes to its workers, stretch of rows by stretch, and the
+        result is the same to the bit. Losses in files are read by the workers, others are sent to them.
     progress
         Called with (rows done, rows in all) as the losses are read.
 
@@ -171,6 +123,8 @@ def analyze(
     ------
     ParameterError
         Where a setting does not fit, or a window is longer than the run.
+    WorkerError
+        Where the executor lost its workers.
 
     Notes
     -----
@@ -198,17 +152,17 @@ def analyze(
         raise ParameterError(
             f"window of {longest} rows is longer than the run's {rows}; choose at most {rows}"
         )
-    geometry = row_geometry(_reported(run, progress), rows=rows, lags=longest)
+    values = joined([*_values(run, settings, executor, progress)])
 
     tables: list[pd.DataFrame] = []
     found: list[Described] = []
-    for length in settings.windows:
-        values = observables(geometry, run.steps, window=length, detrend=settings.detrend, rows=run.rows)
-        tables.append(_observables_table(run, geometry, values, settings, length))
-        for rise in find_rises(values.shc, decades=settings.decades):
+    for index, length in enumerate(settings.windows):
+        tables.append(_observables_table(run, values, settings, index))
+        observed = values.observables[index]
+        for rise in find_rises(observed.shc, decades=settings.decades):
             described = describe(
                 run,
-                values,
+                observed,
                 rise,
                 window=length,
                 detrend=settings.detrend,
@@ -224,20 +178,8 @@ def analyze(
         modes=modes_table(run, found),
         groups=groups_table(run, found),
         spectra=spectra_table(found),
+        shc_map=_map_table(run, values, settings),
     )
-
-
-def _lengths(windows: Any) -> tuple[int, ...]:
-    if isinstance(windows, str) or not isinstance(windows, Iterable):
-        raise ParameterError(f"windows is {windows!r}; needed lengths in rows, such as windows=(10, 20)")
-    return tuple(_integer("window", length) for length in cast(Iterable[Any], windows))
-
-
-def _integer(name: str, value: Any) -> int:
-    try:
-        return operator.index(value)
-    except TypeError:
-        raise ParameterError(f"{name} is {value!r}; needed an integer") from None
 
 
 def _counted(windows: Sequence[int]) -> str:
@@ -262,31 +204,55 @@ def _settings(
     return replace(settings or AnalysisSettings(), **changes)
 
 
-def _reported(run: Run, progress: Progress | None) -> Iterator[np.ndarray]:
-    rows, samples = run.shape
-    at_once = max(BLOCK_BYTES // (8 * samples * PRODUCT_ROWS), 1) * PRODUCT_ROWS
+def _values(
+    run: Run, settings: AnalysisSettings, executor: Executor | None, progress: Progress | None
+) -> Iterator[SpanValues]:
+    """Values of one span of the run after another, told as they come."""
+    rows, _ = run.shape
+    cut = spans(run.loss_rows, run.steps, settings, apart=executor is not None)
     done = 0
-    for block in run.blocks(at_once):
-        yield block
-        done += len(block)
+
+    def tell(count: int) -> None:
+        nonlocal done
+        done += count
         if progress is not None:
             progress(done, rows)
 
+    if executor is None:
+        for span in cut:
+            yield span_values(span, tell)
+        return
+    several = [*cut]
+    found = results(span_values, ((span, span.bytes) for span in several), executor)
+    for span, values in zip(several, found, strict=True):
+        tell(span.stop - span.start)
+        yield values
 
-def _observables_table(
-    run: Run, geometry: RowGeometry, values: Observables, settings: AnalysisSettings, window: int
-) -> pd.DataFrame:
-    columns = values.columns()
-    if settings.spectrum:
-        spectra = eigenvalues(geometry, window=window, detrend=settings.detrend, rows=run.rows)
-        columns["top_share"] = top_share(spectra)
-        columns["effective_rank"] = effective_rank(spectra)
-        for mode in range(min(settings.modes, spectra.shape[1])):
-            columns[f"eigenvalue_{mode + 1}"] = spectra[:, mode]
-    count = len(values.shc)
+
+def _map_table(run: Run, values: SpanValues, settings: AnalysisSettings) -> pd.DataFrame:
+    rows, every = len(run.steps), map_every(len(run.steps))
+    tables: list[pd.DataFrame] = []
+    for length, shc in zip(map_lengths(settings), values.shc_map, strict=True):
+        first = -(-(length - 1) // every) * every
+        tables.append(pd.DataFrame({"window": length, "step": run.steps[first:rows:every], "shc": shc}))
+    return pd.concat(tables, ignore_index=True)
+
+
+def _observables_table(run: Run, values: SpanValues, settings: AnalysisSettings, index: int) -> pd.DataFrame:
+    window = settings.windows[index]
+    columns = values.observables[index].columns()
+    count = len(values.observables[index].shc)
+    kept = slice(None, None, settings.stride)
     places = {
         "step": run.steps[window - 1 :],
         "first_step": run.steps[:count],
         "window": np.full(count, window),
     }
-    return pd.DataFrame({**places, **columns}).iloc[:: settings.stride]
+    table = pd.DataFrame({**places, **columns}).iloc[kept]
+    if settings.spectrum:
+        spectra = values.spectra[index]
+        table["top_share"] = top_share(spectra)
+        table["effective_rank"] = effective_rank(spectra)
+        for mode in range(min(settings.modes, spectra.shape[1])):
+            table[f"eigenvalue_{mode + 1}"] = spectra[:, mode]
+    return table

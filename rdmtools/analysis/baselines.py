@@ -1,0 +1,76 @@
+"""What does the probe mean alone say? Its level, variance and slope over every window.
+
+The scalar baselines that SHC has to beat. Variance and slope start from the changes inside the window, not
+from the level, to keep their digits: with p_j the mean at row j of the window less that at its first row,
+
+    variance = sum (p_j - mean of p)**2 / nu        slope = sum tau_j p_j / sum tau_j**2
+
+for training steps tau_j about their mean. Running sums over the rows of all windows at once.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float64, Int
+from numpy.typing import NDArray
+
+from rdmtools.analysis.gram import RowGeometry
+from rdmtools.analysis.moments import Windows
+
+# What a line leaves of the means, relative to them, is rounding below this.
+_ROUNDING = 4 * np.finfo(np.float64).eps
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeanBaselines:
+    """One value per window."""
+
+    level: Float64[np.ndarray, " windows"]
+    """Mean over window and probe, loss."""
+    variance: Float64[np.ndarray, " windows"]
+    """Of the probe mean, detrended and divided as C is, loss**2."""
+    slope: Float64[np.ndarray, " windows"]
+    """Least squares, against the training step, loss / step."""
+
+
+def mean_baselines(
+    geometry: RowGeometry, steps: Int[np.ndarray, " rows"], windows: Windows, degree: int
+) -> MeanBaselines:
+    """Baselines of windows of one length, in two passes over their rows."""
+    length, count = windows.length, windows.count
+    middle = (length - 1) / 2
+    level, path_sum, path_squares, step_sum, row_lever = np.zeros((5, count))
+    for place, path, since in _places(geometry, steps, windows):
+        level += geometry.mean_loss[windows.at(place)]
+        path_sum += path
+        path_squares += path * path
+        step_sum += since
+        row_lever += (place - middle) * path
+    mean, mean_step = path_sum / length, step_sum / length
+    per_row = row_lever / (length * (length**2 - 1) / 12) if degree else np.zeros(count)
+
+    energy, lever, spread = np.zeros((3, count))
+    for place, path, since in _places(geometry, steps, windows):
+        centred, time = path - mean, since - mean_step
+        lever += time * centred
+        spread += time * time
+        left = centred - (place - middle) * per_row if degree else centred
+        energy += left * left
+    if degree:
+        energy[energy <= _ROUNDING**2 * path_squares] = 0.0
+    return MeanBaselines(level=level / length, variance=energy / (length - 1 - degree), slope=lever / spread)
+
+
+def _places(
+    geometry: RowGeometry, steps: Int[np.ndarray, " rows"], windows: Windows
+) -> Iterator[tuple[int, NDArray[np.float64], NDArray[np.float64]]]:
+    """Each place of the windows, with mean and step there less those at the window's first row."""
+    path, since = np.zeros((2, windows.count))
+    begin = steps[windows.at(0)]
+    for place in range(windows.length):
+        at = windows.at(place)
+        if place:
+            path += geometry.mean_change[at]
+            since = (steps[at] - begin).astype(np.float64)
+        yield place, path, since

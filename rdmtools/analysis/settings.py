@@ -1,0 +1,74 @@
+"""Which choices does an analysis make? Each with the default that library, command line and docs read."""
+
+import operator
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from numbers import Real
+from typing import Any, cast
+
+from rdmtools.analysis.gram import PRECISIONS
+from rdmtools.analysis.moments import DEGREES
+from rdmtools.errors import ParameterError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnalysisSettings:
+    """Every choice an analysis makes."""
+
+    windows: tuple[int, ...] = (20,)
+    """Lengths of the trailing windows, in logged rows."""
+    stride: int = 1
+    """Keep every so-many-th window in the observables table. Events always look at every window."""
+    detrend: str = "constant"
+    """What is removed from each sample over a window: its mean ("constant") or its line ("linear")."""
+    spectrum: bool = False
+    """Also solve for the eigenvalues of the windows kept: top share, effective rank, leading eigenvalues."""
+    decades: float = 1.5
+    """Alarm where log10(shc) stands this far above its running minimum. Not calibrated."""
+    modes: int = 3
+    """Leading modes kept for each event, and eigenvalues kept for each window."""
+    precision: str = "double"
+    """Of differences and products: "double", or "single" for speed, with relative errors of about 1e-6."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "windows", _lengths(self.windows))
+        for name in ("stride", "modes"):
+            object.__setattr__(self, name, _integer(name, getattr(self, name)))
+        if self.detrend not in DEGREES:
+            raise ParameterError(f"detrend is {self.detrend!r}; choose one of {', '.join(DEGREES)}")
+        if self.precision not in PRECISIONS:
+            raise ParameterError(f"precision is {self.precision!r}; choose one of {', '.join(PRECISIONS)}")
+        shortest = DEGREES[self.detrend] + 2
+        if not self.windows:
+            raise ParameterError(
+                "no window was given; name at least one length in rows, such as windows=(20,)"
+            )
+        for window in self.windows:
+            if window < shortest:
+                raise ParameterError(
+                    f"window of {window} rows is too short for detrend={self.detrend!r}; "
+                    f"choose at least {shortest}"
+                )
+        if len(set(self.windows)) < len(self.windows):
+            raise ParameterError(f"windows {self.windows} name one length twice; give each once")
+        for name in ("stride", "modes"):
+            if getattr(self, name) < 1:
+                raise ParameterError(f"{name} is {getattr(self, name)}; choose at least 1")
+        if not (isinstance(self.decades, Real) and 0 < self.decades < float("inf")):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ParameterError(f"decades is {self.decades!r}; choose a rise above 0, such as 1.5")
+
+    def to_dict(self) -> dict[str, Any]:
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+
+def _lengths(windows: Any) -> tuple[int, ...]:
+    if isinstance(windows, str) or not isinstance(windows, Iterable):
+        raise ParameterError(f"windows is {windows!r}; needed lengths in rows, such as windows=(10, 20)")
+    return tuple(_integer("window", length) for length in cast(Iterable[Any], windows))
+
+
+def _integer(name: str, value: Any) -> int:
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise ParameterError(f"{name} is {value!r}; needed an integer") from None

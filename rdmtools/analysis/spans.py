@@ -1,0 +1,213 @@
+"""What do the windows say that end in one stretch of a run's rows? The unit of work, here or elsewhere.
+
+losses of the rows and of those before them that windows reach -> row_geometry (of each shard, added up)
+                                                              -> observables, spectra, map of SHC
+
+Values do not depend on how a run is cut into spans: products are anchored at absolute rows, so that one
+process, a pool or a cluster give the same bits.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import partial, reduce
+from operator import add
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float64
+from numpy.typing import NDArray
+
+from rdmtools.analysis.blas import one_blas_thread
+from rdmtools.analysis.gram import RowGeometry, row_geometry, tile_rows
+from rdmtools.analysis.moments import Windows, moments
+from rdmtools.analysis.observables import Observables, heat_capacity, observables
+from rdmtools.analysis.settings import AnalysisSettings
+from rdmtools.analysis.spectra import eigenvalues
+from rdmtools.run import LossRows
+
+# Rows of a span. Every span computes again the distances between the rows before it that its windows reach.
+SPAN_ROWS = 4096
+_SHORTEST_SPAN = 1024
+_SPANS = 16
+
+# Losses in memory at once, in bytes.
+BLOCK_BYTES = 1 << 25
+
+_MAP_STEPS = 512
+_MAP_SHORTEST = {"constant": 4, "linear": 5}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """Rows start .. stop - 1 of a run, in which windows end, and what it takes to analyse these."""
+
+    start: int
+    stop: int
+    losses: LossRows
+    steps: NDArray[np.int64]
+    first: int
+    """Row of the run that is the first of `losses` and `steps`."""
+    map_every: int
+    settings: AnalysisSettings
+
+    @property
+    def begin(self) -> int:
+        """First row of the run that is read."""
+        return _begin(self.start, self.settings, self.losses.shape[1])
+
+    @property
+    def bytes(self) -> int:
+        """What travels with it to another process, at most."""
+        rows, samples = self.losses.shape
+        return rows * samples * self.losses.dtype.itemsize
+
+    def windows(self, length: int, every: int = 1, phase: int = 0) -> Windows:
+        """Windows of that length that end at rows = phase (mod every), as places in the rows read."""
+        last = max(self.start, length - 1)
+        last += (phase - last) % every
+        count = len(range(last, self.stop, every))
+        return Windows(length=length, first=last - length + 1 - self.begin, count=count, every=every)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpanValues:
+    """Values of the windows that end in a span, for each window length asked for."""
+
+    observables: Sequence[Observables]
+    spectra: Sequence[Float64[np.ndarray, "windows modes"]]
+    """Of each stride-th window; empty unless asked for."""
+    shc_map: Sequence[Float64[np.ndarray, " windows"]]
+    """SHC for each length of `map_lengths`, of each map_every-th window."""
+
+
+def spans(
+    losses: LossRows, steps: NDArray[np.int64], settings: AnalysisSettings, *, apart: bool
+) -> Iterator[Span]:
+    """All spans of a run in order; `apart` makes them small, each with its own part of the losses."""
+    rows, samples = losses.shape
+    for start, stop in _cuts(rows, samples, settings, apart):
+        begin = _begin(start, settings, samples)
+        yield Span(
+            start=start,
+            stop=stop,
+            losses=losses.part(begin, stop) if apart else losses,
+            steps=steps[begin:stop] if apart else steps,
+            first=begin if apart else 0,
+            map_every=map_every(rows),
+            settings=settings,
+        )
+
+
+def _cuts(rows: int, samples: int, settings: AnalysisSettings, apart: bool) -> Iterator[tuple[int, int]]:
+    longest = max(settings.windows)
+    length = SPAN_ROWS
+    if apart:  # enough of them for the workers to end together
+        length = min(max(rows // _SPANS, _SHORTEST_SPAN), SPAN_ROWS)
+    tile = tile_rows(samples)
+    length = -(-max(length, 16 * longest) // tile) * tile
+    for start in range(0, rows, length):
+        yield start, min(start + length, rows)
+
+
+def _begin(start: int, settings: AnalysisSettings, samples: int) -> int:
+    tile = tile_rows(samples)
+    return max(start - max(settings.windows) + 1, 0) // tile * tile
+
+
+def map_every(rows: int) -> int:
+    """Rows from one column of the map of SHC to the next."""
+    every = 1
+    while rows > every * _MAP_STEPS:
+        every *= 2
+    return every
+
+
+def map_lengths(settings: AnalysisSettings) -> list[int]:
+    """Window lengths in the map of SHC: from the shortest to the longest asked for, by factors of sqrt(2)."""
+    longest = max(settings.windows)
+    shortest = min(_MAP_SHORTEST[settings.detrend], longest)
+    count = round(2 * np.log2(longest / shortest)) + 1
+    return np.unique(np.geomspace(shortest, longest, count).round().astype(int)).tolist()
+
+
+def span_values(span: Span, progress: Callable[[int], None] | None = None) -> SpanValues:
+    """Values of the windows that end in the span.
+
+    `progress` is called with the number of rows of the span that were read.
+    """
+    settings = span.settings
+    with one_blas_thread():
+        geometry = _geometry(span, progress)
+        steps = span.steps[span.begin - span.first : span.stop - span.first]
+        how: dict[str, Any] = {
+            "detrend": settings.detrend,
+            "precision": settings.precision,
+            "rows": partial(_rows, span),
+        }
+        windows = [span.windows(length) for length in settings.windows]
+        mapped = [
+            replace(span.windows(length, span.map_every), size_only=True) for length in map_lengths(settings)
+        ]
+        solved = [
+            span.windows(length, settings.stride, length - 1)
+            for length in settings.windows
+            if settings.spectrum
+        ]
+        found = moments(geometry.distances, [*windows, *mapped], **how)
+        return SpanValues(
+            observables=[
+                observables(each, geometry, steps, places, settings.detrend)
+                for each, places in zip(found, windows, strict=False)
+            ],
+            spectra=[eigenvalues(geometry, places, **how) for places in solved],
+            shc_map=[
+                heat_capacity(each, places, geometry.samples, settings.detrend)
+                for each, places in zip(found[len(windows) :], mapped, strict=True)
+            ],
+        )
+
+
+def joined(found: Sequence[SpanValues]) -> SpanValues:
+    """The values of consecutive spans, one after another."""
+
+    def observables_of(index: int) -> Observables:
+        parts = [each.observables[index].columns() for each in found]
+        names = [field.name for field in fields(Observables)]
+        return Observables(**{name: np.concatenate([part[name] for part in parts]) for name in names})
+
+    first = found[0]
+    return SpanValues(
+        observables=[observables_of(index) for index in range(len(first.observables))],
+        spectra=[np.concatenate(parts) for parts in zip(*(each.spectra for each in found), strict=True)],
+        shc_map=[np.concatenate(parts) for parts in zip(*(each.shc_map for each in found), strict=True)],
+    )
+
+
+def _geometry(span: Span, progress: Callable[[int], None] | None) -> RowGeometry:
+    shards = span.losses.shards
+    tile = tile_rows(span.losses.shape[1])
+    reached = span.start
+
+    def told(shard: LossRows) -> Iterator[NDArray[Any]]:
+        nonlocal reached
+        at_once = max(BLOCK_BYTES // (shard.dtype.itemsize * shard.shape[1]), 1)
+        at_once = min(-(-at_once // tile) * tile, SPAN_ROWS)
+        for start in range(span.begin, span.stop, at_once):
+            stop = min(start + at_once, span.stop)
+            yield shard.read(start - span.first, stop - span.first)
+            if progress is not None and shard is shards[-1] and stop > reached:
+                progress(stop - reached)
+                reached = stop
+
+    rows, lags = span.stop - span.begin, max(span.settings.windows)
+    precision = span.settings.precision
+    parts = (
+        row_geometry(told(shard), rows=rows, lags=lags, tile=tile, precision=precision) for shard in shards
+    )
+    return reduce(add, parts)
+
+
+def _rows(span: Span, start: int, stop: int) -> NDArray[Any]:
+    """Losses of all samples, by places in the rows that are read."""
+    offset = span.begin - span.first
+    return span.losses.read(start + offset, stop + offset)
