@@ -40,6 +40,7 @@ from rdmtools.foreign import forms
 from rdmtools.paths import has_journal, local_path, named_paths, run_files
 from rdmtools.row_groups import ParquetPart, StoredLosses, open_whole_steps
 from rdmtools.run import Draws, Run
+from rdmtools.sample_shards import ShardedLosses, open_shards
 from rdmtools.schema import (
     DRAW,
     DRAWS_FILE,
@@ -71,7 +72,7 @@ class _Losses:
 
     steps: NDArray[np.int64]
     ids: NDArray[Any]
-    stored: StoredLosses
+    stored: StoredLosses | ShardedLosses
     quality: Quality
 
 
@@ -270,6 +271,9 @@ def _from_files(
     if (opened := open_whole_steps(parts, columns)) is not None:
         steps, ids, stored = opened
         return _Losses(steps=steps, ids=ids, stored=stored, quality=Quality())
+    if len(parts) > 1 and (sharded := open_shards(parts, columns)) is not None:
+        steps, ids, stored = sharded
+        return _Losses(steps=steps, ids=ids, stored=stored, quality=Quality())
     found = grid(joined([_tidy(part, columns) for part in parts]), rules)
     if found.quality.order_trusted and len(parts) > 1:
         _refuse_same_start(path, parts, columns)
@@ -340,6 +344,7 @@ def _merged(old: _Losses, new: _Losses) -> _Losses:
             f"the file has {counted(len(old.ids), 'sample')} and the journal {len(new.ids)}, not the same; "
             "needed one probe set; move the journal away"
         )
+    assert isinstance(new.stored, StoredLosses)  # what a journal holds
     kept = int(np.searchsorted(old.steps, new.steps[0]))
     superseded = (len(old.steps) - kept) * len(old.ids)
     return _Losses(

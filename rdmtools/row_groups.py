@@ -155,14 +155,14 @@ class StoredLosses:
             losses[first:last] = self._some_of(index, rows[first:last])
         return losses
 
-    def part(self, start: int, stop: int) -> "StoredLosses | InMemory":
+    def part(self, start: int, stop: int) -> Self:
         """Those rows: the row groups of files as they are, anything else as what is in it."""
         rows = self.rows[start:stop]
         first, last = np.searchsorted(self._starts, [rows[0], rows[-1]], side="right").tolist()
         groups = self.groups[first - 1 : last]
         if not all(isinstance(group, RowGroup) for group in groups):
-            return InMemory(self.read(start, stop))
-        return StoredLosses(groups=groups, rows=rows - self._starts[first - 1], samples=self.samples)
+            return self.of(self.read(start, stop))
+        return type(self)(groups=groups, rows=rows - self._starts[first - 1], samples=self.samples)
 
     def blocks(self) -> Iterator[NDArray[Any]]:
         """All chosen losses, a row group at a time."""
