@@ -55,6 +55,8 @@ def test_analyze_tells_the_three_modes_and_leaves_everything(place):
         "modes.parquet",
         "groups.parquet",
         "spectra.parquet",
+        "gaussian.parquet",
+        "shc_map.parquet",
         "summary.json",
         "report.html",
         "figures",
@@ -95,7 +97,8 @@ def test_of_many_runs_one_bad_one_is_told_and_the_rest_are_done(place):
 def test_out_and_every_option(place):
     done = rdmtools(
         *("analyze", LOUD, QUIET, "--window", 10, "-w", 30, "--stride", 3, "--detrend", "linear"),
-        *("--spectrum", "--decades", 1.2, "--modes", 2, "--out", "results", "--no-report"),
+        *("--spectrum", "--decades", 1.2, "--modes", 2, "--precision", "single"),
+        *("--out", "results", "--no-report"),
         cwd=place,
     )
     assert done.returncode == 0, done.stderr
@@ -111,6 +114,7 @@ def test_out_and_every_option(place):
         "spectrum": True,
         "decades": 1.2,
         "modes": 2,
+        "precision": "single",
     }
     assert not (place / "deep_linear.rdm" / "analysis").exists()
 

@@ -66,6 +66,12 @@ ALLOWED = {
     "analysis.observables": {"analysis.baselines", "analysis.gram", "analysis.moments"},
     "analysis.spectra": {"analysis.gram", "analysis.moments", "analysis.observables"},
     "analysis.modes": {"analysis.gram", "analysis.moments"},
+    "analysis.gaussian": {
+        "analysis.blas",
+        "analysis.moments",
+        "analysis.observables",
+        "analysis.spectra",
+    },
     "analysis.settings": {"analysis.gram", "analysis.moments"},
     "analysis.spans": {
         "run",
@@ -86,6 +92,7 @@ ALLOWED = {
         "analysis.spans",
         "analysis.spectra",
         "analysis.events",
+        "analysis.gaussian",
         "analysis.description",
         "report",
     },

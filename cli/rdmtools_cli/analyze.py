@@ -37,6 +37,7 @@ def analyze(
     spectrum: options.Spectrum = DEFAULTS.spectrum,
     decades: options.Decades = DEFAULTS.decades,
     modes: options.ModeCount = DEFAULTS.modes,
+    precision: options.Precisions = options.PRECISION,
     out: options.Out = None,
     report: Annotated[
         bool, typer.Option("--report/--no-report", help="Write report.html and figures.")
@@ -61,6 +62,7 @@ def analyze(
             spectrum=spectrum,
             decades=decades,
             modes=modes,
+            precision=precision.value,
         )
         paths = named_paths(runs)
         if out is None:

@@ -23,6 +23,7 @@ def compare(
     window: options.Windows = options.WINDOWS,
     detrend: options.Detrending = options.DETREND,
     decades: options.Decades = DEFAULTS.decades,
+    precision: options.Precisions = options.PRECISION,
     out: options.Out = None,
     columns: options.Columns = None,
     group_by: options.GroupBy = None,
@@ -38,7 +39,9 @@ def compare(
     """
     with one_line_errors(as_json):
         reading = options.reading(columns, group_by, missing, nonfinite, duplicates)
-        settings = AnalysisSettings(windows=tuple(window), detrend=detrend.value, decades=decades)
+        settings = AnalysisSettings(
+            windows=tuple(window), detrend=detrend.value, decades=decades, precision=precision.value
+        )
         named = named_runs(runs)
     found: dict[str, Compared] = {}
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from rdmtools.analysis.pipeline import AnalysisSettings
+from rdmtools.analysis.settings import AnalysisSettings
 from rdmtools.columns import check_mapping
 
 DEFAULTS = AnalysisSettings()
@@ -19,6 +19,14 @@ class Detrend(StrEnum):
 
 WINDOWS = list(DEFAULTS.windows)
 DETREND = Detrend(DEFAULTS.detrend)
+
+
+class Precision(StrEnum):
+    double = "double"
+    single = "single"
+
+
+PRECISION = Precision(DEFAULTS.precision)
 
 
 class Drop(StrEnum):
@@ -66,6 +74,9 @@ Detrending = Annotated[Detrend, typer.Option(help="What is removed from each sam
 Spectrum = Annotated[bool, typer.Option("--spectrum", help="Also the eigenvalues of every window.")]
 Decades = Annotated[float, typer.Option(help="Alarm at this rise of log10(SHC); not calibrated.")]
 ModeCount = Annotated[int, typer.Option("--modes", help="Leading modes kept for each event.")]
+Precisions = Annotated[
+    Precision, typer.Option("--precision", help="Of products: single is faster, with errors of about 1e-6.")
+]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a line on stdout, errors too.")]
 Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Where the results go.")]
 

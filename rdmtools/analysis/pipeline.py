@@ -22,6 +22,7 @@ from rdmtools.analysis.description import (
     spectra_table,
 )
 from rdmtools.analysis.events import find_rises
+from rdmtools.analysis.gaussian import gaussian_table
 from rdmtools.analysis.settings import AnalysisSettings
 from rdmtools.analysis.spans import SpanValues, joined, map_every, map_lengths, span_values, spans
 from rdmtools.analysis.spectra import effective_rank, top_share
@@ -51,6 +52,8 @@ class Analysis:
     """One row per event, mode and group of samples; empty where the samples have no groups."""
     spectra: pd.DataFrame
     """One row per event and eigenvalue of the window that ends at the peak."""
+    gaussian: pd.DataFrame
+    """The Gaussian 2RDM: one row per step for which losses under draws of the weights were logged."""
     shc_map: pd.DataFrame
     """SHC by `window` and `step`: lengths from 4 rows to the longest asked for, by factors of sqrt(2), and at
     most 512 steps of the run (every row, or every second, fourth, ...). One row per length and step."""
@@ -178,6 +181,7 @@ def analyze(
         modes=modes_table(run, found),
         groups=groups_table(run, found),
         spectra=spectra_table(found),
+        gaussian=gaussian_table(run.draws, spectrum=settings.spectrum, modes=settings.modes),
         shc_map=_map_table(run, values, settings),
     )
 

@@ -1,6 +1,7 @@
 """Where do results go? One folder, written beside its place and then moved there as a whole.
 
 observables.parquet  events.parquet  modes.parquet  groups.parquet  spectra.parquet
+gaussian.parquet     shc_map.parquet
 summary.json         report.html     figures/overview.png, .svg, event_1.png, ...
 """
 
@@ -18,11 +19,13 @@ from rdmtools.schema import (
     ANALYSIS_FOLDER,
     EVENTS_FILE,
     FIGURES_FOLDER,
+    GAUSSIAN_FILE,
     GROUPS_FILE,
     MODES_FILE,
     OBSERVABLES_FILE,
     REPORT_FILE,
     SAMPLE_ID,
+    SHC_MAP_FILE,
     SPECTRA_FILE,
     SUMMARY_FILE,
     companion,
@@ -34,6 +37,8 @@ _TABLES = {
     "modes": MODES_FILE,
     "groups": GROUPS_FILE,
     "spectra": SPECTRA_FILE,
+    "gaussian": GAUSSIAN_FILE,
+    "shc_map": SHC_MAP_FILE,
 }
 
 

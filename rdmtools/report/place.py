@@ -17,10 +17,12 @@ from rdmtools.errors import ParameterError
 from rdmtools.schema import (
     EVENTS_FILE,
     FIGURES_FOLDER,
+    GAUSSIAN_FILE,
     GROUPS_FILE,
     MODES_FILE,
     OBSERVABLES_FILE,
     REPORT_FILE,
+    SHC_MAP_FILE,
     SPECTRA_FILE,
     SUMMARY_FILE,
 )
@@ -51,7 +53,7 @@ ANALYSIS = Contents(
     names=frozenset(
         {
             *(SUMMARY_FILE, REPORT_FILE, FIGURES_FOLDER, OBSERVABLES_FILE, EVENTS_FILE),
-            *(MODES_FILE, GROUPS_FILE, SPECTRA_FILE),
+            *(MODES_FILE, GROUPS_FILE, SPECTRA_FILE, GAUSSIAN_FILE, SHC_MAP_FILE),
         }
     ),
 )
