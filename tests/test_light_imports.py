@@ -1,9 +1,16 @@
-"""A training job pays for numpy and pyarrow only: logging loads no pandas, polars, scipy or matplotlib."""
+"""A training job pays for numpy and pyarrow only: logging loads no pandas, polars, scipy or matplotlib.
 
+And the command draws only what is asked for: without a report it loads no matplotlib and no jinja2.
+"""
+
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+SAMPLE_RUN = Path(__file__).parents[1] / "sample_data" / "deep_linear.parquet"
 
 FRAMEWORKS = ("torch", "lightning", "pytorch_lightning", "transformers", "keras", "tensorflow", "jax")
 HEAVY = ("pandas", "polars", "scipy", "matplotlib", "jinja2", "typer", "rich", "jaxtyping", "tensorboard")
@@ -35,6 +42,13 @@ with ProbeLogger(sys.argv[1], samples=probe.samples) as log:
     log(0, probe.indices)
 """
 
+COMMAND = """
+import sys
+from rdmtools_cli.app import app
+command, *options = {words!r}
+app([command, sys.argv[1], *options], standalone_mode=False)
+"""
+
 
 def loaded(script: str, path: str) -> set[str]:
     """Which of the heavy packages a fresh interpreter holds after `script`."""
@@ -42,7 +56,7 @@ def loaded(script: str, path: str) -> set[str]:
     done = subprocess.run(
         [sys.executable, "-c", script + tell, path], capture_output=True, text=True, check=True
     )
-    return set(done.stdout.split())
+    return set(done.stdout.splitlines()[-1].split())
 
 
 def test_logging_a_thousand_rows_loads_nothing_heavy(tmp_path):
@@ -64,3 +78,17 @@ def test_pyarrow_array_would_load_pandas(tmp_path):
     """Why `rdmtools.table.column` lays out its buffers. When this fails, it need not any more."""
     pytest.importorskip("pandas")
     assert "pandas" in loaded("import pyarrow, numpy; pyarrow.array(numpy.arange(3))", "")
+
+
+@pytest.fixture
+def run(tmp_path):
+    return str(shutil.copy(SAMPLE_RUN, tmp_path))
+
+
+@pytest.mark.parametrize("words", [("analyze", "--no-report"), ("info",), ("compare",)], ids=" ".join)
+def test_a_command_that_draws_nothing_loads_nothing_to_draw_with(run, words):
+    assert loaded(COMMAND.format(words=words), run) <= {"pandas", "typer", "rich", "jaxtyping"}
+
+
+def test_the_test_above_can_fail(run):
+    assert loaded(COMMAND.format(words=("analyze",)), run) >= {"matplotlib", "jinja2"}

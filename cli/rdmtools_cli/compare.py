@@ -7,9 +7,9 @@ import pandas as pd
 import typer
 from rich.text import Text
 
+from rdmtools import report
 from rdmtools.analysis.pipeline import AnalysisSettings
 from rdmtools.comparison import Comparable, Compared, Comparison, compared, named_runs, side_by_side
-from rdmtools.report import plain_records, save_comparison
 from rdmtools.report.words import is_missing, shown
 from rdmtools_cli import options
 from rdmtools_cli.console import OUT, Column, all_done, one_line_errors, print_json, print_table
@@ -52,7 +52,7 @@ def compare(
     if found:
         comparison = side_by_side(found)
         with one_line_errors(as_json):
-            page = None if out is None else save_comparison(comparison, out)
+            page = None if out is None else report.save_comparison(comparison, out)
         _print(comparison, page, as_json)
     if not done:
         raise typer.Exit(1)
@@ -60,7 +60,7 @@ def compare(
 
 def _print(comparison: Comparison, page: Path | None, as_json: bool) -> None:
     if as_json:
-        for record in plain_records(comparison.runs):
+        for record in report.plain_records(comparison.runs):
             print_json(record)
         return
     _print_runs(comparison.runs)
