@@ -183,6 +183,8 @@ def dress(axes: Axes) -> None:
     axes.set_axisbelow(True)
     axes.tick_params(color=COLOURS["rule"], labelcolor=COLOURS["muted"], labelsize=_LABEL_PT, length=2.5)
     axes.margins(0)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_label_coords(0, 0)  # no axis has a label; else all ticks are laid out twice more to place it
 
 
 def _step_axis(stack: Sequence[Axes], x_range: tuple[float, float], ticks: int) -> None:
