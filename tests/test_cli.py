@@ -327,3 +327,17 @@ def test_interrupted_is_130_without_a_traceback(place):
     )
     assert done.returncode == 130
     assert "Traceback" not in done.stderr
+
+
+def test_garbage_is_collected_again_once_the_imports_are_done(place):
+    script = (
+        "import gc, sys, rdmtools_cli.info as command, rdmtools_cli.main as program\n"
+        "told = lambda *args, **kwargs: sys.exit(f'{gc.isenabled()} {gc.get_freeze_count() > 0}')\n"
+        "command.read_run = told\n"
+        f"sys.argv = ['rdmtools', 'info', {LOUD!r}]\n"
+        "program.main()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, cwd=place, check=False
+    )
+    assert done.stderr == "True True\n"
