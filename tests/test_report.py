@@ -4,6 +4,7 @@ import re
 import shlex
 from html.parser import HTMLParser
 from itertools import pairwise
+from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,7 @@ from runs import with_event, without_event
 import rdmtools as rdm
 from rdmtools.report import notebook_html, overview_figure, save_comparison, verdict, write_report
 from rdmtools.report.figures import NARROW_IN, WIDE_IN, event_figure, overview
-from rdmtools.report.panels import decimate, own_style
+from rdmtools.report.panels import LINE_IN, decimate, own_style
 from rdmtools.report.reproduce import command, python
 from rdmtools.report.words import percent, power, shown, signed
 
@@ -265,6 +266,29 @@ def test_ids_are_unique_and_each_reference_has_one(tmp_path):
     references = set(re.findall(r"url\(#([\w-]+)\)", text))
     references |= {a["href"][1:] for _, a in page.tags if a.get("href")}
     assert references <= set(ids)
+
+
+def test_the_page_shows_the_drawing_of_the_folder_without_its_name_and_paper(tmp_path):
+    analysis = rdm.analyze(with_event(name="a name of its own"))
+    folder = analysis.save(tmp_path / "analysis")
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert page == page_of(analysis, tmp_path)
+    file = ElementTree.parse(folder / "figures" / "overview.svg").getroot()
+    inlined = re.findall("<svg.*?</svg>", page, re.DOTALL)
+    wide, narrow = map(ElementTree.fromstring, inlined)
+    in_file, in_wide, in_narrow = (
+        [element.text for element in drawn.iter() if element.tag.endswith("text")]
+        for drawn in (file, wide, narrow)
+    )
+    assert [text for text in in_file if text not in in_wide] == ["a name of its own"]
+    assert "a name of its own" not in in_narrow
+    assert not any("#ffffff" in svg for svg in inlined)
+    _, _, width, height = map(float, file.get("viewBox").split())
+    np.testing.assert_allclose(
+        [float(number) for number in wide.get("viewBox").split()],
+        [0, 72 * LINE_IN, width, height - 72 * LINE_IN],
+        rtol=1e-5,
+    )
 
 
 def test_the_twenty_samples_have_all_their_columns(tmp_path):

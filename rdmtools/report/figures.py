@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from rdmtools.analysis.pipeline import Analysis
 from rdmtools.report.panels import (
+    NAME,
     TEXT_PT,
     Scale,
     Stack,
@@ -64,22 +65,24 @@ def overview_figure(analysis: Analysis) -> Figure:
         return drawable(overview(analysis))
 
 
-def save_figures(analysis: Analysis, folder: Path) -> None:
-    """overview.png and .svg, and event_1.png and .svg, … for the first events."""
+def save_figures(analysis: Analysis, folder: Path) -> str:
+    """overview.png and .svg, and event_1.png and .svg, … for the first events; returns the overview's SVG."""
     folder.mkdir()
     with own_style():
-        _save(overview(analysis), folder / "overview")
+        drawn = _save(overview(analysis), folder / "overview")
         for event in analysis.events["event"].head(MOST_EVENT_FIGURES).tolist():
             _save(event_figure(analysis, event), folder / f"event_{event}")
+    return drawn
 
 
-def _save(figure: Figure, path: Path) -> None:
+def _save(figure: Figure, path: Path) -> str:
     figure.set_facecolor("white")
-    write_svg(figure, path.with_name(path.name + ".svg"))
+    drawn = write_svg(figure, path.with_name(path.name + ".svg"))
     write_png(drawable(figure), path.with_name(path.name + ".png"))
+    return drawn
 
 
-def overview(analysis: Analysis, width_in: float = WIDE_IN, *, titled: bool = True) -> Figure:
+def overview(analysis: Analysis, width_in: float = WIDE_IN) -> Figure:
     """The overview with the user's words as they are; drawn within `own_style`."""
     run, windows = analysis.run, analysis.settings.windows
     unit = shown(run.unit, 12)
@@ -101,16 +104,17 @@ def overview(analysis: Analysis, width_in: float = WIDE_IN, *, titled: bool = Tr
     first, last = float(run.steps[0]), float(run.steps[-1])
 
     stack = Stack(width_in=width_in, left_in=left_margin_in(labels), right_in=right_margin_in(last))
-    titles = [(shown(run.name, round(12 * width_in)), "ink")] if titled else []
+    name = (shown(run.name, round(12 * width_in)), "ink")
     numbered = _numbered(analysis, stack.plot_in)
-    titles += [(title, "muted") for title in _event_titles(analysis, numbered)]
-    stack.panel(titles, _LANE_IN * len(windows) + 0.06)
+    titles = [(title, "muted") for title in _event_titles(analysis, numbered)]
+    stack.panel([name, *titles], _LANE_IN * len(windows) + 0.06)
     for column, title, _ in specified:
         stack.panel([(title, "ink")], _PANEL_IN * (1.4 if column == "shc" else 1))
     for number, names in enumerate(panels):
         lowest = number == len(panels) - 1
         stack.panel(_scalar_titles(names, left_out if lowest else 0), _PANEL_IN)
     figure, axes = stack.figure("training step", (first, last))
+    figure.texts[0].set_gid(NAME)
 
     _draw_lanes(axes[0], analysis, lanes, numbered)
     for panel, scale in zip(axes[1:], scales, strict=True):

@@ -64,10 +64,10 @@ def save(analysis: Analysis, folder: str | Path | None = None, *, report: bool =
         (place / SUMMARY_FILE).write_text(text + "\n", encoding="utf-8")
         if report:
             from rdmtools.report.figures import save_figures
-            from rdmtools.report.page import write_report
+            from rdmtools.report.page import page, write_page
 
-            save_figures(analysis, place / FIGURES_FOLDER)
-            write_report(analysis, place / REPORT_FILE)
+            drawn = save_figures(analysis, place / FIGURES_FOLDER)
+            write_page(page(analysis, drawn), place / REPORT_FILE)
     return folder
 
 

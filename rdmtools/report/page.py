@@ -21,7 +21,7 @@ from rdmtools.errors import ParameterError
 from rdmtools.report import reproduce
 from rdmtools.report.figures import MOST_EVENT_FIGURES, NARROW_IN, WIDE_IN, overview
 from rdmtools.report.panels import COLOURS, own_style
-from rdmtools.report.svg import inline_svg
+from rdmtools.report.svg import inline_svg, svg_text
 from rdmtools.report.verdict import ENOUGH_ROWS, event_words, verdict
 from rdmtools.report.words import counted, number, percent, power, shown, signed
 from rdmtools.schema import SAMPLE_ID
@@ -60,8 +60,8 @@ def write_page(text: str, path: Path) -> Path:
     return path
 
 
-def page(analysis: Analysis) -> str:
-    """The page as text."""
+def page(analysis: Analysis, drawn: str | None = None) -> str:
+    """The page as text; `drawn` is the SVG of its figure, where there is one already."""
     run = analysis.run
     told = analysis.events.head(MOST_EVENT_FIGURES)
     return render(
@@ -70,7 +70,7 @@ def page(analysis: Analysis) -> str:
         facts=_run_facts(analysis),
         metadata={shown(key, 40): shown(value, 200) for key, value in run.metadata.items()},
         verdict=verdict(analysis).split("\n"),
-        overview=_overview(analysis),
+        overview=_overview(analysis, drawn),
         events=[_event(analysis, event) for event in _records(told)],
         every_event=_records(analysis.events.head(_MOST_EVENTS_LISTED)),
         event_count=len(analysis.events),
@@ -123,13 +123,14 @@ def _environment() -> Environment:
     return made
 
 
-def _overview(analysis: Analysis) -> dict[str, Markup]:
+def _overview(analysis: Analysis, drawn: str | None) -> dict[str, Markup]:
     """One drawing for wide screens and paper, one for phones."""
     with own_style():
-        return {
-            name: Markup(inline_svg(overview(analysis, width, titled=False), name, _spoken(analysis)))
-            for name, width in (("wide", WIDE_IN), ("narrow", NARROW_IN))
+        each = {
+            "wide": drawn or svg_text(overview(analysis, WIDE_IN)),
+            "narrow": svg_text(overview(analysis, NARROW_IN)),
         }
+    return {name: Markup(inline_svg(text, name, _spoken(analysis))) for name, text in each.items()}
 
 
 def _spoken(analysis: Analysis) -> str:

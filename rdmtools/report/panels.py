@@ -40,6 +40,8 @@ TEXT_PT = 8.0
 _LABEL_PT = TEXT_PT - 0.5
 LINE_IN = 0.165
 """Height of a line of text."""
+PAPER, NAME = "paper", "name"
+"""Ids, in SVG, of what a page leaves out; a figure that has a name has it on its first line."""
 _CHARACTER_EM = 0.65
 """Width of a character in labels of digits and words; a digit of DejaVu Sans, which is wide, has 0.64."""
 _STYLE = {
@@ -128,6 +130,7 @@ class Stack:
         height = self.top_in + below_in
         height += sum(plan.height_in + plan.above_in + self.gap_in for plan in self._planned)
         figure = Figure(figsize=(self.width_in, height), facecolor="none")
+        figure.patch.set_gid(PAPER)
         made: list[Axes] = []
         top = height - self.top_in
         for plan in self._planned:

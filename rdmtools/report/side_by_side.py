@@ -34,7 +34,7 @@ from rdmtools.report.panels import (
 )
 from rdmtools.report.place import COMPARISON, COMPARISON_FILE, PAGE_FILE, RUNS_FILE, replaced
 from rdmtools.report.summary import plain_records
-from rdmtools.report.svg import inline_svg, write_png, write_svg
+from rdmtools.report.svg import inline_svg, svg_text, write_png, write_svg
 from rdmtools.report.words import counted, is_missing, number, shown
 from rdmtools.schema import EVENTS_FILE, FIGURES_FOLDER, OBSERVABLES_FILE, STEP
 
@@ -71,9 +71,9 @@ def save_comparison(comparison: "Comparison", folder: str | Path) -> Path:
         with own_style():
             figure = _overview(comparison, WIDE_IN)
             figure.set_facecolor("white")
-            write_svg(figure, figures / "comparison.svg")
+            drawn = write_svg(figure, figures / "comparison.svg")
             write_png(drawable(figure), figures / "comparison.png")
-        write_page(_page(comparison), place / PAGE_FILE)
+        write_page(_page(comparison, drawn), place / PAGE_FILE)
     return folder / PAGE_FILE
 
 
@@ -123,17 +123,17 @@ def _overview(comparison: "Comparison", width_in: float) -> Figure:
     return figure
 
 
-def _page(comparison: "Comparison") -> str:
-    """The page; columns that are the same for all runs are told once."""
+def _page(comparison: "Comparison", drawn: str) -> str:
+    """The page, with the figure as `drawn`; columns that are the same for all runs are told once."""
     runs = comparison.runs
     cells = {name: [_cell(value) for value in runs[name].head(_MOST_RUNS_TOLD)] for name in runs.columns}
     same = [name for name in cells if name != "run" and len(runs) > 1 and len(set(cells[name])) == 1]
     told = [name for name in cells if name not in same]
     with own_style():
-        figures = {
-            name: Markup(inline_svg(_overview(comparison, width), name, "Observables of the runs."))
-            for name, width in (("wide", WIDE_IN), ("narrow", NARROW_IN))
-        }
+        each = {"wide": drawn, "narrow": svg_text(_overview(comparison, NARROW_IN))}
+    figures = {
+        name: Markup(inline_svg(text, name, "Observables of the runs.")) for name, text in each.items()
+    }
     return render(
         "side_by_side.html.jinja",
         name=f"{counted(len(runs), 'run')} side by side",

@@ -1,7 +1,8 @@
 """How does a figure become a file, or a part of a page? The same bytes each time: no dates, no random ids.
 
 In a page, colours become CSS variables (so that light and dark need one drawing), fonts the page's own, and
-ids get a prefix of their own, since several drawings share one document.
+ids get a prefix of their own, since several drawings share one document. Its paper, and its first line where
+that is a name, which the page itself says, are left out: so one drawing serves a file and a page.
 """
 
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
@@ -17,7 +18,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-from rdmtools.report.panels import COLOURS
+from rdmtools.report.panels import COLOURS, LINE_IN, NAME, PAPER
 
 _PNG_DPI = 160
 _REFERENCE = re.compile(r"#([\w-]+)")
@@ -31,16 +32,21 @@ def write_png(figure: Figure, path: Path) -> None:
     FigureCanvasAgg(figure).print_figure(path, dpi=_PNG_DPI, format="png", metadata={"Software": None})
 
 
-def write_svg(figure: Figure, path: Path) -> None:
-    path.write_text(_svg(figure), encoding="utf-8")
+def write_svg(figure: Figure, path: Path) -> str:
+    """Write the figure; returns what was written, for `inline_svg`."""
+    text = svg_text(figure)
+    path.write_text(text, encoding="utf-8")
+    return text
 
 
-def inline_svg(figure: Figure, prefix: str, label: str) -> str:
-    """The figure as an `<svg>` element for a page; `label` is what a screen reader says."""
-    root = ElementTree.fromstring(_svg(figure))
+def inline_svg(drawn: str, prefix: str, label: str) -> str:
+    """What `svg_text` drew as an `<svg>` element for a page; `label` is what a screen reader says."""
+    root = ElementTree.fromstring(drawn)
     for element in list(root.iter()):
         for child in list(element):
-            if child.tag.rpartition("}")[2] in ("metadata", "style"):
+            if child.get("id") == NAME:
+                _cut_first_line(root)
+            if child.get("id") in (PAPER, NAME) or child.tag.rpartition("}")[2] in ("metadata", "style"):
                 element.remove(child)
     used = {
         name
@@ -63,6 +69,12 @@ def inline_svg(figure: Figure, prefix: str, label: str) -> str:
     return ElementTree.tostring(root, encoding="unicode")
 
 
+def _cut_first_line(root: ElementTree.Element) -> None:
+    left, top, width, height = map(float, root.attrib["viewBox"].split())
+    cut = 72 * LINE_IN
+    root.attrib["viewBox"] = f"{left:g} {top + cut:g} {width:g} {height - cut:g}"
+
+
 def _adapted(key: str, value: str, names: dict[str, str]) -> str:
     if key == "id":
         return names[value]
@@ -74,7 +86,8 @@ def _adapted(key: str, value: str, names: dict[str, str]) -> str:
     return _REFERENCE.sub(lambda found: "#" + names.get(found[1], found[1]), value)
 
 
-def _svg(figure: Figure) -> str:
+def svg_text(figure: Figure) -> str:
+    """The figure as the text of an SVG file."""
     buffer = io.StringIO()
     with (
         warnings.catch_warnings(),
