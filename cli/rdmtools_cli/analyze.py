@@ -13,7 +13,7 @@ from rdmtools.analysis.pipeline import analyze as analyze_run
 from rdmtools.errors import ParameterError
 from rdmtools.load import read_run
 from rdmtools.paths import named_paths
-from rdmtools.report import save
+from rdmtools.report import save, verdict
 from rdmtools.report.words import shown
 from rdmtools.schema import companion
 from rdmtools_cli import options
@@ -94,7 +94,6 @@ def _refuse_one_folder(paths: list[Path]) -> None:
 
 
 def _print_analysis(analysis: Analysis, folder: Path, report: bool) -> None:
-    summary = analysis.summary()
     rows, samples = analysis.run.shape
     windows = ", ".join(map(str, analysis.settings.windows))
     OUT.print(
@@ -107,7 +106,7 @@ def _print_analysis(analysis: Analysis, folder: Path, report: bool) -> None:
     )
     for note in analysis.run.quality.notes():
         OUT.print(Text(f"note: {note}", "yellow"), soft_wrap=True)
-    first, *told, last = summary["verdict"].splitlines()
+    first, *told, last = verdict(analysis).splitlines()
     OUT.print(Text(first))
     if len(analysis.events):  # the table tells compactly what the verdict says in sentences
         _print_events(analysis)
