@@ -15,7 +15,7 @@ from rdmtools.report import plain_records, save, save_comparison, summarise, ver
 from rdmtools.report.summary import plain
 from rdmtools.report.verdict import largest_rise
 
-TABLES = ("observables", "events", "modes", "groups", "spectra")
+TABLES = ("observables", "events", "modes", "groups", "spectra", "gaussian", "shc_map")
 
 
 @pytest.fixture(scope="module")
