@@ -17,7 +17,7 @@ from rdmtools.analysis.pipeline import Analysis, AnalysisSettings, analyze
 from rdmtools.errors import FormatError, ParameterError
 from rdmtools.journal import check_version
 from rdmtools.load import read_run
-from rdmtools.paths import local_path, run_names, run_paths
+from rdmtools.paths import is_pattern, located, run_names, run_paths
 from rdmtools.run import Run
 from rdmtools.schema import (
     ANALYSIS_FOLDER,
@@ -27,8 +27,9 @@ from rdmtools.schema import (
     OBSERVABLES_FILE,
     SUMMARY_FILE,
 )
+from rdmtools.stores import Location, StorePath
 
-Comparable = Analysis | Run | str | Path
+Comparable = Analysis | Run | str | Path | StorePath
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -137,7 +138,7 @@ def named_runs(runs: Iterable[Comparable] | Mapping[str, Comparable]) -> dict[st
         named = dict(cast("Mapping[str, Comparable]", runs))
         for name, run in named.items():
             _refuse_pattern(name, run)
-    elif isinstance(runs, str | Path | Run | Analysis) or not isinstance(runs, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
+    elif isinstance(runs, str | Location | Run | Analysis) or not isinstance(runs, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ParameterError(f"runs is {runs!r}; needed a list of them, such as [{runs!r}]")
     else:
         named = _by_own_names(runs)
@@ -147,7 +148,7 @@ def named_runs(runs: Iterable[Comparable] | Mapping[str, Comparable]) -> dict[st
 
 
 def _refuse_pattern(name: str, run: Comparable) -> None:
-    if isinstance(run, str | Path) and glob.has_magic(str(run)) and not local_path(run).exists():
+    if isinstance(run, str | Location) and is_pattern(located(run)):
         raise ParameterError(
             f"{name!r} names {str(run)!r}, a pattern; needed one run for each name; pass a pattern in a list"
         )
@@ -156,12 +157,12 @@ def _refuse_pattern(name: str, run: Comparable) -> None:
 def _by_own_names(runs: Iterable[Comparable]) -> dict[str, Comparable]:
     listed: list[Comparable] = []
     for run in runs:
-        listed += _paths(run) if isinstance(run, str | Path) else [run]
-    paths = [run for run in listed if isinstance(run, Path)]
+        listed += _paths(run) if isinstance(run, str | Location) else [run]
+    paths = [run for run in listed if isinstance(run, Location)]
     by_path = dict(zip(paths, run_names([_run_of(path) for path in paths]), strict=True))
     named: dict[str, Comparable] = {}
     for run in listed:
-        name = by_path[run] if isinstance(run, Path) else _own_name(run)
+        name = by_path[run] if isinstance(run, Location) else _own_name(run)
         name = name.encode(errors="replace").decode()  # a path may hold bytes that no table of text could
         count, unique = 1, name
         while unique in named:
@@ -171,16 +172,18 @@ def _by_own_names(runs: Iterable[Comparable]) -> dict[str, Comparable]:
     return named
 
 
-def _paths(given: str | Path) -> list[Path]:
+def _paths(given: str | Location) -> list[Location]:
     """Runs and saved analyses that a path or a glob names."""
-    pattern = local_path(given)
+    pattern = located(given)
+    if isinstance(pattern, StorePath):
+        return run_paths([pattern])
     matches = {Path(match) for match in glob.glob(str(pattern), recursive=True)}
     inside = {match for match in matches if _run_of(match) != match and (match / SUMMARY_FILE).is_file()}
     # Analyses in companion folders are meant where a pattern names nothing else, as in "runs/*.rdm/analysis".
     return sorted(inside) if inside == matches and inside else run_paths([pattern])
 
 
-def _run_of(path: Path) -> Path:
+def _run_of(path: Location) -> Location:
     """The run whose companion folder holds the analysis at `path`, else `path`."""
     folder = path.parent
     inside = path.name == ANALYSIS_FOLDER and folder.suffix == COMPANION_SUFFIX
@@ -201,11 +204,11 @@ def compared(
     changes: Mapping[str, Any],
 ) -> Compared:
     """What is compared of `run`, read and analysed where it is not yet."""
-    if not isinstance(run, Analysis | Run | str | Path):  # pyright: ignore[reportUnnecessaryIsInstance]
+    if not isinstance(run, Analysis | Run | str | Location):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ParameterError(f"run {name!r} is a {type(run).__name__}; needed an Analysis, a Run or a path")
-    if isinstance(run, str | Path):
-        path = local_path(run)
-        if (path / SUMMARY_FILE).is_file():
+    if isinstance(run, str | Location):
+        path = located(run)
+        if isinstance(path, Path) and (path / SUMMARY_FILE).is_file():
             return _saved(path)
         run = read_run(path, name=name, **reading)
     analysis = run if isinstance(run, Analysis) else analyze(run, settings, **changes)

@@ -2,7 +2,8 @@
 
     RdmtoolsError
     ├── FormatError      a file: missing, truncated, not what the format says
-    │   └── ChangedError it was replaced while it was read; what reads a run has tried again already
+    │   ├── ChangedError it was replaced while it was read; what reads a run has tried again already
+    │   └── DeniedError  a store does not let us look there
     ├── ParameterError   an argument (also a ValueError)
     └── WorkerError      an executor: its workers died
 
@@ -20,6 +21,10 @@ class FormatError(RdmtoolsError):
 
 class ChangedError(FormatError):
     """A file was replaced or removed while it was read."""
+
+
+class DeniedError(FormatError):
+    """A store refuses what was asked of it."""
 
 
 class ParameterError(RdmtoolsError, ValueError):

@@ -38,7 +38,7 @@ from numpy.typing import NDArray
 
 import rdmtools
 from rdmtools.errors import FormatError
-from rdmtools.schema import FORMAT_VERSION
+from rdmtools.schema import FORMAT_VERSION, Named
 
 MANIFEST_FILE = "manifest.json"
 _ATTEMPT = re.compile(r"rank(\d+)-attempt(\d+)")
@@ -236,7 +236,7 @@ def versioned(content: dict[str, Any]) -> dict[str, Any]:
     return {"format": FORMAT_VERSION, "writer": rdmtools.__version__, **content}
 
 
-def check_version(found: dict[str, Any], path: Path) -> None:
+def check_version(found: dict[str, Any], path: Named) -> None:
     """Raise FormatError where `found`, the JSON in `path`, has a newer major format version than ours."""
     if int(str(found["format"]).split(".")[0]) > int(FORMAT_VERSION.split(".")[0]):
         raise FormatError(

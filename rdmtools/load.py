@@ -35,13 +35,14 @@ from rdmtools.cleaning import (
     places,
 )
 from rdmtools.columns import check_mapping, find_columns, integers, tidy_rows
-from rdmtools.errors import ChangedError, FormatError, ParameterError, RdmtoolsWarning
+from rdmtools.errors import ChangedError, DeniedError, FormatError, ParameterError, RdmtoolsWarning
 from rdmtools.foreign import forms
-from rdmtools.paths import has_journal, local_path, named_paths, run_files
+from rdmtools.paths import has_journal, located, named_paths, run_files
 from rdmtools.row_groups import ParquetPart, StoredLosses, open_whole_steps
 from rdmtools.run import Draws, Run
 from rdmtools.sample_shards import ShardedLosses, open_shards
 from rdmtools.schema import (
+    COMPANION_SUFFIX,
     DRAW,
     DRAWS_FILE,
     GROUP,
@@ -59,6 +60,7 @@ from rdmtools.starts import beside
 from rdmtools.starts.attempts import Attempt, read_attempts, together
 from rdmtools.starts.losses import Logged, losses_of_whole_ranks, superseding
 from rdmtools.starts.losses import losses as losses_of
+from rdmtools.stores import Location, StorePath
 
 Starts = list[list[Attempt]]
 
@@ -77,7 +79,7 @@ class _Losses:
 
 
 def read_run(
-    path: str | Path,
+    path: str | Location,
     *,
     columns: Mapping[str, str] | None = None,
     missing: str = "error",
@@ -89,7 +91,8 @@ def read_run(
     """One run: ``run.parquet``, a folder of Parquet parts, the journal beside them, or both merged.
 
     Also what `convert` reads, as ``run.csv`` or ``run.npz``, where it is small; its companion folder, too, is
-    ``run.rdm``.
+    ``run.rdm``. An address such as ``s3://bucket/run.parquet`` names Parquet files in a store, with their
+    companion folder; a journal there is refused.
 
     Parameters
     ----------
@@ -119,8 +122,8 @@ def read_run(
     """
     rules = Rules(missing=missing, nonfinite=nonfinite, duplicates=duplicates)
     check_mapping(columns)
-    path = local_path(path)
-    if forms.is_foreign(path):
+    path = located(path)
+    if isinstance(path, Path) and forms.is_foreign(path):
         return _foreign(path, columns, rules, group_by, name)
     for _ in range(_TRIES):
         with suppress(ChangedError):
@@ -129,7 +132,7 @@ def read_run(
 
 
 def read_runs(
-    paths: str | Path | Iterable[str | Path],
+    paths: str | Location | Iterable[str | Location],
     *,
     columns: Mapping[str, str] | None = None,
     missing: str = "error",
@@ -158,10 +161,12 @@ def read_runs(
 
 
 def _read(
-    path: Path, columns: Mapping[str, str] | None, rules: Rules, group_by: str | None, name: str | None
+    path: Location, columns: Mapping[str, str] | None, rules: Rules, group_by: str | None, name: str | None
 ) -> Run:
     journal = _journal(path)  # first: a logger that closes meanwhile writes the file before it removes this
     parts = [ParquetPart.open(file) for file in run_files(path, bool(journal))]
+    if isinstance(path, StorePath):
+        _refuse_journal(companion(path))
     journal = _not_merged(journal, parts)
     with _in(path):
         _refuse_many_runs(path, parts)
@@ -230,10 +235,10 @@ def recorded(about: Mapping[str, Any]) -> Quality:
     return Quality(**counts)
 
 
-def _journal(path: Path) -> Starts:
+def _journal(path: Location) -> Starts:
     """What crashed loggers, large runs or loggers that are still open left beside `path`, by start."""
     folder = companion(path)
-    if not has_journal(folder):
+    if isinstance(folder, StorePath) or not has_journal(folder):
         return []
     try:
         return together(read_attempts(folder / JOURNAL_FOLDER, hold=True))
@@ -243,6 +248,25 @@ def _journal(path: Path) -> Starts:
         raise ChangedError(f"{path} was closed while it was read; read it again") from error
 
 
+def _refuse_journal(folder: StorePath) -> None:
+    """What a logger left is read where it lies, by locks and places in files; a store has neither."""
+    with _if_let(folder):
+        if has_journal(folder):
+            raise FormatError(
+                f"{folder / JOURNAL_FOLDER} has rows that a logger left; needed them on this machine: "
+                "copy the run and its folder here, or recover it before it is put into a store"
+            )
+
+
+@contextmanager
+def _if_let(place: Location) -> Generator[None]:
+    """A store that shows a run may yet refuse to say what lies beside it: then that is told, and left out."""
+    try:
+        yield
+    except DeniedError as error:
+        warnings.warn(f"{error}; read without {place.name}", RdmtoolsWarning, stacklevel=4)
+
+
 def _not_merged(journal: Starts, parts: list[ParquetPart]) -> Starts:
     """The attempts that are not in the file yet; one that was merged just now, or before a kill, is."""
     merged = {identity for part in parts for identity in part.about.get(MERGED, [])}
@@ -250,15 +274,19 @@ def _not_merged(journal: Starts, parts: list[ParquetPart]) -> Starts:
     return [start for start in starts if start]
 
 
-def _refuse_many_runs(path: Path, parts: list[ParquetPart]) -> None:
+def _refuse_many_runs(path: Location, parts: list[ParquetPart]) -> None:
     """A folder of runs read as the parts of one would mix them without a sign."""
-    own = [part.path.name for part in parts if part.path != path and companion(part.path).is_dir()]
+    inside = [part.path for part in parts if part.path != path]
+    companions = (
+        {each.name for each in path.glob("*" + COMPANION_SUFFIX) if each.is_dir()} if inside else set()
+    )
+    own = [file.name for file in inside if companion(file).name in companions]
     names = {part.about["name"] for part in parts if "name" in part.about}
     if own or len(names) > 1:
         raise _many_runs(path, own[0] if own else parts[0].path.name)
 
 
-def _many_runs(folder: Path, one: str) -> ParameterError:
+def _many_runs(folder: Location, one: str) -> ParameterError:
     return ParameterError(
         f"several runs in one folder, such as {one}; needed the parts of one; "
         f"for many runs pass '{folder}/*{LOSSES_SUFFIX}'"
@@ -266,7 +294,7 @@ def _many_runs(folder: Path, one: str) -> ParameterError:
 
 
 def _from_files(
-    path: Path, parts: list[ParquetPart], columns: Mapping[str, str] | None, rules: Rules
+    path: Location, parts: list[ParquetPart], columns: Mapping[str, str] | None, rules: Rules
 ) -> _Losses:
     if (opened := open_whole_steps(parts, columns)) is not None:
         steps, ids, stored = opened
@@ -282,7 +310,7 @@ def _from_files(
     )
 
 
-def _refuse_same_start(path: Path, parts: list[ParquetPart], columns: Mapping[str, str] | None) -> None:
+def _refuse_same_start(path: Location, parts: list[ParquetPart], columns: Mapping[str, str] | None) -> None:
     """Parts that disagree are restarts of one run where they begin at different steps, else several runs.
 
     Parts that begin together but hold different samples are shards.
@@ -355,20 +383,33 @@ def _merged(old: _Losses, new: _Losses) -> _Losses:
     )
 
 
-def _samples(folder: Path, journal: Starts, ids: NDArray[Any]) -> tuple[pd.DataFrame, int]:
+def _samples(folder: Location, journal: Starts, ids: NDArray[Any]) -> tuple[pd.DataFrame, int]:
     """What the companion folder and the journal say of `ids`, and how many others they describe."""
-    if journal:
+    if journal and isinstance(folder, Path):
         found = beside.samples(folder, journal)
         frame = None if found is None else found.to_pandas()
     else:
-        file = folder / SAMPLES_FILE
-        frame = ParquetPart.open(file).read().to_pandas() if file.exists() else None
+        frame = _frame(folder / SAMPLES_FILE)
     with _in(folder / SAMPLES_FILE):
         return match_samples(frame, ids)
 
 
+def _frame(file: Location) -> pd.DataFrame | None:
+    return ParquetPart.open(file).read().to_pandas() if _is_there(file) else None
+
+
+def _is_there(file: Location) -> bool:
+    with _if_let(file):
+        return file.exists()
+    return False
+
+
 def _groups(
-    path: Path, parts: list[ParquetPart], columns: Mapping[str, str] | None, samples: pd.DataFrame, name: str
+    path: Location,
+    parts: list[ParquetPart],
+    columns: Mapping[str, str] | None,
+    samples: pd.DataFrame,
+    name: str,
 ) -> pd.Series:
     """The group of each of `samples`, by the column `name` of samples.parquet or of the losses."""
     if name in samples:
@@ -402,9 +443,9 @@ def _pairs(part: ParquetPart, columns: Mapping[str, str] | None, name: str) -> p
     return pd.concat(pairs)
 
 
-def _scalars(file: Path, journal: Starts) -> pd.DataFrame:
+def _scalars(file: Location, journal: Starts) -> pd.DataFrame:
     """The scalars of the file before the first of the journal, and those."""
-    frame = ParquetPart.open(file).read().to_pandas() if file.exists() else None
+    frame = _frame(file)
     with _in(file):
         table = scalars_table(frame)
     logged = [beside.scalars(start) for start in journal]
@@ -417,9 +458,9 @@ def _scalars(file: Path, journal: Starts) -> pd.DataFrame:
     return pd.concat([table[table[STEP] < rows[STEP][0]], rows], ignore_index=True)
 
 
-def _draws(file: Path, journal: Starts, ids: NDArray[Any], kept: NDArray[np.bool_]) -> Draws:
+def _draws(file: Location, journal: Starts, ids: NDArray[Any], kept: NDArray[np.bool_]) -> Draws:
     """Losses under parameter draws, of the samples kept, NaN and inf as they are."""
-    draws = _stored_draws(file, ids) if file.exists() else []
+    draws = _stored_draws(file, ids) if _is_there(file) else []
     logged = [beside.draws(start)[0] for start in journal]
     stay = superseding([[drawn.step for drawn in start] for start in logged])
     new = [
@@ -432,7 +473,7 @@ def _draws(file: Path, journal: Starts, ids: NDArray[Any], kept: NDArray[np.bool
     return [(step, losses[:, kept]) for step, losses in draws]
 
 
-def _stored_draws(file: Path, ids: NDArray[Any]) -> Draws:
+def _stored_draws(file: Location, ids: NDArray[Any]) -> Draws:
     part = ParquetPart.open(file)
     with _in(file):
         names = find_columns(part.schema, None)
@@ -455,7 +496,7 @@ def _stored_draws(file: Path, ids: NDArray[Any]) -> Draws:
 
 
 @contextmanager
-def _in(path: Path) -> Generator[None]:
+def _in(path: Location) -> Generator[None]:
     """What is wrong with rows and columns is wrong with the file they are from."""
     try:
         yield

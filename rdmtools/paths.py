@@ -5,16 +5,47 @@ A path means ``run.parquet``; beside it lies its companion folder, ``run.rdm``, 
 
 import glob
 import os
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 from fnmatch import fnmatch
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from rdmtools.errors import FormatError, ParameterError
 from rdmtools.journal import MANIFEST_FILE, listed
-from rdmtools.schema import COMPANION_SUFFIX, JOURNAL_FOLDER, LOSSES_SUFFIX, stem
+from rdmtools.schema import COMPANION_SUFFIX, FOREIGN_SUFFIXES, JOURNAL_FOLDER, LOSSES_SUFFIX, stem
+from rdmtools.stores import Location, StorePath, at
 
 _COMPANION = "{folder} is a companion folder; needed the run: {run}"
+
+
+# `Path` takes one of the two slashes away; a single letter would be a disk.
+_ADDRESS = re.compile(r"[A-Za-z][\w+.-]+:/")
+
+
+def located(path: str | Location) -> Location:
+    """`path`, on this machine or, where it is an address such as ``s3://bucket/run.parquet``, in a store.
+
+    Raises ParameterError where it can be no run, FormatError where the store or the form cannot be read.
+    """
+    if isinstance(path, StorePath):
+        return path
+    if not isinstance(path, str) or "://" not in path:
+        return local_path(path)
+    if path.startswith("file://"):
+        return local_path(unquote(urlsplit(path).path))
+    found = at(path)
+    if found.name.endswith(FOREIGN_SUFFIXES):
+        raise FormatError(
+            f"{found} lies in a store, where losses are read as *{LOSSES_SUFFIX} alone; copy it here first"
+        )
+    return found
+
+
+def is_address(path: str | Path) -> bool:
+    """Whether `path` begins as an address does, and no folder of that name is here."""
+    return _ADDRESS.match(str(path)) is not None and not Path(str(path).partition("/")[0]).exists()
 
 
 def local_path(path: str | Path) -> Path:
@@ -23,6 +54,10 @@ def local_path(path: str | Path) -> Path:
         raise ParameterError(f"path is {path!r}; needed that of a run, such as 'run{LOSSES_SUFFIX}'")
     if "://" in str(path):
         raise ParameterError(f"path is {str(path)!r}; needed a file on this machine: copy it here first")
+    if is_address(path):
+        raise ParameterError(
+            f"path is {str(path)!r}, an address that lost a slash; needed it as text, not as a Path"
+        )
     local = Path(path).expanduser()
     named = local if local.name not in ("", "..") else local.resolve()
     if not named.name:
@@ -30,15 +65,15 @@ def local_path(path: str | Path) -> Path:
     return named
 
 
-def run_paths(paths: Iterable[str | Path]) -> list[Path]:
+def run_paths(paths: Iterable[str | Location]) -> list[Location]:
     """Paths of the runs that paths and globs name, each once, however it is written.
 
     Raises FormatError where one names none, ParameterError where one can be no path.
     """
-    found: dict[Path, Path] = {}
-    companions: list[Path] = []
-    for given in map(local_path, paths):
-        matches = [given] if given.exists() or not glob.has_magic(str(given)) else _expanded(str(given))
+    found: dict[Location, Location] = {}
+    companions: list[Location] = []
+    for given in map(located, paths):
+        matches = _expanded(given) if is_pattern(given) else [given]
         if not matches:
             raise FormatError(
                 f"no run matches {given}; needed at least one; check the pattern and the folder"
@@ -54,9 +89,14 @@ def run_paths(paths: Iterable[str | Path]) -> list[Path]:
     return list(found.values())
 
 
-def run_names(paths: list[Path]) -> list[str]:
+def is_pattern(given: Location) -> bool:
+    """Whether `given` is no name but a glob."""
+    return glob.has_magic(given.key if isinstance(given, StorePath) else str(given)) and not given.exists()
+
+
+def run_names(paths: list[Location]) -> list[str]:
     """Names of distinct runs: each the shortest tail of its path that no other shares, without the suffix."""
-    whole = [Path(os.path.abspath(path)) for path in paths]
+    whole = [path if isinstance(path, StorePath) else Path(os.path.abspath(path)) for path in paths]
     short = [path.with_name(stem(path)) for path in whole]
     # x.parquet and x.csv, or x, a folder of parts, differ in the suffix alone.
     tails = [
@@ -74,37 +114,49 @@ def run_names(paths: list[Path]) -> list[str]:
     return [name(parts) for parts in tails]
 
 
-def named_paths(paths: Iterable[str | Path]) -> dict[str, Path]:
+def named_paths(paths: Iterable[str | Location]) -> dict[str, Location]:
     """`run_paths` by the names of the runs."""
     found = run_paths(paths)
     return dict(zip(run_names(found), found, strict=True))
 
 
-def _expanded(pattern: str) -> list[Path]:
-    matches = {Path(match) for match in glob.glob(pattern, recursive=True)}
-    folders = glob.glob(str(Path(pattern).with_name("*" + COMPANION_SUFFIX)), recursive=True)
-    matches |= {run for folder in folders if (run := _run_of(Path(folder))) and fnmatch(str(run), pattern)}
-    return sorted(match for match in matches if not any(p.suffix == COMPANION_SUFFIX for p in match.parents))
+def _expanded(pattern: Location) -> list[Location]:
+    matches: set[Location]
+    if isinstance(pattern, StorePath):
+        matches = set(pattern.expanded())
+    else:
+        matches = {Path(match) for match in glob.glob(str(pattern), recursive=True)}
+        folders = glob.glob(str(pattern.with_name("*" + COMPANION_SUFFIX)), recursive=True)
+        journals = [run for folder in folders if (run := _run_of(Path(folder)))]
+        matches |= {run for run in journals if fnmatch(str(run), str(pattern))}
+    return sorted(match for match in matches if not any(map(_is_companion, match.parts[:-1])))
 
 
-def _run_of(path: Path) -> Path | None:
+def _is_companion(name: str) -> bool:
+    return name.endswith(COMPANION_SUFFIX)
+
+
+def _run_of(path: Location) -> Location | None:
     """`path`, or of a companion folder the run whose journal it holds, None if it holds none."""
     if path.suffix != COMPANION_SUFFIX:
         return path
     return _run(path) if has_journal(path) else None
 
 
-def _run(companion: Path) -> Path:
+def _run(companion: Location) -> Location:
     """The run that a companion folder belongs to: a folder of parts, or else a file."""
     folder = companion.with_suffix("")
     return folder if folder.is_dir() else companion.with_suffix(LOSSES_SUFFIX)
 
 
-def has_journal(folder: Path) -> bool:
+def has_journal(folder: Location) -> bool:
+    """Whether a logger left rows in the companion `folder`."""
+    if isinstance(folder, StorePath):
+        return any(each.is_dir() for each in (folder / JOURNAL_FOLDER).iterdir())
     return bool(listed(folder / JOURNAL_FOLDER, f"*/{MANIFEST_FILE}"))
 
 
-def run_files(path: Path, journal: bool) -> list[Path]:
+def run_files(path: Location, journal: bool) -> list[Location]:
     """The Parquet files of the run at `path`; none where all there is is a journal."""
     if path.suffix == COMPANION_SUFFIX:
         raise FormatError(_COMPANION.format(folder=path, run=_run(path)))
@@ -118,11 +170,15 @@ def run_files(path: Path, journal: bool) -> list[Path]:
     if journal:
         return []
     if not path.parent.is_dir():
+        kind = "folder" if isinstance(path, Path) else "bucket or folder"
         raise FormatError(
-            f"no folder {path.parent}; needed the folder of the run {path.name}; check the path"
+            f"no {kind} {path.parent}; needed the folder of the run {path.name}; check the path"
         )
     # By stem: the suffix that all of them share would make any two names alike.
     names = {each.stem: each.name for each in path.parent.iterdir() if each.suffix in ("", LOSSES_SUFFIX)}
     close = [names[stem] for stem in get_close_matches(path.stem, names)]
+    needed = "a Parquet file, a folder of its parts or a journal"
+    if isinstance(path, StorePath):
+        needed = "a Parquet file or a folder of its parts, for no journal is read from a store"
     fix = f"did you mean {' or '.join(close)}?" if close else "check the path"
-    raise FormatError(f"no file {path}; needed a Parquet file, a folder of its parts or a journal; {fix}")
+    raise FormatError(f"no file {path}; needed {needed}; {fix}")

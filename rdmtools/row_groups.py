@@ -11,6 +11,7 @@ import os
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Self
@@ -23,13 +24,16 @@ from numpy.typing import NDArray
 
 from rdmtools.cleaning import whole_steps
 from rdmtools.columns import find_columns, floats, integers, sample_codes
-from rdmtools.errors import ChangedError, FormatError
+from rdmtools.errors import ChangedError, FormatError, RdmtoolsError
 from rdmtools.run import InMemory
 from rdmtools.schema import ATTEMPT, LOSS, SAMPLE_ID, STEP
 from rdmtools.starts.losses import Rows
+from rdmtools.stores import Location, Stamp, StorePath, ahead, opened, refusal
 from rdmtools.table import file_metadata
 
 _MAGIC = b"PAR1"
+# What Arrow raises over a bad file; what speaks to a store may raise anything.
+_RAISED = (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError, RuntimeError)
 _CHANGED = "{path} changed while it was read; read it again"
 
 
@@ -37,31 +41,38 @@ _CHANGED = "{path} changed while it was read; read it again"
 class ParquetPart:
     """A Parquet file that was opened once; every read opens it anew, so that many runs need no open files."""
 
-    path: Path
+    path: Location
     metadata: pq.FileMetaData
     schema: pa.Schema
     about: dict[str, Any]
     """What a file of ours says of itself."""
-    stamp: tuple[int, ...]
+    stamp: Stamp
     """Place, size and time of the last change: a file that changes between two reads is refused."""
 
     @classmethod
-    def open(cls, path: Path) -> Self:
+    def open(cls, path: Location) -> Self:
         """Read the footer of `path`. Raises FormatError."""
-        with _damage(path, None):
-            stamp = _stamp(path)
-        with _damage(path, stamp), pq.ParquetFile(path) as file:
+        with (
+            _damage(path, None),
+            opened(path) as (source, stamp),
+            _damage(path, stamp),
+            pq.ParquetFile(source) as file,
+        ):
             about = file_metadata(file, path)
             return cls(path=path, metadata=file.metadata, schema=file.schema_arrow, about=about, stamp=stamp)
 
     def read(self, columns: Sequence[str] | None = None, group: int | None = None) -> pa.Table:
         """Some columns, of one row group or of all. Raises FormatError."""
-        with _damage(self.path, self.stamp):
-            if _changed(self.path, self.stamp):
+        with _damage(self.path, self.stamp), opened(self.path) as (source, stamp):
+            if stamp != self.stamp:
                 raise ChangedError(_CHANGED.format(path=self.path))
             strings = [name for name in columns or () if str(self.schema.field(name).type).endswith("string")]
             with pq.ParquetFile(
-                self.path, metadata=self.metadata, read_dictionary=strings, page_checksum_verification=True
+                source,
+                metadata=self.metadata,
+                read_dictionary=strings,
+                pre_buffer=isinstance(self.path, StorePath),  # one request for what lies side by side
+                page_checksum_verification=True,
             ) as file:
                 table = file.read(columns) if group is None else file.read_row_group(group, columns)
                 table.validate(full=True)  # damaged bytes may decode to offsets that point anywhere
@@ -69,6 +80,15 @@ class ParquetPart:
                 if table.num_rows != rows.num_rows:
                     raise pa.ArrowInvalid(f"{table.num_rows} rows where the footer says {rows.num_rows}")
                 return table
+
+    def row_groups(self, columns: Sequence[str]) -> Iterator[tuple[int, pa.Table]]:
+        """Some columns of each row group that has rows, with its number. Raises FormatError."""
+        full = [
+            group for group in range(self.metadata.num_row_groups) if self.metadata.row_group(group).num_rows
+        ]
+        calls = [partial(self.read, columns, group) for group in full]
+        far = isinstance(self.path, StorePath)
+        yield from zip(full, ahead(calls) if far else (call() for call in calls), strict=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,10 +216,7 @@ def open_whole_steps(
     for part in parts:
         names = find_columns(part.schema, columns)
         keys = [name for role, name in names.items() if role != LOSS]
-        for group in range(part.metadata.num_row_groups):
-            if not part.metadata.row_group(group).num_rows:
-                continue
-            table = part.read(keys, group)
+        for group, table in part.row_groups(keys):
             codes, words = sample_codes(table.column(names[SAMPLE_ID]), names[SAMPLE_ID])
             layout = whole_steps(integers(table.column(names[STEP]), names[STEP]), codes)
             if layout is None:
@@ -237,40 +254,48 @@ def _rising(attempts: NDArray[np.integer[Any]]) -> tuple[int, int] | None:
     return None if (attempts[1:] < attempts[:-1]).any() else (int(attempts[0]), int(attempts[-1]))
 
 
-def _stamp(path: Path) -> tuple[int, ...]:
-    found = os.stat(path)
-    return found.st_ino, found.st_size, found.st_mtime_ns
-
-
-def _changed(path: Path, stamp: tuple[int, ...]) -> bool:
+def _changed(path: Location, stamp: Stamp) -> bool:
     try:
-        return _stamp(path) != stamp
-    except OSError:
+        with opened(path) as (_, now):
+            return now != stamp
+    except FileNotFoundError:
         return True
+    except Exception:  # a store that does not answer says nothing of the file
+        return isinstance(path, Path)
 
 
 @contextmanager
-def _damage(path: Path, stamp: tuple[int, ...] | None) -> Generator[None]:
+def _damage(path: Location, stamp: Stamp | None) -> Generator[None]:
     """Whatever Arrow raises over a bad file, as one line that says what is wrong with it."""
     try:
         yield
-    except (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError, RuntimeError) as error:
+    except RdmtoolsError:
+        raise
+    except Exception as error:
+        if isinstance(path, Path) and not isinstance(error, _RAISED):
+            raise
         if stamp is not None and _changed(path, stamp):
             raise ChangedError(_CHANGED.format(path=path)) from error
         raise FormatError(_diagnosis(path, error)) from error
 
 
-def _diagnosis(path: Path, error: Exception) -> str:
+def _diagnosis(path: Location, error: Exception) -> str:
     if isinstance(error, UnicodeEncodeError):
         return f"{path} has a name that is not UTF-8; needed one that is: rename it"
+    if isinstance(path, StorePath) and (refused := refusal(path, error)) is not None:
+        return str(refused)
     try:
         with path.open("rb") as file:
             head = file.read(8)
             size = file.seek(0, os.SEEK_END)
             file.seek(max(0, size - 4))
             tail = file.read()
-    except OSError as reason:
-        return f"{path} cannot be opened ({reason.strerror}); needed a Parquet file that can be read"
+    except Exception as reason:
+        if isinstance(path, Path) and not isinstance(reason, OSError):
+            raise
+        why = reason.strerror if isinstance(reason, OSError) else None
+        why = why or " ".join(str(reason).split())[:200] or type(reason).__name__
+        return f"{path} cannot be opened ({why}); needed a Parquet file that can be read"
     if not head:
         return f"{path} is empty (0 bytes); needed a Parquet file; write or copy it again"
     if not head.startswith(_MAGIC[:size]):

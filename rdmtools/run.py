@@ -9,7 +9,6 @@ it took to get there. `read_run` makes one from files, `from_arrays` and `from_f
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
-from pathlib import Path
 from typing import Any, Protocol, Self
 
 import numpy as np
@@ -21,6 +20,7 @@ from rdmtools.cleaning import Quality, Rules, finite_part, grid
 from rdmtools.columns import arrow_table, tidy_rows
 from rdmtools.errors import ParameterError
 from rdmtools.schema import SAMPLE_ID
+from rdmtools.stores import Location
 
 __all__ = ["Draws", "LossRows", "Quality", "Run", "Spacing"]
 
@@ -91,7 +91,8 @@ class Run:
     metadata: dict[str, Any]
     """The user's own."""
     quality: Quality
-    source: Path | None
+    source: Location | None
+    """Where it was read from, None if it was not; `str` of it is what `read_run` takes, without passwords."""
     stored: LossRows
     """Where the losses are read from."""
     stored_draws: Callable[[], Draws]

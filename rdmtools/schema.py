@@ -9,7 +9,7 @@ run.rdm/                 the companion folder
   analysis/              what `rdmtools analyze` writes
 """
 
-from pathlib import Path
+from typing import Protocol, Self, TypeVar
 
 FORMAT_VERSION = "1.0"
 
@@ -53,12 +53,24 @@ REPORT_FILE = "report.html"
 FIGURES_FOLDER = "figures"
 
 
-def companion(path: Path) -> Path:
+class Named(Protocol):
+    """A `Path`, or what is like one elsewhere."""
+
+    @property
+    def name(self) -> str: ...
+
+    def with_name(self, name: str, /) -> Self: ...
+
+
+Place = TypeVar("Place", bound=Named)
+
+
+def companion(path: Place) -> Place:
     """Companion folder of a run: ``run.parquet``, ``run.csv`` -> ``run.rdm``, ``parts/`` -> ``parts.rdm``."""
     return path.with_name(stem(path) + COMPANION_SUFFIX)
 
 
-def stem(path: Path) -> str:
+def stem(path: Named) -> str:
     """Name of `path` without what tells its form: ``run.parquet`` and ``run.csv.gz`` -> ``run``."""
     ends = (end for end in (LOSSES_SUFFIX, *FOREIGN_SUFFIXES) if path.name.endswith(end) and path.name != end)
     return path.name.removesuffix(next(ends, ""))

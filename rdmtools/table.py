@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from rdmtools.errors import ChangedError, FormatError, ParameterError
 from rdmtools.journal import check_version, replacing, versioned
-from rdmtools.schema import DRAW, LOSS, METADATA_KEY, SAMPLE_ID, STEP
+from rdmtools.schema import DRAW, LOSS, METADATA_KEY, SAMPLE_ID, STEP, Named
 
 _GROUP_ROWS = 1_000_000
 _PAGE_BYTES = 8 << 20
@@ -163,7 +163,7 @@ def column(values: Any, valid: NDArray[np.bool_] | None = None) -> pa.Array:
     return pa.array(values)
 
 
-def file_metadata(file: pq.ParquetFile, path: Path) -> dict[str, Any]:
+def file_metadata(file: pq.ParquetFile, path: Named) -> dict[str, Any]:
     """What a file of ours says of itself: `format`, `writer` and what `about` said; {} if not ours.
 
     Raises FormatError where a later major version of the format wrote `path`, saying which release reads it.

@@ -184,7 +184,8 @@ def test_bad_options_and_their_bad_values_are_usage(place):
         (("compare", LOUD, "--decades", -1), "choose a rise above 0"),
         (("analyze", LOUD, "--stride", 0), "choose at least 1"),
         (("info", LOUD, "--columns", "stop=x"), "step, sample_id, loss"),
-        (("info", "s3://bucket/run.parquet"), "copy it here first"),
+        (("info", "s3://bucket"), "needed a run in a store"),
+        (("convert", "s3://bucket/run.csv"), "copy it here first"),
     ):
         done = rdmtools(*words, cwd=place)
         assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)

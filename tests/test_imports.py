@@ -24,13 +24,14 @@ ALLOWED = {
     "integrations": {"logger", "integrations.probe", "integrations.torch"},
     "integrations.probe": set(),
     "integrations.torch": set(),
-    "paths": {"journal"},
+    "stores": set(),
+    "paths": {"journal", "stores"},
     "workers": set(),
     "cleaning": set(),
     "columns": {"cleaning"},
     "arguments": {"cleaning"},
-    "run": {"arguments", "cleaning", "columns"},
-    "row_groups": {"starts", "cleaning", "columns", "table", "run"},
+    "run": {"arguments", "cleaning", "columns", "stores"},
+    "row_groups": {"starts", "cleaning", "columns", "stores", "table", "run"},
     "sample_shards": {"row_groups"},
     "foreign": {"cleaning", "columns", "run"},
     "load": {
@@ -43,6 +44,7 @@ ALLOWED = {
         "paths",
         "row_groups",
         "run",
+        "stores",
     },
     "scratch": {"cleaning"},
     "ranges": {"cleaning", "scratch"},
@@ -96,8 +98,8 @@ ALLOWED = {
         "analysis.description",
         "report",
     },
-    "comparison": {"journal", "load", "paths", "run", "analysis.pipeline"},
-    "report": {"run", "analysis.pipeline", "comparison"},
+    "comparison": {"journal", "load", "paths", "run", "stores", "analysis.pipeline"},
+    "report": {"paths", "run", "stores", "analysis.pipeline", "comparison"},
 }
 
 

@@ -389,7 +389,8 @@ def test_a_companion_folder_alone_is_no_run(ours):
         (None, "path is None; needed that of a run"),
         (7, "path is 7; needed that of a run"),
         ("/", "path is '/'; needed a run or a folder of the parts of one"),
-        ("s3://bucket/run.parquet", "needed a file on this machine: copy it here first"),
+        ("s3:/bucket/run.parquet", "an address that lost a slash; needed it as text"),
+        ("s3://bucket", "needed a run in a store, or a folder of the parts of one"),
     ],
 )
 def test_what_can_be_no_path_is_told(path, message):

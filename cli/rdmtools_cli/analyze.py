@@ -14,8 +14,10 @@ from rdmtools.errors import ParameterError
 from rdmtools.load import read_run
 from rdmtools.paths import named_paths
 from rdmtools.report import save, verdict
+from rdmtools.report.place import refuse_address
 from rdmtools.report.words import shown
 from rdmtools.schema import companion
+from rdmtools.stores import Location, StorePath
 from rdmtools_cli import options
 from rdmtools_cli.console import (
     OUT,
@@ -51,7 +53,7 @@ def analyze(
 ) -> None:
     """When did the network reorganise, how early did it show, and which samples moved?
 
-    Results go to RUN.rdm/analysis/, or to --out DIR (DIR/NAME for several runs).
+    Results go to RUN.rdm/analysis/, or to --out DIR (DIR/NAME for several runs). Runs in a store need --out.
     """
     with one_line_errors(as_json):
         reading = options.reading(columns, group_by, missing, nonfinite, duplicates)
@@ -66,9 +68,11 @@ def analyze(
         )
         paths = named_paths(runs)
         if out is None:
-            _refuse_one_folder([*paths.values()])
+            _refuse_no_folder([*paths.values()])
+        else:
+            refuse_address(out)
 
-    def work(name: str, path: Path) -> None:
+    def work(name: str, path: Location) -> None:
         with patient_progress(f"reading {name}") as progress:
             analysis = analyze_run(read_run(path, name=name, **reading), settings, progress=progress)
         folder = save(analysis, out if out is None or len(paths) == 1 else out / name, report=report)
@@ -81,10 +85,12 @@ def analyze(
         raise typer.Exit(1)
 
 
-def _refuse_one_folder(paths: list[Path]) -> None:
-    """The results of x.csv would replace those of x.parquet."""
+def _refuse_no_folder(paths: list[Location]) -> None:
+    """Nothing is written to a store, and the results of x.csv would replace those of x.parquet."""
     first: dict[Path, Path] = {}
     for path in paths:
+        if isinstance(path, StorePath):
+            raise ParameterError(f"{path} lies in a store, where nothing is written; needed --out DIR")
         folder = companion(path)
         if (other := first.setdefault(folder, path)) != path:
             raise ParameterError(

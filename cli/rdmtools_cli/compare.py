@@ -10,6 +10,7 @@ from rich.text import Text
 from rdmtools import report
 from rdmtools.analysis.pipeline import AnalysisSettings
 from rdmtools.comparison import Comparable, Compared, Comparison, compared, named_runs, side_by_side
+from rdmtools.report.place import refuse_address
 from rdmtools.report.words import is_missing, shown
 from rdmtools_cli import options
 from rdmtools_cli.console import OUT, Column, all_done, one_line_errors, print_json, print_table
@@ -43,6 +44,8 @@ def compare(
             windows=tuple(window), detrend=detrend.value, decades=decades, precision=precision.value
         )
         named = named_runs(runs)
+        if out is not None:
+            refuse_address(out)
     found: dict[str, Compared] = {}
 
     def work(name: str, run: Comparable) -> None:

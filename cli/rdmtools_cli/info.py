@@ -1,6 +1,5 @@
 """`rdmtools info`: what is in a run, and what is wrong with it."""
 
-from pathlib import Path
 from typing import Any
 
 import typer
@@ -11,6 +10,7 @@ from rdmtools.load import read_run
 from rdmtools.paths import named_paths
 from rdmtools.report.words import shown
 from rdmtools.run import Run
+from rdmtools.stores import Location
 from rdmtools_cli import options
 from rdmtools_cli.console import OUT, all_done, one_line_errors, print_json
 
@@ -29,7 +29,7 @@ def info(
         reading = options.reading(columns, group_by, missing, nonfinite, duplicates)
         paths = named_paths(runs)
 
-    def work(name: str, path: Path) -> None:
+    def work(name: str, path: Location) -> None:
         facts = _facts(read_run(path, name=name, **reading))
         if as_json:
             print_json(facts)

@@ -53,7 +53,7 @@ Paths = Annotated[
     list[str],
     typer.Argument(
         metavar="RUN...",
-        help="run.parquet, run.csv and so on, a directory of parts, or a quoted glob.",
+        help="run.parquet, run.csv and so on, a directory of parts, or a quoted glob; also s3://bucket/run.parquet.",
     ),
 ]
 Columns = Annotated[

@@ -1,15 +1,15 @@
 """`rdmtools recover`: the journal of a crash -> run.parquet."""
 
 from dataclasses import asdict
-from pathlib import Path
 
 import typer
 from rich.text import Text
 
 from rdmtools.cleaning import counted
 from rdmtools.logger.recovery import recover as recover_run
-from rdmtools.paths import named_paths
+from rdmtools.paths import local_path, named_paths
 from rdmtools.report.words import shown
+from rdmtools.stores import Location
 from rdmtools_cli import options
 from rdmtools_cli.console import OUT, all_done, one_line_errors, print_json
 
@@ -20,10 +20,10 @@ def recover(runs: options.Paths, as_json: options.Json = False) -> None:
     What is in a journal reads as it is; this makes one file of it, and removes the journal.
     """
     with one_line_errors(as_json):
-        paths = named_paths(runs)
+        paths = named_paths(map(local_path, runs))
 
-    def work(name: str, path: Path) -> None:
-        written = recover_run(path)
+    def work(name: str, path: Location) -> None:
+        written = recover_run(str(path))
         if as_json:
             print_json({"run": name, "path": str(path), **asdict(written)})
             return

@@ -30,6 +30,7 @@ from rdmtools.schema import (
     SUMMARY_FILE,
     companion,
 )
+from rdmtools.stores import StorePath
 
 _TABLES = {
     "observables": OBSERVABLES_FILE,
@@ -48,12 +49,13 @@ def save(analysis: Analysis, folder: str | Path | None = None, *, report: bool =
     Parameters
     ----------
     folder
-        By default ``analysis/`` in the companion folder of the run's file. It is replaced as a whole.
+        By default ``analysis/`` in the companion folder of the run's file, if that is on this machine. It is
+        replaced as a whole.
 
     Raises
     ------
     ParameterError
-        Where the run has no file and no folder is named, the place cannot be written, or it holds a
+        Where the run has no file here and no folder is named, the place cannot be written, or it holds a
         comparison or files that rdmtools did not write.
     """
     folder = _default(analysis) if folder is None else Path(folder)
@@ -76,6 +78,10 @@ def _default(analysis: Analysis) -> Path:
     if source is None:
         raise ParameterError(
             f"run {analysis.run.name!r} has no file to save beside; needed a folder; {ELSEWHERE}"
+        )
+    if isinstance(source, StorePath):
+        raise ParameterError(
+            f"{source} lies in a store, where nothing is written; needed a folder; {ELSEWHERE}"
         )
     if source.name in ("", ".."):
         source = source.resolve()

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from rdmtools.errors import ParameterError
+from rdmtools.paths import is_address
 from rdmtools.schema import (
     EVENTS_FILE,
     FIGURES_FOLDER,
@@ -68,6 +69,7 @@ COMPARISON = Contents(
 @contextmanager
 def replaced(folder: Path, ours: Contents) -> Generator[Path]:
     """A new folder to write into, which then takes the place of `folder`; on failure nothing is left."""
+    refuse_address(folder)
     target = folder.resolve()
     _refuse_foreign(folder, target, ours)
     mark = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
@@ -90,6 +92,12 @@ def replaced(folder: Path, ours: Contents) -> Generator[Path]:
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
         shutil.rmtree(stale, ignore_errors=True)
+
+
+def refuse_address(folder: Path) -> None:
+    """Raise ParameterError where `folder` is an address, of which `Path` would make a folder named "s3:"."""
+    if is_address(folder):
+        raise ParameterError(f"{folder} is an address; needed a folder on this machine; {ELSEWHERE}")
 
 
 def _refuse_foreign(folder: Path, target: Path, ours: Contents) -> None:

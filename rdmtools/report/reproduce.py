@@ -4,6 +4,7 @@ import shlex
 from typing import Any
 
 from rdmtools.analysis.pipeline import Analysis, AnalysisSettings
+from rdmtools.stores import StorePath
 
 
 def command(analysis: Analysis) -> str | None:
@@ -21,6 +22,8 @@ def command(analysis: Analysis) -> str | None:
             words += [f"--{name}"] if value is True else [f"--{name}", str(value)]
     for name, value in _reading(analysis).items():
         words += [f"--{name}", value]
+    if isinstance(source, StorePath):
+        words += ["--out", "analysis"]
     return shlex.join(words)
 
 
