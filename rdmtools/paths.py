@@ -169,7 +169,8 @@ def run_files(path: Location, journal: bool) -> list[Location]:
         return [path]
     if journal:
         return []
-    if not path.parent.is_dir():
+    has_folders = isinstance(path, Path) or not str(path).startswith("http")
+    if has_folders and not path.parent.is_dir():
         kind = "folder" if isinstance(path, Path) else "bucket or folder"
         raise FormatError(
             f"no {kind} {path.parent}; needed the folder of the run {path.name}; check the path"

@@ -40,6 +40,8 @@ _CREDENTIALS = {
     "gs": "GOOGLE_APPLICATION_CREDENTIALS",
     "hf": "HF_TOKEN",
 }
+# How long Google's client tries again before it tells, in seconds: a quarter of an hour unless told.
+_PATIENCE = "retry_limit_seconds"
 # Requests that are on their way at once: what takes long is the way, not the data.
 _AHEAD = 8
 
@@ -175,6 +177,8 @@ def at(address: str) -> StorePath:
 
 
 def _arrow(uri: str) -> tuple[FileSystem, str]:
+    if uri.startswith(("gs:", "gcs:")) and _PATIENCE not in uri:
+        uri += f"{'&' if '?' in uri else '?'}{_PATIENCE}=20"
     return FileSystem.from_uri(uri)
 
 

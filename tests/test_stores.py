@@ -456,6 +456,15 @@ def test_addresses_that_are_no_stores(ours, store):
         rdm.recover("s3://bucket/run.parquet")
 
 
+def test_a_client_that_would_try_for_a_quarter_of_an_hour_is_told_not_to():
+    google = pytest.importorskip("pyarrow._gcsfs", reason="this pyarrow has no Google Cloud Storage")
+    for query, patience in (("", 20), ("?scheme=http", 20), ("?retry_limit_seconds=3", 3)):
+        found = at(f"gs://anonymous@bucket/run.parquet{query}").filesystem
+        assert isinstance(found, google.GcsFileSystem)
+        _, (about,) = found.__reduce__()
+        assert about["retry_time_limit"].total_seconds() == patience
+
+
 def test_calls_are_made_ahead_and_answered_in_their_order():
     made = []
 
