@@ -135,7 +135,7 @@ def test_folders_and_patterns_name_what_they_name_here(tmp_path, root, store, me
         pq.write_table(tidy(steps=STEPS[:5] + first, losses=LOSSES[:5]), path)
     beside = tmp_path / "a" / "s0.rdm"
     (beside / "analysis").mkdir(parents=True)
-    pq.write_table(tidy(), beside / "draws.parquet")
+    write_draws(beside / "draws.parquet", [(10, LOSSES[:3])], np.arange(4))
     pq.write_table(tidy(), beside / "analysis" / "events.parquet")
     store.upload(tmp_path)
     memory.put(str(tmp_path), "/bucket", recursive=True)
