@@ -8,7 +8,7 @@ Pure functions of arrays. They raise ParameterError; `load` adds the path and ma
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,7 @@ from rdmtools.errors import ParameterError
 ON_GAP = ("error", "drop-samples", "drop-steps")
 ON_DUPLICATE = ("last", "error")
 _PART = 1 << 16
+_FEW = 31  # every so-many-th row is looked at first; prime, as rows may come in turns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,13 +242,15 @@ def latest_attempts(tidy: Tidy) -> tuple[Tidy, int]:
 
     An attempt that starts at step s supersedes every row of an earlier one with step >= s.
     """
-    if tidy.attempts is None:
+    if tidy.attempts is None or tidy.attempts.min() == tidy.attempts.max():
         return tidy, 0
-    place, distinct = places(tidy.attempts)
-    attempt = place(slice(None))
+    attempt, distinct = places(tidy.attempts)
     starts = np.full(len(distinct), np.iinfo(np.int64).max)
-    np.minimum.at(starts, attempt, tidy.steps)
-    keep = survives(tidy.steps, attempt, starts)
+    for part in _parts(len(tidy.steps)):
+        np.minimum.at(starts, attempt(part), tidy.steps[part].astype(np.int64, copy=False))
+    keep = np.concatenate(
+        [survives(tidy.steps[part], attempt(part), starts) for part in _parts(len(tidy.steps))]
+    )
     superseded = len(keep) - int(np.count_nonzero(keep))
     return (tidy.where(keep) if superseded else tidy), superseded
 
@@ -272,7 +275,10 @@ def whole_steps(
         return None
     by_step, by_sample = steps.reshape(-1, width), samples.reshape(-1, width)
     first, template = by_step[:, 0], by_sample[0]
-    if (first[1:] <= first[:-1]).any() or len(np.unique(template)) < width:
+    for part in _parts(len(first) - 1):
+        if (first[1:][part] <= first[:-1][part]).any():
+            return None
+    if len(np.unique(template)) < width:
         return None
     for part in _parts(len(first), max(1, _PART // width)):
         if (by_step[part] != by_step[part, :1]).any() or (by_sample[part] != template).any():
@@ -289,16 +295,24 @@ def _first_run(values: NDArray[Any]) -> int:
 
 
 def places(
-    values: NDArray[np.integer[Any]],
+    values: NDArray[np.integer[Any]], every: int = 1
 ) -> tuple[Callable[[slice], NDArray[np.integer[Any]]], NDArray[np.int64]]:
-    """Where each value stands among the distinct ones in order, as a function of a slice, and those."""
-    low, high = int(values.min()), int(values.max())
-    if high - low < 4 * len(values) + _PART:
-        present = np.zeros(high - low + 1, np.bool_)
-        for part in _parts(len(values)):
-            present[values[part].astype(np.int64) - low] = True
-        table = np.cumsum(present) - 1
-        return lambda part: table[values[part].astype(np.int64) - low], np.flatnonzero(present) + low
+    """Where each value stands among the distinct ones in order, as a function of a slice, and those.
+
+    Where only every so-many-th value is looked at to learn them, another may stand at -1.
+    """
+    seen = np.ascontiguousarray(values[::every])
+    low, high = int(seen.min()), int(seen.max())
+    if high - low < 4 * len(values) + _PART and low > np.iinfo(np.int64).min:
+        before = low - 1  # the table has a place more at either end, where all that lies outside of it falls
+        present = np.zeros(high - before + 2, np.bool_)
+        for part in _parts(len(seen)):
+            present[np.subtract(seen[part], before, dtype=np.int64)] = True
+        table = np.where(present, np.cumsum(present) - 1, -1)
+        return (
+            lambda part: table.take(np.subtract(values[part], before, dtype=np.int64), mode="clip"),
+            np.flatnonzero(present) + before,
+        )
     found, distinct = pd.factorize(values.astype(np.int64))
     order = np.argsort(distinct)
     table = np.empty_like(order)
@@ -306,39 +320,87 @@ def places(
     return lambda part: table[found[part]], distinct[order]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Cells:
+    """Where tidy rows lie in a grid of steps and samples, counted row by row."""
+
+    row: Callable[[slice], NDArray[np.integer[Any]]]
+    column: Callable[[slice], NDArray[np.integer[Any]]]
+    steps: NDArray[np.int64]
+    samples: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, tidy: Tidy, every: int = 1) -> Self:
+        """With the steps and samples that every so-many-th row has."""
+        row, steps = places(tidy.steps, every)
+        column, samples = places(tidy.samples, every)
+        return cls(row=row, column=column, steps=steps, samples=samples)
+
+    @property
+    def size(self) -> int:
+        return len(self.steps) * len(self.samples)
+
+    def __call__(self, part: slice) -> NDArray[np.integer[Any]]:
+        return self.row(part) * len(self.samples) + self.column(part)
+
+
 def _scatter(tidy: Tidy, rules: Rules) -> Grid:
-    row, steps = places(tidy.steps)
-    column, samples = places(tidy.samples)
-    shape = len(steps), len(samples)
-
-    def cells(part: slice) -> NDArray[np.integer[Any]]:
-        return row(part) * shape[1] + column(part)
-
-    size, rows = shape[0] * shape[1], len(tidy.steps)
-    losses = np.empty(0)
-    filled = None
-    if size > 2 * rows:  # mostly gaps: the grid may be far larger than memory
-        filled = np.unique(cells(slice(None)))
-    else:
-        losses = np.full(size, np.nan, tidy.losses.dtype)
-        for part in _parts(rows):
-            losses[cells(part)] = tidy.losses[part]  # where a cell comes again, NumPy leaves the last value
-        # A cell that is not NaN was filled; only where some are NaN must gaps be told from losses that are.
-        if np.isnan(losses).any():
-            seen = np.zeros(size, np.bool_)
-            for part in _parts(rows):
-                seen[cells(part)] = True
-            filled = None if seen.all() else np.flatnonzero(seen)
-    if filled is not None:
-        keep_rows, keep_samples, missing = _complete_part(filled, steps, tidy.named(samples), rules.missing)
-        keep = keep_rows[row(slice(None))] & keep_samples[column(slice(None))]
-        found = _scatter(tidy.where(keep), rules)
-        return replace(found, quality=found.quality + missing)
+    # A few of the rows nearly always have every step and every sample, and the scatter meets what they lack;
+    # to look at all rows beforehand would take half as long as the scatter itself.
+    cells = _Cells.of(tidy, every=_FEW)
+    losses = _filled(cells, tidy)
+    if losses is None:
+        cells = _Cells.of(tidy)
+        losses = _filled(cells, tidy)
+    if losses is None:
+        return _without_gaps(cells, tidy, rules)
     quality = Quality()
-    if rows > size:
-        differ = different(losses[cells(slice(None))], tidy.losses)
-        quality = _doubles(tidy, rows - size, differ, rules.duplicates)
-    return Grid(steps=steps, ids=tidy.named(samples), losses=losses.reshape(shape), quality=quality)
+    if len(tidy.steps) > cells.size:
+        differ = [different(losses[cells(part)], tidy.losses[part]) for part in _parts(len(tidy.steps))]
+        quality = _doubles(tidy, len(tidy.steps) - cells.size, np.concatenate(differ), rules.duplicates)
+    return Grid(
+        steps=cells.steps,
+        ids=tidy.named(cells.samples),
+        losses=losses.reshape(len(cells.steps), -1),
+        quality=quality,
+    )
+
+
+def _filled(cells: _Cells, tidy: Tidy) -> NDArray[Any] | None:
+    """The loss of each cell, of several the last; None where a cell has no row, or a row no cell."""
+    rows = len(tidy.steps)
+    if cells.size > rows:
+        return None
+    losses = np.full(cells.size, np.nan, tidy.losses.dtype)
+    for part in _parts(rows):
+        row, column = cells.row(part), cells.column(part)
+        if min(row.min(), column.min()) < 0:
+            return None
+        row *= len(cells.samples)
+        row += column
+        losses[row] = tidy.losses[part]  # where a cell comes again, NumPy leaves the last value
+    # A cell that is not NaN was filled. Only where some are NaN, and so their minimum, may there be gaps.
+    return losses if not np.isnan(losses.min()) or _there(cells, rows).all() else None
+
+
+def _there(cells: _Cells, rows: int) -> NDArray[np.bool_]:
+    """Which cells have a row."""
+    there = np.zeros(cells.size, np.bool_)
+    for part in _parts(rows):
+        there[cells(part)] = True
+    return there
+
+
+def _without_gaps(cells: _Cells, tidy: Tidy, rules: Rules) -> Grid:
+    """The grid of the steps or samples that are whole, where the rules allow for it."""
+    rows, everywhere = len(tidy.steps), slice(None)
+    mostly_gaps = cells.size > 2 * rows  # the grid may be far larger than memory
+    filled = np.unique(cells(everywhere)) if mostly_gaps else np.flatnonzero(_there(cells, rows))
+    ids = tidy.named(cells.samples)
+    keep_rows, keep_samples, missing = _complete_part(filled, cells.steps, ids, rules.missing)
+    keep = keep_rows[cells.row(everywhere)] & keep_samples[cells.column(everywhere)]
+    found = _scatter(tidy.where(keep), rules)
+    return replace(found, quality=found.quality + missing)
 
 
 def different(kept: NDArray[Any], given: NDArray[Any]) -> NDArray[np.bool_]:

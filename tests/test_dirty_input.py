@@ -5,7 +5,7 @@ import hashlib
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rdmtools.cleaning import Quality, Rules, Tidy, grid
@@ -149,6 +149,18 @@ def test_mostly_gaps_need_no_grid():
         grid(tidy, Rules())
 
 
+@pytest.mark.parametrize("extreme", [np.iinfo(np.int8), np.iinfo(np.int64)])
+def test_the_least_and_the_largest_of_integers_are_steps_and_ids_too(extreme):
+    """Where most rows lie together, these alone are not among the few that are looked at first."""
+    for far in (extreme.min, extreme.max):
+        keys = np.append(np.arange(5), far).astype(extreme.dtype)
+        tidy = Tidy(steps=np.repeat(keys, 6), samples=np.tile(keys, 6), losses=np.arange(36.0))
+        result = grid(tidy.where(np.random.default_rng(0).permutation(36)), Rules())
+        order = np.argsort(keys)
+        assert result.steps.tolist() == result.ids.tolist() == keys[order].tolist()
+        np.testing.assert_array_equal(result.losses, np.arange(36.0).reshape(6, 6)[order][:, order])
+
+
 @pytest.mark.parametrize("shuffled", [False, True])
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_losses_not_finite_are_an_error_or_dropped(read, clean, bad, shuffled):
@@ -227,12 +239,20 @@ def test_options_are_checked_before_files(option):
         read_run("nowhere.parquet", **{option: "fix"})
 
 
+@pytest.fixture(params=[1, 3, 31], ids=lambda every: f"one row in {every} looked at first")
+def few(request, monkeypatch):
+    monkeypatch.setattr("rdmtools.cleaning._FEW", request.param)
+
+
 @given(data=st.data(), span=st.sampled_from([9, 10**12]))
-@settings(max_examples=60)
-def test_the_grid_agrees_with_a_dictionary(data, span):
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_the_grid_agrees_with_a_dictionary(few, data, span):
     """Any rows at all, by lookup table or by hashing: the last of each pair, and exact counts."""
     number = st.integers(-3, 3).map(lambda value: value * span)
-    triples = data.draw(st.lists(st.tuples(number, number, st.integers(0, 2)), min_size=1, max_size=40))
+    most = data.draw(st.sampled_from([(number, 40), (st.integers(0, 1), 200)]))
+    triples = data.draw(
+        st.lists(st.tuples(most[0], most[0], st.integers(0, 2)), min_size=1, max_size=most[1])
+    )
     steps, samples, losses = (np.array(column) for column in zip(*triples, strict=True))
     last = {(step, sample): loss for step, sample, loss in triples}
     size = len(set(steps)) * len(set(samples))
