@@ -219,11 +219,7 @@ def joined(parts: Sequence[Tidy]) -> Tidy:
     named = [part.ids for part in parts if part.ids is not None]
     samples = [part.samples for part in parts]
     attempts = [part.attempts for part in parts if part.attempts is not None]
-    for column, found in (("sample_id that is a string", named), ("column attempt", attempts)):
-        if 0 < len(found) < len(parts):
-            raise ParameterError(
-                f"{len(found)} of {len(parts)} parts have a {column}; needed it in all of them or in none"
-            )
+    refuse_mixed(len(named), len(attempts), len(parts))
     ids = None
     if named:
         ids = np.unique(np.concatenate(named))
@@ -235,6 +231,22 @@ def joined(parts: Sequence[Tidy]) -> Tidy:
         attempts=np.concatenate(attempts) if attempts else None,
         ids=ids,
     )
+
+
+def refuse_mixed(named: int, attempts: int, parts: int) -> None:
+    """Raise ParameterError where only some of the parts have ids that are strings, or attempts."""
+    for column, count in (("sample_id that is a string", named), ("column attempt", attempts)):
+        if 0 < count < parts:
+            raise ParameterError(
+                f"{count} of {parts} parts have a {column}; needed it in all of them or in none"
+            )
+
+
+def numbered(tidy: Tidy, index: dict[Any, int]) -> Tidy:
+    """The same rows, whose samples are positions in `index`, to which new ids are added."""
+    codes, samples = pd.factorize(tidy.samples)
+    places = [index.setdefault(each, len(index)) for each in tidy.named(samples).tolist()]
+    return replace(tidy, samples=np.array(places)[codes], ids=None)
 
 
 def latest_attempts(tidy: Tidy) -> tuple[Tidy, int]:
@@ -412,13 +424,14 @@ def _doubles(tidy: Tidy, count: int, differ: NDArray[np.bool_], rule: str) -> Qu
     """Counts of rows whose step and sample came twice; `differ` where another loss than theirs was kept."""
     replaced = int(np.count_nonzero(differ))
     if replaced and rule == "error":
-        at = int(np.argmax(differ))
-        raise doubles_error(replaced, int(tidy.steps[at]), tidy.named(tidy.samples[at : at + 1]).tolist()[0])
+        steps, samples = tidy.steps[differ], tidy.samples[differ]
+        at = np.lexsort((samples, steps))[:1]
+        raise doubles_error(replaced, int(steps[at[0]]), tidy.named(samples[at]).tolist()[0])
     return Quality(duplicates=count, duplicates_replaced=replaced, order_trusted=replaced > 0)
 
 
 def doubles_error(count: int, step: int, sample: Any) -> ParameterError:
-    """What is said where rows came twice with different losses, first at `step` and `sample`."""
+    """What is said where rows came twice with different losses, first in order at `step` and `sample`."""
     return ParameterError(
         f"{counted(count, 'row')} came twice with different losses "
         f"(first: step {step}, sample {sample!r}); needed one loss for each step and sample; "

@@ -3,7 +3,7 @@
 scratch -> superseded rows left out -> gaps, doubles -> finite -> blocks of losses by step and sample
 
 Every rule looks at the whole run: a sample that one range lacks is a gap. Counts and messages are those of
-`cleaning.grid`, but that the first double told is the first by step.
+`cleaning.grid`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -33,7 +33,7 @@ from rdmtools.scratch import Scratch
 class Ordered:
     """Losses that are clean, in order, and still on disk."""
 
-    part: "_Part"
+    part: "Chosen"
     rows: NDArray[np.bool_]
     samples: NDArray[np.bool_]
     quality: Quality
@@ -51,7 +51,7 @@ class Ordered:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Part:
+class Chosen:
     """Some of the steps and samples in a scratch."""
 
     scratch: Scratch
@@ -80,7 +80,7 @@ class _Part:
             grid.reshape(-1)[cells] = losses
             yield span, grid
 
-    def chosen(self, rows: NDArray[np.bool_], samples: NDArray[np.bool_]) -> "_Part":
+    def chosen(self, rows: NDArray[np.bool_], samples: NDArray[np.bool_]) -> "Chosen":
         """Only the steps and samples that stay."""
         columns = np.append(np.where(samples, np.cumsum(samples) - 1, -1), -1)[self.columns]
         return replace(self, steps=self.steps[rows], ids=self.ids[samples], columns=columns)
@@ -107,7 +107,15 @@ class _Survey:
 
 
 def ordered(scratch: Scratch, ids: Sequence[Any], rules: Rules) -> Ordered:
-    """The losses in `scratch`, whose samples are positions in `ids`. Raises ParameterError as `grid` does."""
+    """The finite losses in `scratch`, whose samples are positions in `ids`. Raises ParameterError."""
+    part, quality = gapless(scratch, ids, rules)
+    grids = (losses for _, losses in part.grids())
+    rows, samples, finite = finite_part(grids, part.steps, part.ids.tolist(), rules.nonfinite)
+    return Ordered(part=part, rows=rows, samples=samples, quality=quality + finite)
+
+
+def gapless(scratch: Scratch, ids: Sequence[Any], rules: Rules) -> tuple[Chosen, Quality]:
+    """The losses in `scratch` that stay, as in `cleaning.grid`, and what that took; `ids` as in `ordered`."""
     part, quality = _unsuperseded_part(scratch, ids)
     survey = _survey(part)
     if missing := len(part.steps) * len(part.ids) - int(survey.by_row.sum()):
@@ -120,14 +128,11 @@ def ordered(scratch: Scratch, ids: Sequence[Any], rules: Rules) -> Ordered:
         survey = _survey(part)
     if survey.replaced and rules.duplicates == "error":
         raise doubles_error(survey.replaced, *_named(part, survey.first_replaced))
-    quality += Quality(
+    return part, quality + Quality(
         duplicates=survey.doubles,
         duplicates_replaced=survey.replaced,
         order_trusted=survey.replaced > 0,
     )
-    grids = (losses for _, losses in part.grids())
-    rows, samples, finite = finite_part(grids, part.steps, part.ids.tolist(), rules.nonfinite)
-    return Ordered(part=part, rows=rows, samples=samples, quality=quality + finite)
 
 
 def unsuperseded(scratch: Scratch, tidy: Tidy) -> NDArray[np.bool_]:
@@ -139,7 +144,7 @@ def unsuperseded(scratch: Scratch, tidy: Tidy) -> NDArray[np.bool_]:
     return survives(tidy.steps, np.searchsorted(attempts, tidy.attempts), starts)
 
 
-def _unsuperseded_part(scratch: Scratch, ids: Sequence[Any]) -> tuple[_Part, Quality]:
+def _unsuperseded_part(scratch: Scratch, ids: Sequence[Any]) -> tuple[Chosen, Quality]:
     """Steps and samples of the rows that no later attempt supersedes, and how many rows do not stay."""
     present, steps, superseded = np.ones(len(ids), np.bool_), scratch.steps, 0
     if len(scratch.starts) > 1:
@@ -156,12 +161,12 @@ def _unsuperseded_part(scratch: Scratch, ids: Sequence[Any]) -> tuple[_Part, Qua
     places = places[np.argsort(named[places])]
     columns = np.full(len(ids), -1)
     columns[places] = np.arange(len(places))
-    return _Part(scratch=scratch, steps=steps, ids=named[places], columns=columns), Quality(
+    return Chosen(scratch=scratch, steps=steps, ids=named[places], columns=columns), Quality(
         superseded_rows=superseded
     )
 
 
-def _survey(part: _Part) -> _Survey:
+def _survey(part: Chosen) -> _Survey:
     """What is missing and what is doubled."""
     by_row, by_sample = np.zeros(len(part.steps), np.int64), np.zeros(len(part.ids), np.int64)
     gaps: list[tuple[int, int]] = []
@@ -211,6 +216,6 @@ def _at(span: slice, cell: int, width: int) -> tuple[int, int]:
     return span.start + row, sample
 
 
-def _named(part: _Part, at: tuple[int, int]) -> tuple[int, Any]:
+def _named(part: Chosen, at: tuple[int, int]) -> tuple[int, Any]:
     """Step and id of a row and a sample."""
     return int(part.steps[at[0]]), part.ids[at[1] : at[1] + 1].tolist()[0]

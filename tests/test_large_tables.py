@@ -72,12 +72,11 @@ FORMS = {
 
 
 def outcome(work):
-    """The run, or what was said instead, but for where a double was first seen, and the path."""
+    """The run, or what was said instead, but for the path."""
     try:
         run = work()
     except (ParameterError, FormatError) as error:
-        told = re.sub(r"^\S*/[xy]\.[a-z.]+: ", "", str(error))
-        return re.sub(r"(different losses \(first: )[^)]*", r"\1", told)
+        return re.sub(r"^\S*/[xy]\.[a-z.]+: ", "", str(error))
     samples = run.samples["sample_id"].tolist()
     return run.steps.tolist(), samples, run.losses.tolist(), run.dtype, run.quality
 

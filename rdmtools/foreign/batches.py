@@ -4,17 +4,16 @@
 # pyright: reportUnknownParameterType=false
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pyarrow.types as types
 
-from rdmtools.cleaning import Tidy
+from rdmtools.cleaning import Tidy, numbered
 from rdmtools.columns import tidy_rows
 from rdmtools.errors import ParameterError
 from rdmtools.foreign import arrow_files, csv_files
@@ -48,10 +47,7 @@ class Batches:
         rows = 0.0
         for table in self.tables():
             rows = rows or self.rows(table)
-            tidy = tidy_rows(table, self.names)
-            codes, ids = pd.factorize(tidy.samples)
-            places = [index.setdefault(each, len(index)) for each in tidy.named(ids).tolist()]
-            yield replace(tidy, samples=np.array(places)[codes], ids=None), rows
+            yield numbered(tidy_rows(table, self.names), index), rows
         if not index:
             raise ParameterError("no rows; needed at least one step of losses")
         if self.text and "" in index:
