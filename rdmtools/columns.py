@@ -87,10 +87,15 @@ def _suggestion(schema: pa.Schema, names: dict[str, str], absent: dict[str, str]
     return f"map with columns={{{python}}} (--columns {shell})"
 
 
+def refuse_empty(rows: int) -> None:
+    """Raise ParameterError where a table has no rows."""
+    if rows == 0:
+        raise ParameterError("no rows; needed at least one step of losses")
+
+
 def tidy_rows(table: pa.Table, names: Mapping[str, str]) -> Tidy:
     """The tidy rows of `table`, whose columns `names` tells."""
-    if table.num_rows == 0:
-        raise ParameterError("no rows; needed at least one step of losses")
+    refuse_empty(table.num_rows)
     samples, ids = sample_codes(table.column(names[SAMPLE_ID]), names[SAMPLE_ID])
     return Tidy(
         steps=integers(table.column(names[STEP]), names[STEP]),
@@ -132,6 +137,16 @@ def floats(column: pa.ChunkedArray, name: str) -> NDArray[np.floating[Any]]:
         nulls = array.is_null().to_numpy(zero_copy_only=False)
         return np.where(nulls, np.float32(np.nan), half.astype(np.float32))
     return array.to_numpy(zero_copy_only=False)
+
+
+def float_type(kind: pa.DataType) -> np.dtype[Any]:
+    """Type of the values that `floats` makes of a column of type `kind`."""
+    return np.dtype(np.float64 if types.is_float64(_value_type(kind)) else np.float32)
+
+
+def has_text_ids(kind: pa.DataType) -> bool:
+    """Whether a column of type `kind` has ids that are strings, if it has ids at all."""
+    return not types.is_integer(_value_type(kind))
 
 
 def sample_codes(column: pa.ChunkedArray, name: str) -> tuple[NDArray[np.integer[Any]], NDArray[Any] | None]:

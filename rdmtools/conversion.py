@@ -43,6 +43,7 @@ from rdmtools.scratch import scratch
 from rdmtools.table import write_losses
 
 _ROWS = 256
+_ROOM = "choose another place with target= (--out)"
 _ROW_BYTES = 20  # of a tidy row in memory, without copies
 _BESIDE = "unused_samples"  # counts what lies beside a file, not what is in it
 
@@ -153,7 +154,7 @@ def _large(source: Path, layout: str | None, columns: Mapping[str, str] | None) 
 
 def _ordered(source: Path, target: Path, large: Batches, rules: Rules) -> list[str]:
     """Put the rows in order on disk and write them as a run; returns what is to be said of it."""
-    with scratch(target.parent, large.dtype, large.attempts) as rows:
+    with scratch(target.parent, large.dtype, large.attempts, _ROOM) as rows:
         with forms.told_of(source):
             index: dict[Any, int] = {}
             for tidy, in_all in large.tidy(index):

@@ -2,6 +2,7 @@
 
 row groups of whole steps -> they stay on disk -\\
 rows in any other order -> cleaning.grid ---------> journal on top -> finite -> samples, scalars -> Run
+the same, and many -> on_disk ------------------/                               /
 no Parquet file, only a journal -> its rows ------/                             /
 CSV, NumPy, Arrow and the like -> foreign -------------------------------------/
 
@@ -23,6 +24,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from rdmtools import on_disk
 from rdmtools.arguments import check_groups, match_samples, scalars_table
 from rdmtools.cleaning import (
     Quality,
@@ -34,7 +36,7 @@ from rdmtools.cleaning import (
     joined,
     places,
 )
-from rdmtools.columns import check_mapping, find_columns, integers, tidy_rows
+from rdmtools.columns import check_mapping, find_columns, integers, sample_codes, tidy_rows
 from rdmtools.errors import ChangedError, DeniedError, FormatError, ParameterError, RdmtoolsWarning
 from rdmtools.foreign import forms
 from rdmtools.paths import has_journal, located, named_paths, run_files
@@ -302,12 +304,16 @@ def _from_files(
     if len(parts) > 1 and (sharded := open_shards(parts, columns)) is not None:
         steps, ids, stored = sharded
         return _Losses(steps=steps, ids=ids, stored=stored, quality=Quality())
-    found = grid(joined([_tidy(part, columns) for part in parts]), rules)
+    if on_disk.is_large(parts):
+        steps, ids, stored, quality = on_disk.in_order(parts, columns, rules)
+        found = _Losses(steps=steps, ids=ids, stored=stored, quality=quality)
+    else:
+        held = grid(joined([_tidy(part, columns) for part in parts]), rules)
+        stored = StoredLosses.of(held.losses)
+        found = _Losses(steps=held.steps, ids=held.ids, stored=stored, quality=held.quality)
     if found.quality.order_trusted and len(parts) > 1:
         _refuse_same_start(path, parts, columns)
-    return _Losses(
-        steps=found.steps, ids=found.ids, stored=StoredLosses.of(found.losses), quality=found.quality
-    )
+    return found
 
 
 def _refuse_same_start(path: Location, parts: list[ParquetPart], columns: Mapping[str, str] | None) -> None:
@@ -317,12 +323,24 @@ def _refuse_same_start(path: Location, parts: list[ParquetPart], columns: Mappin
     """
     starts: dict[int, set[Any]] = {}
     for part in parts:
-        tidy = _tidy(part, columns)
-        seen = starts.setdefault(int(tidy.steps.min()), set())
-        ids = set(tidy.named(np.unique(tidy.samples)).tolist())
+        start, ids = _start(part, columns)
+        seen = starts.setdefault(start, set())
         if seen & ids:
             raise _many_runs(path, part.path.name)
         seen |= ids
+
+
+def _start(part: ParquetPart, columns: Mapping[str, str] | None) -> tuple[int, set[Any]]:
+    """First step and all ids of a part."""
+    names = find_columns(part.schema, columns)
+    firsts: list[int] = []
+    ids: set[Any] = set()
+    for table in part.batches([names[STEP], names[SAMPLE_ID]], on_disk.BATCH_ROWS):
+        codes, words = sample_codes(table.column(names[SAMPLE_ID]), names[SAMPLE_ID])
+        codes = np.unique(codes)
+        ids.update((codes if words is None else words[codes]).tolist())
+        firsts.append(int(integers(table.column(names[STEP]), names[STEP]).min()))
+    return min(firsts), ids
 
 
 def _tidy(part: ParquetPart, columns: Mapping[str, str] | None) -> Tidy:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 import pyarrow as pa
@@ -27,7 +27,6 @@ from rdmtools.columns import find_columns, floats, integers, sample_codes
 from rdmtools.errors import ChangedError, FormatError, RdmtoolsError
 from rdmtools.run import InMemory
 from rdmtools.schema import ATTEMPT, LOSS, SAMPLE_ID, STEP
-from rdmtools.starts.losses import Rows
 from rdmtools.stores import Location, Stamp, StorePath, ahead, opened, refusal
 from rdmtools.table import file_metadata
 
@@ -90,6 +89,39 @@ class ParquetPart:
         far = isinstance(self.path, StorePath)
         yield from zip(full, ahead(calls) if far else (call() for call in calls), strict=True)
 
+    def batches(self, columns: Sequence[str], rows: int) -> Iterator[pa.Table]:
+        """Some columns, at most so many rows at a time, none of them empty. Raises FormatError."""
+        with _damage(self.path, self.stamp), opened(self.path) as (source, stamp):
+            if stamp != self.stamp:
+                raise ChangedError(_CHANGED.format(path=self.path))
+            # with a buffer, all that is to be read would be in memory at once
+            with pq.ParquetFile(
+                source, metadata=self.metadata, pre_buffer=False, page_checksum_verification=True
+            ) as file:
+                found = 0
+                for batch in file.iter_batches(rows, columns=list(columns)):
+                    table = pa.Table.from_batches([batch])
+                    table.validate(full=True)
+                    found += table.num_rows
+                    if table.num_rows:
+                        yield table
+                if found != self.metadata.num_rows:
+                    raise pa.ArrowInvalid(f"{found} rows where the footer says {self.metadata.num_rows}")
+
+
+class Group(Protocol):
+    """Losses of some rows, all read at once."""
+
+    @property
+    def shape(self) -> tuple[int, int]: ...
+
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
+
+    def read_all(self) -> NDArray[Any]:
+        """(rows, samples), not to be written to."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowGroup:
@@ -115,7 +147,7 @@ class RowGroup:
 class StoredLosses:
     """Losses in row groups one after the other, of which some rows and samples are chosen."""
 
-    groups: Sequence["RowGroup | InMemory | Rows"]
+    groups: Sequence[Group]
     rows: NDArray[np.intp]
     """Rows that are chosen, counted over all row groups."""
     samples: NDArray[np.intp] | None

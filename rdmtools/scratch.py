@@ -28,11 +28,14 @@ _GB = 1e9
 class Scratch:
     """Tidy rows on disk, whose samples are positions in a list of ids that grows. Made by `scratch`."""
 
-    def __init__(self, files: Mapping[str, Any], folder: Path, loss: np.dtype[Any], attempts: bool) -> None:
+    def __init__(
+        self, files: Mapping[str, Any], folder: Path, loss: np.dtype[Any], attempts: bool, room: str
+    ) -> None:
         types: dict[str, Any] = {"steps": np.int64, "samples": np.int32, "losses": loss}
         self._types = types | ({"attempts": np.int64} if attempts else {})
         self._files = files
         self._folder = folder
+        self._room = room
         self._batches = [0]
         self.steps = np.empty(0, np.int64)
         """Distinct steps in order, and how many rows each has."""
@@ -50,7 +53,7 @@ class Scratch:
         if free < needed:
             raise FormatError(
                 f"{self._folder} has {free / _GB:.1f} GB free; needed about {needed / _GB:.1f} GB to put the "
-                "rows in order; free some, or choose another place with target= (--out)"
+                f"rows in order; free some, or {self._room}"
             )
 
     def append(self, rows: Tidy) -> None:
@@ -62,7 +65,7 @@ class Scratch:
             except OSError as error:
                 raise FormatError(
                     f"{self._folder} cannot be written ({error.strerror}); needed room to put the rows in "
-                    "order; free some, or choose another place with target= (--out)"
+                    f"order; free some, or {self._room}"
                 ) from error
         self._batches.append(self._batches[-1] + len(order))
         steps = rows.steps[order].astype(np.int64)
@@ -115,14 +118,15 @@ def _edges(counts: NDArray[np.int64]) -> list[int]:
 
 
 @contextmanager
-def scratch(folder: Path, loss: np.dtype[Any], attempts: bool) -> Generator[Scratch]:
-    """Room in `folder` for rows with losses of that type, with or without attempts."""
+def scratch(folder: Path, loss: np.dtype[Any], attempts: bool, room: str) -> Generator[Scratch]:
+    """Place in `folder` for rows with losses of that type, with or without attempts.
+
+    `room` is what gives more room, told where there is too little.
+    """
     names = ("steps", "samples", "losses", "attempts")
     with ExitStack() as stack:
         try:
             files = {name: stack.enter_context(tempfile.TemporaryFile(dir=folder)) for name in names}
         except OSError as error:
-            raise FormatError(
-                f"{folder} cannot be written ({error.strerror}); choose another place with target= (--out)"
-            ) from error
-        yield Scratch(files, folder, loss, attempts)
+            raise FormatError(f"{folder} cannot be written ({error.strerror}); {room}") from error
+        yield Scratch(files, folder, loss, attempts, room)

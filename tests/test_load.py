@@ -15,9 +15,9 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from journals import write_journal
 
 from rdmtools.errors import FormatError, ParameterError
-from rdmtools.journal import Kind, Manifest, record_header, segment_file, write_manifest
 from rdmtools.load import read_run, read_runs
 from rdmtools.paths import run_names
 from rdmtools.row_groups import RowGroup
@@ -53,32 +53,6 @@ def ours(tmp_path):
     about = {"name": "run", "unit": "bits", "metadata": {"lr": 0.1}}
     write_losses(path, [(STEPS, LOSSES)], WORDS, about=about)
     return path
-
-
-def write_journal(path, steps, losses, ids=None, scalars=(), draws=(), tail=b""):
-    """What a killed logger leaves."""
-    folder = path.with_suffix(".rdm") / "journal" / "rank0-attempt0"
-    folder.mkdir(parents=True)
-    samples = losses.shape[1] if ids is None else list(ids)
-    write_manifest(
-        folder,
-        Manifest(
-            name="run",
-            unit="bits",
-            dtype="float32",
-            samples=samples,
-            metadata={"lr": 2},
-            created="2026-01-01",
-        ),
-    )
-    rows = [(step, row.tobytes()) for step, row in zip(steps, losses, strict=True)]
-    named = [(step, json.dumps(values).encode()) for step, values in scalars]
-    drawn = [(step, values.tobytes()) for step, values in draws]
-    for kind, payloads in ((Kind.LOSSES, rows), (Kind.SCALARS, named), (Kind.DRAWS, drawn)):
-        records = [record_header(kind, int(step), 0.0, payload) + payload for step, payload in payloads]
-        (folder / segment_file(kind, 0)).write_bytes(
-            b"".join(records) + (tail if kind is Kind.LOSSES else b"")
-        )
 
 
 def test_our_own_table_reads_as_written(ours):

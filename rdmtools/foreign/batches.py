@@ -11,11 +11,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-import pyarrow.types as types
 
 from rdmtools.cleaning import Tidy, numbered
-from rdmtools.columns import tidy_rows
-from rdmtools.errors import ParameterError
+from rdmtools.columns import float_type, refuse_empty, tidy_rows
 from rdmtools.foreign import arrow_files, csv_files
 from rdmtools.foreign.layout import layout_of, left_out, long_columns, typed_ids
 from rdmtools.schema import ATTEMPT, CSV_SUFFIXES, LOSS, LOSSES_SUFFIX
@@ -48,8 +46,7 @@ class Batches:
         for table in self.tables():
             rows = rows or self.rows(table)
             yield numbered(tidy_rows(table, self.names), index), rows
-        if not index:
-            raise ParameterError("no rows; needed at least one step of losses")
+        refuse_empty(len(index))
         if self.text and "" in index:
             raise csv_files.empty_ids(self.names)
 
@@ -88,11 +85,9 @@ def open_batches(source: Path, layout: str | None, columns: Mapping[str, str] | 
             return first.num_rows * max(1.0, csv_files.text_bytes(source) / csv_files.BLOCK_BYTES)
         return first.num_rows * max(1.0, size / max(1, first.nbytes))
 
-    loss = schema.field(names[LOSS]).type
-    loss = loss.value_type if types.is_dictionary(loss) else loss
     return Batches(
         names=names,
-        dtype=np.dtype(np.float64 if text or types.is_float64(loss) else np.float32),
+        dtype=np.dtype(np.float64) if text else float_type(schema.field(names[LOSS]).type),
         notes=left_out("column", [name for name in schema.names if name not in names.values()]),
         text=text,
         tables=tables,

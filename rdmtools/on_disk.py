@@ -1,0 +1,120 @@
+"""How are rows in any order read that do not fit in memory? They end, in order, in a file without a name.
+
+parts -> batches of rows -> scratch -> ranges -> losses (rows, samples) in an unnamed file -> StoredLosses
+
+The rules, counts and messages are those of `cleaning.grid`. The file is gone when nothing refers to its
+losses any more, or when the process ends, however it ends.
+"""
+
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+
+import tempfile
+import weakref
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rdmtools.cleaning import Quality, Rules, numbered, refuse_mixed
+from rdmtools.columns import find_columns, float_type, has_text_ids, refuse_empty, tidy_rows
+from rdmtools.errors import FormatError
+from rdmtools.ranges import Chosen, gapless
+from rdmtools.row_groups import ParquetPart, StoredLosses
+from rdmtools.schema import ATTEMPT, LOSS, SAMPLE_ID
+from rdmtools.scratch import scratch
+
+LARGE_ROWS = 50_000_000
+"""More rows than these, where they are not in order, are put in order on disk: in memory each takes some 40
+bytes meanwhile, so these 2 GB."""
+
+BATCH_ROWS = 1 << 20
+_ROOM = "set TMPDIR to another folder, or put the file in order first (rdmtools convert)"
+
+
+def is_large(parts: Sequence[ParquetPart]) -> bool:
+    """Whether the rows of all parts are better not in memory at once."""
+    return sum(part.metadata.num_rows for part in parts) > LARGE_ROWS
+
+
+def in_order(
+    parts: Sequence[ParquetPart], columns: Mapping[str, str] | None, rules: Rules
+) -> tuple[NDArray[np.int64], NDArray[Any], StoredLosses, Quality]:
+    """Steps, ids, losses by step and sample, not yet known to be finite, and what that took.
+
+    Raises FormatError where there is too little room, ParameterError where the rows make no run.
+    """
+    names = [find_columns(part.schema, columns) for part in parts]
+    kinds = [
+        {role: part.schema.field(name).type for role, name in found.items()}
+        for part, found in zip(parts, names, strict=True)
+    ]
+    attempts = [ATTEMPT in kind for kind in kinds]
+    refuse_mixed(sum(has_text_ids(kind[SAMPLE_ID]) for kind in kinds), sum(attempts), len(parts))
+    dtype = np.result_type(*(float_type(kind[LOSS]) for kind in kinds))
+    folder, index = _folder(), dict[Any, int]()
+    with scratch(folder, dtype, all(attempts), _ROOM) as rows:
+        in_all = sum(part.metadata.num_rows for part in parts)
+        rows.refuse_little_room(in_all * (rows.row_bytes + dtype.itemsize))
+        for part, found in zip(parts, names, strict=True):
+            refuse_empty(part.metadata.num_rows)
+            for table in part.batches([*found.values()], BATCH_ROWS):
+                rows.append(numbered(tidy_rows(table, found), index))
+        chosen, quality = gapless(rows, list(index), rules)
+        losses = StoredLosses(
+            groups=_written(chosen, folder), rows=np.arange(len(chosen.steps)), samples=None
+        )
+    return chosen.steps, chosen.ids, losses, quality
+
+
+def _folder() -> Path:
+    """Where files without a name go."""
+    try:
+        return Path(tempfile.gettempdir())
+    except OSError as error:
+        raise FormatError(f"no folder for temporary files ({error.strerror}); {_ROOM}") from error
+
+
+class _Unnamed:
+    """A file that nobody sees, closed when nothing refers to it any more."""
+
+    def __init__(self, folder: Path) -> None:
+        self.file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
+        weakref.finalize(self, self.file.close)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Block:
+    """Losses of consecutive rows, in a file."""
+
+    unnamed: _Unnamed
+    offset: int
+    shape: tuple[int, int]
+    dtype: np.dtype[Any]
+
+    def read_all(self) -> NDArray[Any]:
+        """(rows, samples)."""
+        # Mapped, for processes that were forked share their place in a file; and copied, for what is mapped
+        # would count as memory for as long as it is looked at.
+        return np.array(np.memmap(self.unnamed.file, self.dtype, "r", self.offset, self.shape))
+
+
+def _written(chosen: Chosen, folder: Path) -> list[_Block]:
+    """All losses, a range of steps after the other."""
+    blocks: list[_Block] = []
+    offset = 0
+    try:
+        unnamed = _Unnamed(folder)
+        for _, losses in chosen.grids():
+            unnamed.file.write(losses.data)
+            blocks.append(_Block(unnamed=unnamed, offset=offset, shape=losses.shape, dtype=losses.dtype))
+            offset += losses.nbytes
+        unnamed.file.flush()
+    except OSError as error:
+        raise FormatError(
+            f"{folder} cannot be written ({error.strerror}); needed room to put the rows in order; "
+            f"free some, or {_ROOM}"
+        ) from error
+    return blocks
