@@ -298,13 +298,15 @@ def _many_runs(folder: Location, one: str) -> ParameterError:
 def _from_files(
     path: Location, parts: list[ParquetPart], columns: Mapping[str, str] | None, rules: Rules
 ) -> _Losses:
-    if (opened := open_whole_steps(parts, columns)) is not None:
+    large = on_disk.is_large(parts)
+    shuffled = large and on_disk.starts_shuffled(parts, columns)
+    if not shuffled and (opened := open_whole_steps(parts, columns)) is not None:
         steps, ids, stored = opened
         return _Losses(steps=steps, ids=ids, stored=stored, quality=Quality())
-    if len(parts) > 1 and (sharded := open_shards(parts, columns)) is not None:
+    if not shuffled and len(parts) > 1 and (sharded := open_shards(parts, columns)) is not None:
         steps, ids, stored = sharded
         return _Losses(steps=steps, ids=ids, stored=stored, quality=Quality())
-    if on_disk.is_large(parts):
+    if large:
         steps, ids, stored, quality = on_disk.in_order(parts, columns, rules)
         found = _Losses(steps=steps, ids=ids, stored=stored, quality=quality)
     else:

@@ -19,11 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rdmtools.cleaning import Quality, Rules, numbered, refuse_mixed
-from rdmtools.columns import find_columns, float_type, has_text_ids, refuse_empty, tidy_rows
+from rdmtools.columns import find_columns, float_type, has_text_ids, integers, refuse_empty, tidy_rows
 from rdmtools.errors import FormatError
 from rdmtools.ranges import Chosen, gapless
 from rdmtools.row_groups import ParquetPart, StoredLosses
-from rdmtools.schema import ATTEMPT, LOSS, SAMPLE_ID
+from rdmtools.schema import ATTEMPT, LOSS, SAMPLE_ID, STEP
 from rdmtools.scratch import scratch
 
 LARGE_ROWS = 50_000_000
@@ -37,6 +37,16 @@ _ROOM = "set TMPDIR to another folder, or put the file in order first (rdmtools 
 def is_large(parts: Sequence[ParquetPart]) -> bool:
     """Whether the rows of all parts are better not in memory at once."""
     return sum(part.metadata.num_rows for part in parts) > LARGE_ROWS
+
+
+def starts_shuffled(parts: Sequence[ParquetPart], columns: Mapping[str, str] | None) -> bool:
+    """Whether steps fall among the first rows of the first row group, so that none need be read at once."""
+    part = parts[0]
+    step = find_columns(part.schema, columns)[STEP]
+    for table in part.batches([step], BATCH_ROWS):
+        steps = integers(table.column(step), step)[: part.metadata.row_group(0).num_rows]
+        return bool((steps[1:] < steps[:-1]).any())
+    return False
 
 
 def in_order(

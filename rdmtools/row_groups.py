@@ -33,6 +33,7 @@ from rdmtools.table import file_metadata
 _MAGIC = b"PAR1"
 # What Arrow raises over a bad file; what speaks to a store may raise anything.
 _RAISED = (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError, RuntimeError)
+_BUFFER_BYTES = 1 << 20
 _CHANGED = "{path} changed while it was read; read it again"
 
 
@@ -94,9 +95,13 @@ class ParquetPart:
         with _damage(self.path, self.stamp), opened(self.path) as (source, stamp):
             if stamp != self.stamp:
                 raise ChangedError(_CHANGED.format(path=self.path))
-            # with a buffer, all that is to be read would be in memory at once
+            # without a size of the buffer, a whole row group would be in memory at once
             with pq.ParquetFile(
-                source, metadata=self.metadata, pre_buffer=False, page_checksum_verification=True
+                source,
+                metadata=self.metadata,
+                buffer_size=_BUFFER_BYTES,
+                pre_buffer=False,
+                page_checksum_verification=True,
             ) as file:
                 found = 0
                 for batch in file.iter_batches(rows, columns=list(columns)):

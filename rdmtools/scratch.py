@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rdmtools.cleaning import Tidy
+from rdmtools.cleaning import Tidy, places
 from rdmtools.errors import FormatError
 
 RANGE_ROWS = 1 << 21
@@ -58,7 +58,11 @@ class Scratch:
 
     def append(self, rows: Tidy) -> None:
         """Write a batch of at least one row."""
-        order = np.argsort(rows.steps, kind="stable")
+        place, steps = places(rows.steps)
+        codes = place(slice(None))
+        # NumPy sorts short integers by their digits, ten times as fast
+        short = codes.astype(np.uint16) if len(steps) <= 1 << 16 else codes
+        order = np.argsort(short, kind="stable")
         for name, kind in self._types.items():
             try:
                 self._files[name].write(getattr(rows, name)[order].astype(kind, copy=False).data)
@@ -68,13 +72,10 @@ class Scratch:
                     f"order; free some, or {self._room}"
                 ) from error
         self._batches.append(self._batches[-1] + len(order))
-        steps = rows.steps[order].astype(np.int64)
-        starts = np.flatnonzero(np.append(True, steps[1:] != steps[:-1]))
-        steps, counts = steps[starts], np.diff(np.append(starts, len(steps)))
         both = np.union1d(self.steps, steps)
         total = np.zeros(len(both), np.int64)
         total[np.searchsorted(both, self.steps)] += self.counts
-        total[np.searchsorted(both, steps)] += counts
+        total[np.searchsorted(both, steps)] += np.bincount(codes)
         self.steps, self.counts = both, total
         if rows.attempts is not None:
             for attempt in np.unique(rows.attempts).tolist():
@@ -85,13 +86,13 @@ class Scratch:
         """The rows of one range of steps after another; of each step in the order in which they came."""
         edges = _edges(self.counts)
         firsts = self.steps[edges[1:-1]]
-        places = np.empty((len(self._batches) - 1, len(edges)), np.int64)
+        bounds = np.empty((len(self._batches) - 1, len(edges)), np.int64)
         for batch, start in enumerate(self._batches[:-1]):
             stop = self._batches[batch + 1]
             cuts = np.searchsorted(self._read("steps", [(start, stop)]), firsts)
-            places[batch] = [start, *(start + cuts), stop]
+            bounds[batch] = [start, *(start + cuts), stop]
         for number in range(len(edges) - 1):
-            between = places[:, number : number + 2].tolist()
+            between = bounds[:, number : number + 2].tolist()
             spans = [(start, stop) for start, stop in between if start < stop]
             yield Tidy(**{name: self._read(name, spans) for name in self._types})
 

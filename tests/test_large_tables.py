@@ -15,9 +15,11 @@ from hypothesis import strategies as st
 from pyarrow import csv
 
 import rdmtools
+from rdmtools.cleaning import Tidy
 from rdmtools.errors import FormatError, RdmtoolsWarning
 from rdmtools.load import read_run
 from rdmtools.run import Run
+from rdmtools.scratch import scratch
 from rdmtools.table import write_losses
 
 
@@ -193,3 +195,19 @@ def test_nothing_stays_behind_where_it_stops_halfway(wrong, tmp_path, monkeypatc
     with pytest.raises((FormatError, KeyboardInterrupt)):
         convert(tmp_path / "x.csv", tmp_path / "run.parquet")
     assert [path.name for path in tmp_path.iterdir()] == ["x.csv"]
+
+
+def test_a_batch_of_many_steps_is_sorted_too(tmp_path, monkeypatch):
+    """More than a short integer counts."""
+    monkeypatch.setattr("rdmtools.scratch.RANGE_ROWS", 1 << 14)
+    steps = np.repeat(np.random.default_rng(0).permutation(70_000), 2)
+    samples = np.random.default_rng(1).integers(0, 5, len(steps))
+    with scratch(tmp_path, np.dtype(np.float64), attempts=False, room="") as rows:
+        rows.append(Tidy(steps=steps, samples=samples, losses=np.arange(len(steps)) / 4))
+        found = list(rows.ranges())
+        assert rows.counts.tolist() == [2] * 70_000
+    order = np.argsort(steps, kind="stable")
+    assert len(found) > 1
+    np.testing.assert_array_equal(np.concatenate([each.steps for each in found]), steps[order])
+    np.testing.assert_array_equal(np.concatenate([each.samples for each in found]), samples[order])
+    np.testing.assert_array_equal(np.concatenate([each.losses for each in found]), order / 4)

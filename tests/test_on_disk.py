@@ -21,7 +21,6 @@ from journals import write_journal
 import rdmtools
 from rdmtools.errors import FormatError
 from rdmtools.load import read_run
-from rdmtools.table import write_losses
 
 STEPS, IDS = 10 * np.arange(9), ["b", "a", "c", "d"]
 
@@ -113,9 +112,13 @@ def test_what_lies_beside_it_is_read_too(tmp_path):
 
 
 def test_whole_steps_in_order_stay_where_they_are_however_many(tmp_path, monkeypatch):
+    """Row groups may come in any order, and a batch may have rows of several."""
     monkeypatch.setattr("rdmtools.on_disk.in_order", None)
-    losses = np.random.default_rng(0).random((9, 4))
-    write_losses(tmp_path / "run.parquet", [(STEPS, losses)], list("abcd"), dtype="float64")
+    monkeypatch.setattr("rdmtools.on_disk.BATCH_ROWS", 1 << 20)
+    frame, losses = shuffled()
+    frame = frame.sort_values(["step", "sample_id"])
+    frame = pd.concat([frame[frame["step"] == step] for step in STEPS[::-1]])
+    frame.to_parquet(tmp_path / "run.parquet", index=False, row_group_size=len(IDS))
     np.testing.assert_array_equal(read_run(tmp_path / "run.parquet").losses, losses)
 
 

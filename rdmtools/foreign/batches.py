@@ -19,6 +19,7 @@ from rdmtools.foreign.layout import layout_of, left_out, long_columns, typed_ids
 from rdmtools.schema import ATTEMPT, CSV_SUFFIXES, LOSS, LOSSES_SUFFIX
 
 _ROWS = 1 << 20
+_BUFFER_BYTES = 1 << 20
 
 
 @dataclass(slots=True, kw_only=True)
@@ -104,8 +105,10 @@ def _arrow(source: Path, names: Mapping[str, str]) -> Iterator[pa.Table]:
 
 
 def _parquet(source: Path, names: Mapping[str, str]) -> Iterator[pa.Table]:
-    # with a buffer, all that is to be read would be in memory at once
-    with pq.ParquetFile(source, pre_buffer=False, page_checksum_verification=True) as file:
+    # otherwise all that is to be read, or a whole row group of it, would be in memory at once
+    with pq.ParquetFile(
+        source, buffer_size=_BUFFER_BYTES, pre_buffer=False, page_checksum_verification=True
+    ) as file:
         for batch in file.iter_batches(_ROWS, columns=[*names.values()]):
             table = pa.Table.from_batches([batch])
             table.validate(full=True)
