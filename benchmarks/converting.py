@@ -31,8 +31,8 @@ def losses_of(cells: np.ndarray) -> np.ndarray:
     return (cells * 0.618034 % 1).astype(np.float32)
 
 
-def write(path: Path, rows: int, samples: int) -> None:
-    """A long table in random order."""
+def write(path: Path, rows: int, samples: int, group: int = 1 << 20) -> None:
+    """A long table in random order; Parquet in row groups of that many rows."""
     order = np.random.default_rng(0).permutation(rows * samples)
     schema = pa.schema([("step", pa.int64()), ("sample_id", pa.int32()), ("loss", pa.float32())])
     if path.suffix == ".csv":
@@ -41,11 +41,16 @@ def write(path: Path, rows: int, samples: int) -> None:
         writer = pa.ipc.new_file(path, schema)
     else:
         writer = pq.ParquetWriter(path, schema)
+    batch = max(BATCH, group)
     with writer:
-        for start in range(0, len(order), BATCH):
-            cells = order[start : start + BATCH]
+        for start in range(0, len(order), batch):
+            cells = order[start : start + batch]
             columns = [20 * (cells // samples), (cells % samples).astype(np.int32), losses_of(cells)]
-            writer.write_table(pa.table(columns, schema=schema))
+            table = pa.table(columns, schema=schema)
+            if isinstance(writer, pq.ParquetWriter):
+                writer.write_table(table, row_group_size=group)
+            else:
+                writer.write_table(table)
 
 
 # Linux alone: what getrusage tells there includes the process that started this one.

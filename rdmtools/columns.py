@@ -144,6 +144,12 @@ def float_type(kind: pa.DataType) -> np.dtype[Any]:
     return np.dtype(np.float64 if types.is_float64(_value_type(kind)) else np.float32)
 
 
+def row_bytes(schema: pa.Schema, names: Mapping[str, str]) -> int:
+    """Bytes that a row takes in memory, an id that is a string those of its code."""
+    kinds = [_value_type(schema.field(name).type) for name in names.values()]
+    return sum(kind.bit_width // 8 if types.is_primitive(kind) else 4 for kind in kinds)
+
+
 def has_text_ids(kind: pa.DataType) -> bool:
     """Whether a column of type `kind` has ids that are strings, if it has ids at all."""
     return not types.is_integer(_value_type(kind))

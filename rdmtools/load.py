@@ -11,8 +11,9 @@ Everything wrong with a file is a FormatError of one line, with its path.
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
+import math
 import warnings
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields, replace
 from functools import partial, reduce
@@ -36,10 +37,11 @@ from rdmtools.cleaning import (
     joined,
     places,
 )
-from rdmtools.columns import check_mapping, find_columns, integers, sample_codes, tidy_rows
+from rdmtools.columns import check_mapping, find_columns, integers, row_bytes, sample_codes, tidy_rows
 from rdmtools.errors import ChangedError, DeniedError, FormatError, ParameterError, RdmtoolsWarning
 from rdmtools.foreign import forms
 from rdmtools.paths import has_journal, located, named_paths, run_files
+from rdmtools.progress import Opening, Progress
 from rdmtools.row_groups import ParquetPart, StoredLosses, open_whole_steps
 from rdmtools.run import Draws, Run
 from rdmtools.sample_shards import ShardedLosses, open_shards
@@ -89,6 +91,7 @@ def read_run(
     duplicates: str = "last",
     group_by: str | None = None,
     name: str | None = None,
+    progress: Progress | None = None,
 ) -> Run:
     """One run: ``run.parquet``, a folder of Parquet parts, the journal beside them, or both merged.
 
@@ -109,6 +112,9 @@ def read_run(
         A column of samples.parquet, or one of the losses that is constant per sample: it becomes `group`.
     name
         Of the run; by default that of the file.
+    progress
+        Called with (bytes done, bytes in all) while Parquet files and journals are opened and checked: bytes
+        of their rows in memory.
 
     Raises
     ------
@@ -129,8 +135,8 @@ def read_run(
         return _foreign(path, columns, rules, group_by, name)
     for _ in range(_TRIES):
         with suppress(ChangedError):
-            return _read(path, columns, rules, group_by, name)
-    return _read(path, columns, rules, group_by, name)
+            return _read(path, columns, rules, group_by, name, progress)
+    return _read(path, columns, rules, group_by, name, progress)
 
 
 def read_runs(
@@ -141,11 +147,13 @@ def read_runs(
     nonfinite: str = "error",
     duplicates: str = "last",
     group_by: str | None = None,
+    progress: Progress | None = None,
 ) -> list[Run]:
     """Many runs, each as `read_run` reads it; globs such as ``"runs/*.parquet"`` are expanded.
 
     Companion folders are never taken for runs, but one that holds a journal stands for the run that left it.
-    Names come from file names; where those collide, from the shortest path that tells them apart.
+    Names come from file names; where those collide, from the shortest path that tells them apart. `progress`
+    is called for each run as by `read_run`.
     """
     found = named_paths(paths if isinstance(paths, Iterable) and not isinstance(paths, str) else [paths])
     return [
@@ -157,13 +165,19 @@ def read_runs(
             duplicates=duplicates,
             group_by=group_by,
             name=name,
+            progress=progress,
         )
         for name, path in found.items()
     ]
 
 
 def _read(
-    path: Location, columns: Mapping[str, str] | None, rules: Rules, group_by: str | None, name: str | None
+    path: Location,
+    columns: Mapping[str, str] | None,
+    rules: Rules,
+    group_by: str | None,
+    name: str | None,
+    progress: Progress | None,
 ) -> Run:
     journal = _journal(path)  # first: a logger that closes meanwhile writes the file before it removes this
     parts = [ParquetPart.open(file) for file in run_files(path, bool(journal))]
@@ -172,14 +186,16 @@ def _read(
     journal = _not_merged(journal, parts)
     with _in(path):
         _refuse_many_runs(path, parts)
-        found = [_from_files(path, parts, columns, rules)] if parts else []
+        opening = Opening(progress, sum(map(partial(_bytes, columns=columns), parts)))
+        found = [_from_files(path, parts, columns, rules, opening)] if parts else []
         found += [_from_journal(journal, rules, found[0].ids if found else None)] if journal else []
         losses = reduce(_merged, found)
         if not len(losses.steps):
             raise ParameterError("no losses in the journal; needed at least one row")
-        rows, kept, quality = finite_part(
-            losses.stored.blocks(), losses.steps, losses.ids.tolist(), rules.nonfinite
-        )
+        if not parts:
+            opening = Opening(progress, math.prod(losses.stored.shape) * losses.stored.dtype.itemsize)
+        blocks = _counted(losses.stored, opening)
+        rows, kept, quality = finite_part(blocks, losses.steps, losses.ids.tolist(), rules.nonfinite)
     stored = losses.stored.chosen(rows, kept) if quality.nonfinite else losses.stored
     folder = companion(path)
     samples, unused = _samples(folder, journal, losses.ids)
@@ -205,6 +221,19 @@ def _read(
         stored=stored,
         stored_draws=partial(_draws, folder / DRAWS_FILE, journal, losses.ids, kept),
     )
+
+
+def _bytes(part: ParquetPart, columns: Mapping[str, str] | None) -> int:
+    """Of the rows of a part in memory."""
+    return part.metadata.num_rows * row_bytes(part.schema, find_columns(part.schema, columns))
+
+
+def _counted(stored: StoredLosses, opening: Opening) -> Iterator[NDArray[Any]]:
+    """The losses a row group at a time, told of as they are looked at."""
+    opening.left(math.prod(stored.shape))
+    for block in stored.blocks():
+        yield block
+        opening.seen(block.size)
 
 
 def _foreign(
@@ -296,21 +325,28 @@ def _many_runs(folder: Location, one: str) -> ParameterError:
 
 
 def _from_files(
-    path: Location, parts: list[ParquetPart], columns: Mapping[str, str] | None, rules: Rules
+    path: Location,
+    parts: list[ParquetPart],
+    columns: Mapping[str, str] | None,
+    rules: Rules,
+    opening: Opening,
 ) -> _Losses:
+    in_all = sum(part.metadata.num_rows for part in parts)
+    opening.left(2 * in_all)  # ids, and losses
     large = on_disk.is_large(parts)
     shuffled = large and on_disk.starts_shuffled(parts, columns)
-    if not shuffled and (opened := open_whole_steps(parts, columns)) is not None:
+    if not shuffled and (opened := open_whole_steps(parts, columns, opening.seen)) is not None:
         steps, ids, stored = opened
         return _Losses(steps=steps, ids=ids, stored=stored, quality=Quality())
     if not shuffled and len(parts) > 1 and (sharded := open_shards(parts, columns)) is not None:
         steps, ids, stored = sharded
         return _Losses(steps=steps, ids=ids, stored=stored, quality=Quality())
     if large:
-        steps, ids, stored, quality = on_disk.in_order(parts, columns, rules)
+        steps, ids, stored, quality = on_disk.in_order(parts, columns, rules, opening)
         found = _Losses(steps=steps, ids=ids, stored=stored, quality=quality)
     else:
-        held = grid(joined([_tidy(part, columns) for part in parts]), rules)
+        opening.left(2 * in_all)
+        held = grid(joined([_tidy(part, columns, opening) for part in parts]), rules)
         stored = StoredLosses.of(held.losses)
         found = _Losses(steps=held.steps, ids=held.ids, stored=stored, quality=held.quality)
     if found.quality.order_trusted and len(parts) > 1:
@@ -345,9 +381,11 @@ def _start(part: ParquetPart, columns: Mapping[str, str] | None) -> tuple[int, s
     return min(firsts), ids
 
 
-def _tidy(part: ParquetPart, columns: Mapping[str, str] | None) -> Tidy:
+def _tidy(part: ParquetPart, columns: Mapping[str, str] | None, opening: Opening) -> Tidy:
     names = find_columns(part.schema, columns)
-    return tidy_rows(part.read([*names.values()]), names)
+    tidy = tidy_rows(part.read([*names.values()]), names)
+    opening.seen(len(tidy.steps))
+    return tidy
 
 
 def _from_journal(starts: Starts, rules: Rules, stored: NDArray[Any] | None) -> _Losses:

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from rdmtools.cleaning import Quality, Rules, numbered, refuse_mixed
 from rdmtools.columns import find_columns, float_type, has_text_ids, integers, refuse_empty, tidy_rows
 from rdmtools.errors import FormatError
+from rdmtools.progress import Opening
 from rdmtools.ranges import Chosen, gapless
 from rdmtools.row_groups import ParquetPart, StoredLosses
 from rdmtools.schema import ATTEMPT, LOSS, SAMPLE_ID, STEP
@@ -50,7 +51,7 @@ def starts_shuffled(parts: Sequence[ParquetPart], columns: Mapping[str, str] | N
 
 
 def in_order(
-    parts: Sequence[ParquetPart], columns: Mapping[str, str] | None, rules: Rules
+    parts: Sequence[ParquetPart], columns: Mapping[str, str] | None, rules: Rules, opening: Opening
 ) -> tuple[NDArray[np.int64], NDArray[Any], StoredLosses, Quality]:
     """Steps, ids, losses by step and sample, not yet known to be finite, and what that took.
 
@@ -65,13 +66,18 @@ def in_order(
     refuse_mixed(sum(has_text_ids(kind[SAMPLE_ID]) for kind in kinds), sum(attempts), len(parts))
     dtype = np.result_type(*(float_type(kind[LOSS]) for kind in kinds))
     folder, index = _folder(), dict[Any, int]()
-    with scratch(folder, dtype, all(attempts), _ROOM) as rows:
+    with scratch(folder, dtype, all(attempts), _ROOM, opening.seen) as rows:
         in_all = sum(part.metadata.num_rows for part in parts)
+        opening.left(
+            5 * in_all
+        )  # read, written, surveyed, put in order, and looked at whether they are finite
         rows.refuse_little_room(in_all * (rows.row_bytes + dtype.itemsize))
         for part, found in zip(parts, names, strict=True):
             refuse_empty(part.metadata.num_rows)
             for table in part.batches([*found.values()], BATCH_ROWS):
+                opening.seen(table.num_rows)
                 rows.append(numbered(tidy_rows(table, found), index))
+        opening.left((3 + (len(rows.starts) > 1)) * in_all)
         chosen, quality = gapless(rows, list(index), rules)
         losses = StoredLosses(
             groups=_written(chosen, folder), rows=np.arange(len(chosen.steps)), samples=None

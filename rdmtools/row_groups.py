@@ -8,7 +8,7 @@ losses stay on disk, and the row group last read is kept, so that consecutive bl
 # pyright: reportUnknownParameterType=false
 
 import os
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -242,11 +242,12 @@ class StoredLosses:
 
 
 def open_whole_steps(
-    parts: Sequence[ParquetPart], columns: Mapping[str, str] | None
+    parts: Sequence[ParquetPart], columns: Mapping[str, str] | None, seen: Callable[[int], None]
 ) -> tuple[NDArray[np.int64], NDArray[Any], StoredLosses] | None:
     """Steps, ids and losses of row groups that hold whole steps; None for any other layout.
 
-    The row groups may come in any order, so the parts of a dataset may have any names.
+    The row groups may come in any order, so the parts of a dataset may have any names. `seen` is told of the
+    rows of each.
     """
     found: list[tuple[NDArray[np.int64], tuple[int, int], RowGroup]] = []
     ids: NDArray[Any] | None = None
@@ -268,6 +269,7 @@ def open_whole_steps(
             )
             if attempts is None or not np.array_equal(ids, template):
                 return None
+            seen(table.num_rows)
             shape = len(steps), len(template)
             found.append((steps, attempts, RowGroup(part=part, group=group, column=names[LOSS], shape=shape)))
     if ids is None:

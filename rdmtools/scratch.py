@@ -8,7 +8,7 @@ The files have no names: whatever happens to the process, nothing stays behind.
 
 import shutil
 import tempfile
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -29,13 +29,20 @@ class Scratch:
     """Tidy rows on disk, whose samples are positions in a list of ids that grows. Made by `scratch`."""
 
     def __init__(
-        self, files: Mapping[str, Any], folder: Path, loss: np.dtype[Any], attempts: bool, room: str
+        self,
+        files: Mapping[str, Any],
+        folder: Path,
+        loss: np.dtype[Any],
+        attempts: bool,
+        room: str,
+        seen: Callable[[int], None],
     ) -> None:
         types: dict[str, Any] = {"steps": np.int64, "samples": np.int32, "losses": loss}
         self._types = types | ({"attempts": np.int64} if attempts else {})
         self._files = files
         self._folder = folder
         self._room = room
+        self._seen = seen
         self._batches = [0]
         self.steps = np.empty(0, np.int64)
         """Distinct steps in order, and how many rows each has."""
@@ -77,6 +84,7 @@ class Scratch:
         total[np.searchsorted(both, self.steps)] += self.counts
         total[np.searchsorted(both, steps)] += np.bincount(codes)
         self.steps, self.counts = both, total
+        self._seen(len(order))
         if rows.attempts is not None:
             for attempt in np.unique(rows.attempts).tolist():
                 first = int(rows.steps[rows.attempts == attempt].min())
@@ -94,7 +102,8 @@ class Scratch:
         for number in range(len(edges) - 1):
             between = bounds[:, number : number + 2].tolist()
             spans = [(start, stop) for start, stop in between if start < stop]
-            yield Tidy(**{name: self._read(name, spans) for name in self._types})
+            yield (tidy := Tidy(**{name: self._read(name, spans) for name in self._types}))
+            self._seen(len(tidy.steps))
 
     def _read(self, name: str, spans: list[tuple[int, int]]) -> NDArray[Any]:
         values = np.empty(sum(stop - start for start, stop in spans), self._types[name])
@@ -119,10 +128,17 @@ def _edges(counts: NDArray[np.int64]) -> list[int]:
 
 
 @contextmanager
-def scratch(folder: Path, loss: np.dtype[Any], attempts: bool, room: str) -> Generator[Scratch]:
+def scratch(
+    folder: Path,
+    loss: np.dtype[Any],
+    attempts: bool,
+    room: str,
+    seen: Callable[[int], None] = lambda rows: None,
+) -> Generator[Scratch]:
     """Place in `folder` for rows with losses of that type, with or without attempts.
 
-    `room` is what gives more room, told where there is too little.
+    `room` is what gives more room, told where there is too little. `seen` is told how many rows were written
+    or read.
     """
     names = ("steps", "samples", "losses", "attempts")
     with ExitStack() as stack:
@@ -130,4 +146,4 @@ def scratch(folder: Path, loss: np.dtype[Any], attempts: bool, room: str) -> Gen
             files = {name: stack.enter_context(tempfile.TemporaryFile(dir=folder)) for name in names}
         except OSError as error:
             raise FormatError(f"{folder} cannot be written ({error.strerror}); {room}") from error
-        yield Scratch(files, folder, loss, attempts, room)
+        yield Scratch(files, folder, loss, attempts, room, seen)

@@ -36,7 +36,8 @@ ALLOWED = {
     "foreign": {"cleaning", "columns", "run"},
     "scratch": {"cleaning"},
     "ranges": {"cleaning", "scratch"},
-    "on_disk": {"cleaning", "columns", "ranges", "row_groups", "scratch"},
+    "progress": set(),
+    "on_disk": {"cleaning", "columns", "progress", "ranges", "row_groups", "scratch"},
     "load": {
         "starts",
         "arguments",
@@ -45,6 +46,7 @@ ALLOWED = {
         "foreign",
         "on_disk",
         "paths",
+        "progress",
         "row_groups",
         "run",
         "sample_shards",
