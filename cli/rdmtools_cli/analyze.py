@@ -1,6 +1,7 @@
 """`rdmtools analyze`: runs -> events on the screen, tables and a report on disk."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,6 +24,7 @@ from rdmtools_cli.console import (
     OUT,
     Column,
     all_done,
+    in_rows,
     one_line_errors,
     patient_progress,
     print_json,
@@ -73,8 +75,10 @@ def analyze(
             refuse_address(out)
 
     def work(name: str, path: Location) -> None:
-        with patient_progress(f"reading {name}") as progress:
-            analysis = analyze_run(read_run(path, name=name, **reading), settings, progress=progress)
+        with patient_progress(name) as phase:
+            run = read_run(path, name=name, progress=phase("opening"), **reading)
+            rows = partial(in_rows, row_bytes=run.shape[1] * run.dtype.itemsize)
+            analysis = analyze_run(run, settings, progress=phase("analysing", rows))
         folder = save(analysis, out if out is None or len(paths) == 1 else out / name, report=report)
         if as_json:
             print_json(analysis.summary())

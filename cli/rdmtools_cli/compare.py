@@ -13,7 +13,16 @@ from rdmtools.comparison import Comparable, Compared, Comparison, compared, name
 from rdmtools.report.place import refuse_address
 from rdmtools.report.words import is_missing, shown
 from rdmtools_cli import options
-from rdmtools_cli.console import OUT, Column, all_done, one_line_errors, print_json, print_table
+from rdmtools_cli.console import (
+    OUT,
+    Column,
+    all_done,
+    in_rows,
+    one_line_errors,
+    patient_progress,
+    print_json,
+    print_table,
+)
 from rdmtools_cli.options import DEFAULTS
 
 
@@ -49,7 +58,10 @@ def compare(
     found: dict[str, Compared] = {}
 
     def work(name: str, run: Comparable) -> None:
-        found[name] = compared(name, run, settings, reading, {})
+        with patient_progress(name) as phase:
+            opening, analysing = phase("opening"), phase("analysing", in_rows)
+            reads = reading | {"progress": opening}
+            found[name] = compared(name, run, settings, reads, {"progress": analysing})
 
     done = all_done(named, work, as_json)
     if found:

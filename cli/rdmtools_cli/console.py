@@ -6,11 +6,12 @@ import time
 import warnings
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import typer
 from rich.cells import cell_len
 from rich.console import Console
+from rich.filesize import decimal
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -118,29 +119,59 @@ def print_table(columns: Sequence[Column]) -> None:
     OUT.print(table, width=max(OUT.width, needed), crop=False, no_wrap=True, overflow="ignore")
 
 
+class Phase(Protocol):
+    """A callback (done, in all) for a part of the work that has a label and an amount."""
+
+    def __call__(self, label: str, amount: Callable[[int, int], str] = ...) -> Callable[[int, int], None]: ...
+
+
 @contextmanager
-def patient_progress(label: str) -> Generator[Callable[[int, int], None]]:
-    """A callback (done, in all) that shows a bar on stderr once the work has lasted a second."""
+def patient_progress(name: str) -> Generator[Phase]:
+    """One bar on stderr for all phases of the work on `name`, once it has lasted a second."""
     started = time.monotonic()
     bar: Progress | None = None
 
-    def update(done: int, total: int) -> None:
-        nonlocal bar
-        if bar is None and time.monotonic() - started > PATIENCE_S and ERR.is_terminal:
-            bar = Progress(
-                TextColumn("{task.description}"),
-                BarColumn(),
-                TimeRemainingColumn(),
-                console=ERR,
-                transient=True,
-            )
-            bar.add_task(escape(label), total=total)
-            bar.start()
-        if bar is not None:
-            bar.update(bar.task_ids[0], completed=done)
+    def phase(label: str, amount: Callable[[int, int], str] = in_bytes) -> Callable[[int, int], None]:
+        described = escape(f"{label} {name}")
+
+        def update(done: int, total: int) -> None:
+            nonlocal bar
+            if bar is None and time.monotonic() - started > PATIENCE_S and ERR.is_terminal:
+                bar = _bar()
+                bar.add_task(described, total=total, amount=amount(done, total))
+                bar.start()
+            if bar is None:
+                return
+            [task] = bar.tasks
+            if task.description != described:  # the time left is that of the phase
+                bar.reset(task.id, description=described, total=total, amount=amount(done, total))
+            bar.update(task.id, completed=done, total=total, amount=amount(done, total))
+
+        return update
 
     try:
-        yield update
+        yield phase
     finally:
         if bar is not None:
             bar.stop()
+
+
+def _bar() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[amount]}"),
+        TimeRemainingColumn(),
+        console=ERR,
+        transient=True,
+    )
+
+
+def in_bytes(done: int, total: int) -> str:
+    return f"{decimal(done)} of {decimal(total)}"
+
+
+def in_rows(done: int, total: int, row_bytes: int = 0) -> str:
+    """Rows, and bytes where it is known how many a row has."""
+    rows = f"{done:,} of {total:,} rows"
+    return f"{rows}, {in_bytes(row_bytes * done, row_bytes * total)}" if row_bytes else rows

@@ -12,7 +12,7 @@ from rdmtools.report.words import shown
 from rdmtools.run import Run
 from rdmtools.stores import Location
 from rdmtools_cli import options
-from rdmtools_cli.console import OUT, all_done, one_line_errors, print_json
+from rdmtools_cli.console import OUT, all_done, one_line_errors, patient_progress, print_json
 
 
 def info(
@@ -30,7 +30,8 @@ def info(
         paths = named_paths(runs)
 
     def work(name: str, path: Location) -> None:
-        facts = _facts(read_run(path, name=name, **reading))
+        with patient_progress(name) as phase:
+            facts = _facts(read_run(path, name=name, progress=phase("opening"), **reading))
         if as_json:
             print_json(facts)
         else:
