@@ -228,7 +228,7 @@ def _bytes(part: ParquetPart, columns: Mapping[str, str] | None) -> int:
     return part.metadata.num_rows * row_bytes(part.schema, find_columns(part.schema, columns))
 
 
-def _counted(stored: StoredLosses, opening: Opening) -> Iterator[NDArray[Any]]:
+def _counted(stored: StoredLosses | ShardedLosses, opening: Opening) -> Iterator[NDArray[Any]]:
     """The losses a row group at a time, told of as they are looked at."""
     opening.left(math.prod(stored.shape))
     for block in stored.blocks():
@@ -338,7 +338,7 @@ def _from_files(
     if not shuffled and (opened := open_whole_steps(parts, columns, opening.seen)) is not None:
         steps, ids, stored = opened
         return _Losses(steps=steps, ids=ids, stored=stored, quality=Quality())
-    if not shuffled and len(parts) > 1 and (sharded := open_shards(parts, columns)) is not None:
+    if not shuffled and len(parts) > 1 and (sharded := open_shards(parts, columns, opening.seen)) is not None:
         steps, ids, stored = sharded
         return _Losses(steps=steps, ids=ids, stored=stored, quality=Quality())
     if large:

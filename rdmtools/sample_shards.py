@@ -4,7 +4,7 @@ What the analysis needs of losses is a sum over samples, so every shard is read 
 samples are asked for, they are put side by side, just those rows.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -68,19 +68,19 @@ class ShardedLosses:
 
 
 def open_shards(
-    parts: Sequence[ParquetPart], columns: Mapping[str, str] | None
+    parts: Sequence[ParquetPart], columns: Mapping[str, str] | None, seen: Callable[[int], None]
 ) -> tuple[NDArray[np.int64], NDArray[Any], ShardedLosses] | None:
     """Steps, ids and losses of parts of whole steps with other samples each; None for any other layout.
 
     Parts with the same samples follow each other in time, and together are one shard. All shards must have
-    the same steps, and no sample may be in two.
+    the same steps, and no sample may be in two. `seen` is told of the rows whose ids were looked at.
     """
     by_ids: dict[tuple[Any, ...], list[ParquetPart]] = {}
     for part in parts:
-        if (opened := open_whole_steps([part], columns)) is None:
+        if (opened := open_whole_steps([part], columns, seen)) is None:
             return None
         by_ids.setdefault(tuple(opened[1].tolist()), []).append(part)
-    found = [open_whole_steps(several, columns) for several in by_ids.values()]
+    found = [open_whole_steps(several, columns, seen) for several in by_ids.values()]
     shards = [each for each in found if each is not None]
     if len(shards) < max(len(found), 2):
         return None
