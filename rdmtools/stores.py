@@ -33,8 +33,10 @@ _FSSPEC = "pip install 'rdmtools[remote]'"
 _QUERY = re.compile(r"\?[^/?=]+=.*", re.DOTALL)
 # What stores call the version of a file; that a file was read may change other things.
 _VERSION = {"etag", "mtime", "modified", "lastmodified", "updated", "created", "generation", "blobid"}
-_DENIED = re.compile(r"\b40[13]\b|denied|forbidden|unauthorized|credential|access_key|signature|token", re.I)
-_UNREACHED = re.compile(r"network|connect|resolv|timed? ?out|unreachable", re.I)
+_DENIED = re.compile(
+    r"\b40[13]\b|denied|forbidden|unauthorized|credential|access_key|signature_|(access|expired).token", re.I
+)
+_UNREACHED = re.compile(r"network|connect|resolv|service not known|timed? ?out|unreachable", re.I)
 _CREDENTIALS = {
     "s3": "AWS_ACCESS_KEY_ID or AWS_PROFILE",
     "gs": "GOOGLE_APPLICATION_CREDENTIALS",
@@ -129,7 +131,7 @@ class StorePath:
                 yield replace(self / info.base_name, kind=info.type)
 
     def glob(self, pattern: str) -> "list[StorePath]":
-        """What lies here and matches, sorted, as `glob.glob` does it: hidden names stay away."""
+        """What matches here, in order; as in `glob.glob`, ``**`` is any folders and ``*`` no hidden name."""
         return sorted(set(_matches(self, pattern.split("/"))))
 
     def expanded(self) -> "list[StorePath]":
@@ -246,7 +248,7 @@ def opened(location: Location) -> Generator[tuple[Any, Stamp]]:
     filesystem, path = location.filesystem, location.path
     if isinstance(filesystem, PyFileSystem):
         store = filesystem.handler.fs
-        store.invalidate_cache()  # a listing that it kept would hide the change
+        store.invalidate_cache(path)  # a listing that it kept would hide the change
         about: dict[str, Any] = store.info(path)
         with filesystem.open_input_file(path) as file:
             yield file, (about.get("size"), *_version(about))
@@ -271,7 +273,7 @@ def told(place: StorePath | str) -> Generator[None]:
     except Exception as error:
         reason = _one_line(error)[:200] or type(error).__name__
         raise refusal(place, error) or FormatError(
-            f"{place} cannot be read ({reason}); check the address, the region and the credentials"
+            f"{place} cannot be read ({reason}); check the address and the credentials"
         ) from error
 
 

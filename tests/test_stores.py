@@ -214,6 +214,9 @@ def test_only_the_columns_that_are_needed_are_fetched(store):
     assert size["text"] > 4 * (footer + keys)
     # the keys once, and the losses once to see that they are finite
     assert keys + size["loss"] <= store.fetched("run.parquet") <= keys + size["loss"] + footer
+    # of each row group the keys in one request, and the losses in another
+    asked = [each for each in store.requests if each.method == "GET" and each.key.endswith("run.parquet")]
+    assert len(asked) == 1 + 2 * len(groups)
 
     store.forget()
     rows = run.rows(45, 75)  # of row groups of 40 rows
