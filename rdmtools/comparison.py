@@ -5,31 +5,24 @@ metadata become columns, so that ``compare(paths).runs.groupby("lr")`` works.
 """
 
 import glob
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 import pandas as pd
 
-from rdmtools.analysis.pipeline import Analysis, AnalysisSettings, analyze
-from rdmtools.errors import FormatError, ParameterError
-from rdmtools.journal import check_version
-from rdmtools.load import read_run
+from rdmtools.analysis.pipeline import Analysis
+from rdmtools.analysis.settings import AnalysisSettings, chosen
+from rdmtools.compared import Comparable, Compared, each_compared, metadata_columns, run_row
+from rdmtools.errors import ParameterError
 from rdmtools.paths import is_pattern, located, run_names, run_paths
 from rdmtools.run import Run
-from rdmtools.schema import (
-    ANALYSIS_FOLDER,
-    COMPANION_SUFFIX,
-    EVENTS_FILE,
-    LOSSES_SUFFIX,
-    OBSERVABLES_FILE,
-    SUMMARY_FILE,
-)
+from rdmtools.schema import ANALYSIS_FOLDER, COMPANION_SUFFIX, LOSSES_SUFFIX, SUMMARY_FILE
 from rdmtools.stores import Location, StorePath
 
-Comparable = Analysis | Run | str | Path | StorePath
+ON_ERROR = ("raise", "report")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -45,6 +38,8 @@ class Comparison:
     """One row per event: `run`, the columns of an analysis's events, then the run's metadata."""
     observables: pd.DataFrame
     """One row per run, window length and window: `run`, then the columns of an analysis's observables."""
+    failures: pd.DataFrame
+    """One row per run that could not be read or analysed: `run`, `error`; with ``errors="report"`` alone."""
 
     def __repr__(self) -> str:
         runs, events = len(self.runs), len(self.events)
@@ -52,15 +47,6 @@ class Comparison:
 
     def _repr_html_(self) -> str:
         return self.runs.to_html(index=False) + self.events.to_html(index=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Compared:
-    """What is compared of one run, whether it was analysed now or earlier."""
-
-    summary: dict[str, Any]
-    events: pd.DataFrame
-    observables: pd.DataFrame
 
 
 def compare(
@@ -72,6 +58,9 @@ def compare(
     nonfinite: str = "error",
     duplicates: str = "last",
     group_by: str | None = None,
+    errors: str = "raise",
+    executor: Executor | None = None,
+    cache: str | Path | None = None,
     **changes: Any,
 ) -> Comparison:
     """Tables of several runs and of their events.
@@ -87,6 +76,14 @@ def compare(
         the columns `window`, `detrend` and `decades` show them.
     columns, missing, nonfinite, duplicates, group_by
         As for `read_run`, for the paths.
+    errors
+        "raise" what is wrong with a run, or "report" it in the table of failures and go on with the others.
+    executor
+        Any `concurrent.futures.Executor`: each run is read and analysed by one of its workers.
+    cache
+        A folder in which analyses are kept, by the content of the runs, the settings and the version of this
+        package, so that they are made once. What ``rdmtools analyze`` left beside a run is used, too, where
+        it still holds.
 
     Raises
     ------
@@ -116,19 +113,33 @@ def compare(
         "duplicates": duplicates,
         "group_by": group_by,
     }
-    named = named_runs(runs)
-    return side_by_side(
-        {name: compared(name, run, settings, reading, changes) for name, run in named.items()}
-    )
+    if errors not in ON_ERROR:
+        raise ParameterError(f"errors is {errors!r}; choose one of {', '.join(ON_ERROR)}")
+    found: dict[str, Compared] = {}
+    failures: list[dict[str, str]] = []
+    for name, each in each_compared(
+        named_runs(runs),
+        chosen(settings, changes.pop("window", None), changes),
+        reading,
+        executor=executor,
+        cache=None if cache is None else Path(cache),
+    ):
+        if isinstance(each, Compared):
+            found[name] = each
+        elif errors == "raise":
+            raise each
+        else:
+            failures.append({"run": name, "error": str(each)})
+    return side_by_side(found, failures)
 
 
-def side_by_side(found: Mapping[str, Compared]) -> Comparison:
-    """The tables of runs by their names, at least one."""
-    rows = [{"run": name, **_run_row(one)} for name, one in found.items()]
+def side_by_side(found: Mapping[str, Compared], failures: Sequence[Mapping[str, str]] = ()) -> Comparison:
+    """The tables of runs by their names, and of what is wrong with others."""
     return Comparison(
-        runs=pd.DataFrame([_with_metadata(row, found[row["run"]]) for row in rows]),
+        runs=pd.DataFrame([run_row(name, one) for name, one in found.items()]),
         events=_stacked({name: _events(one) for name, one in found.items()}),
         observables=_stacked({name: one.observables for name, one in found.items()}),
+        failures=pd.DataFrame(failures, columns=pd.Index(["run", "error"])),
     )
 
 
@@ -196,94 +207,19 @@ def _own_name(run: Comparable) -> str:
     return run.name if isinstance(run, Run) else str(run)
 
 
-def compared(
-    name: str,
-    run: Comparable,
-    settings: AnalysisSettings | None,
-    reading: Mapping[str, Any],
-    changes: Mapping[str, Any],
-) -> Compared:
-    """What is compared of `run`, read and analysed where it is not yet."""
-    if not isinstance(run, Analysis | Run | str | Location):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise ParameterError(f"run {name!r} is a {type(run).__name__}; needed an Analysis, a Run or a path")
-    if isinstance(run, str | Location):
-        path = located(run)
-        if isinstance(path, Path) and (path / SUMMARY_FILE).is_file():
-            return _saved(path)
-        run = read_run(path, name=name, **reading)
-    analysis = run if isinstance(run, Analysis) else analyze(run, settings, **changes)
-    return Compared(summary=analysis.summary(), events=analysis.events, observables=analysis.observables)
-
-
-def _saved(folder: Path) -> Compared:
-    try:
-        summary = json.loads((folder / SUMMARY_FILE).read_text(encoding="utf-8"))
-        check_version(summary, folder / SUMMARY_FILE)
-        found = Compared(
-            summary=summary,
-            events=pd.read_parquet(folder / EVENTS_FILE),
-            observables=pd.read_parquet(folder / OBSERVABLES_FILE),
-        )
-        _with_metadata(_run_row(found), found)
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-        raise FormatError(
-            f"{folder} is not a whole saved analysis ({' '.join(str(error).split())}); "
-            "needed its summary, events and observables; analyse the run again"
-        ) from error
-    return found
-
-
-def _run_row(found: Compared) -> dict[str, Any]:
-    """Size, settings, events, and the peak of SHC with what stands beside it, in the first window length."""
-    summary = found.summary
-    run, settings, peak = summary["run"], summary["settings"], summary["peaks"][0]
-    events = [event for event in summary["events"] if event["window"] == peak["window"]]
-    return {
-        "rows": run["rows"],
-        "samples": run["samples"],
-        "first_step": run["first_step"],
-        "last_step": run["last_step"],
-        "window": peak["window"],
-        "detrend": settings["detrend"],
-        "decades": settings["decades"],
-        "events": len(events),
-        "first_alarm_step": min((event["alarm_step"] for event in events), default=None),
-        "largest_rise_decades": peak["largest_rise_decades"],
-        "peak_step": peak["step"],
-        "peak_shc": peak["shc"],
-        "peak_total_variance": peak["total_variance"],
-        "pr_at_peak": peak["pr"],
-        "first_mean_loss": summary["first_mean_loss"],
-        "last_mean_loss": summary["last_mean_loss"],
-    }
-
-
 def _events(found: Compared) -> pd.DataFrame:
     """The events with the run's metadata beside each."""
-    metadata = _metadata_columns(found, taken=["run", *found.events.columns])
+    metadata = metadata_columns(found, taken=["run", *found.events.columns])
     table = found.events.copy()
     for key, value in metadata.items():
         table[key] = [value] * len(table)
     return table
 
 
-def _with_metadata(row: dict[str, Any], found: Compared) -> dict[str, Any]:
-    return {**row, **_metadata_columns(found, taken=list(row))}
-
-
-def _metadata_columns(found: Compared, taken: list[str]) -> dict[str, Any]:
-    metadata = found.summary["run"]["metadata"]
-    columns: dict[str, Any] = {}
-    for key, value in metadata.items():
-        name = key
-        while name in taken or name in columns or (name != key and name in metadata):
-            name = f"metadata_{name}"
-        columns[name] = value
-    return columns
-
-
 def _stacked(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
     """One table under another, the run's name first. Empty ones add columns, not types."""
+    if not tables:
+        return pd.DataFrame({"run": []})
     full = {name: table for name, table in tables.items() if len(table)} or tables
     stacked = pd.concat(full, names=["run", None]).reset_index("run").reset_index(drop=True)
     return stacked.reindex(columns=["run", *dict.fromkeys(c for t in tables.values() for c in t.columns)])

@@ -10,7 +10,7 @@ losses stay on disk, and the row group last read is kept, so that consecutive bl
 import os
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -142,6 +142,13 @@ class RowGroup:
         double = types.is_float64(self.part.schema.field(self.column).type)
         return np.dtype(np.float64 if double else np.float32)
 
+    def elsewhere(self) -> "RowGroup":
+        """The same, for a process that works in another folder."""
+        path = self.part.path
+        return (
+            replace(self, part=replace(self.part, path=path.absolute())) if isinstance(path, Path) else self
+        )
+
     def read_all(self) -> NDArray[Any]:
         """(rows, samples) in the order of the file."""
         table = self.part.read([self.column], self.group)
@@ -216,8 +223,8 @@ class StoredLosses:
         """Those rows: the row groups of files as they are, anything else as what is in it."""
         rows = self.rows[start:stop]
         first, last = np.searchsorted(self._starts, [rows[0], rows[-1]], side="right").tolist()
-        groups = self.groups[first - 1 : last]
-        if not all(isinstance(group, RowGroup) for group in groups):
+        groups = [group.elsewhere() for group in self.groups[first - 1 : last] if isinstance(group, RowGroup)]
+        if len(groups) < last - first + 1:
             return self.of(self.read(start, stop))
         return type(self)(groups=groups, rows=rows - self._starts[first - 1], samples=self.samples)
 

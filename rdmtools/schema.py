@@ -49,6 +49,8 @@ SPECTRA_FILE = "spectra.parquet"
 GAUSSIAN_FILE = "gaussian.parquet"
 SHC_MAP_FILE = "shc_map.parquet"
 SUMMARY_FILE = "summary.json"
+# In a summary: the name of all that the analysis depends on.
+FINGERPRINT = "fingerprint"
 REPORT_FILE = "report.html"
 FIGURES_FOLDER = "figures"
 

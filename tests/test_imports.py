@@ -102,7 +102,20 @@ ALLOWED = {
         "analysis.description",
         "report",
     },
-    "comparison": {"journal", "load", "paths", "run", "stores", "analysis.pipeline"},
+    "fingerprint": {"paths", "stores", "analysis.settings"},
+    "compared": {
+        "fingerprint",
+        "journal",
+        "load",
+        "paths",
+        "progress",
+        "run",
+        "stores",
+        "workers",
+        "analysis.pipeline",
+        "analysis.settings",
+    },
+    "comparison": {"compared", "paths", "run", "stores", "analysis.pipeline", "analysis.settings"},
     "report": {"paths", "run", "stores", "analysis.pipeline", "comparison"},
 }
 

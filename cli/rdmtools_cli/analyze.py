@@ -1,36 +1,47 @@
 """`rdmtools analyze`: runs -> events on the screen, tables and a report on disk."""
 
-from collections.abc import Callable
+import json
+import warnings
+from collections.abc import Callable, Mapping, Set
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
-import pandas as pd
 import typer
 from rich.text import Text
 
-from rdmtools.analysis.pipeline import Analysis, AnalysisSettings
 from rdmtools.analysis.pipeline import analyze as analyze_run
-from rdmtools.errors import ParameterError
+from rdmtools.analysis.settings import AnalysisSettings
+from rdmtools.errors import ParameterError, RdmtoolsError, RdmtoolsWarning
+from rdmtools.fingerprint import fingerprint
 from rdmtools.load import read_run
 from rdmtools.paths import named_paths
-from rdmtools.report import save, verdict
+from rdmtools.report import save
 from rdmtools.report.place import refuse_address
 from rdmtools.report.words import shown
-from rdmtools.schema import companion
+from rdmtools.schema import ANALYSIS_FOLDER, FINGERPRINT, REPORT_FILE, SUMMARY_FILE, companion
 from rdmtools.stores import Location, StorePath
+from rdmtools.workers import results
 from rdmtools_cli import options
 from rdmtools_cli.console import (
     OUT,
     Column,
+    Phase,
     all_done,
     in_rows,
+    in_runs,
     one_line_errors,
     patient_progress,
+    print_error,
     print_json,
+    print_note,
     print_table,
+    quietly,
 )
 from rdmtools_cli.options import DEFAULTS
+from rdmtools_cli.workers import Dask, Workers, staff
 
 
 def analyze(
@@ -51,11 +62,17 @@ def analyze(
     missing: options.Missing = options.Drop.error,
     nonfinite: options.Nonfinite = options.Drop.error,
     duplicates: options.OnDuplicates = options.Duplicates.last,
+    workers: Workers = 1,
+    dask: Dask = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Analyse again what has not changed since it was analysed.")
+    ] = False,
     as_json: options.Json = False,
 ) -> None:
     """When did the network reorganise, how early did it show, and which samples moved?
 
-    Results go to RUN.rdm/analysis/, or to --out DIR (DIR/NAME for several runs). Runs in a store need --out.
+    Results go to RUN.rdm/analysis/, or to --out DIR (DIR/NAME for several runs); those of a run that has not
+    changed since are left as they are. Runs in a store need --out.
     """
     with one_line_errors(as_json):
         reading = options.reading(columns, group_by, missing, nonfinite, duplicates)
@@ -74,19 +91,117 @@ def analyze(
         else:
             refuse_address(out)
 
-    def work(name: str, path: Location) -> None:
-        with patient_progress(name) as phase:
-            run = read_run(path, name=name, progress=phase("opening"), **reading)
-            rows = partial(in_rows, row_bytes=run.shape[1] * run.dtype.itemsize)
-            analysis = analyze_run(run, settings, progress=phase("analysing", rows))
-        folder = save(analysis, out if out is None or len(paths) == 1 else out / name, report=report)
-        if as_json:
-            print_json(analysis.summary())
-        else:
-            _print_analysis(analysis, folder, report)
+    jobs = {
+        name: Job(
+            name=name,
+            path=path,
+            reading=reading,
+            settings=settings,
+            folder=out if out is None or len(paths) == 1 else out / name,
+            report=report,
+        )
+        for name, path in paths.items()
+    }
+    still = set[str]() if fresh else {name for name, job in jobs.items() if job.unchanged()}
+    with one_line_errors(as_json), staff(workers, dask) as (executor, count):
 
-    if not all_done(paths, work, as_json):
+        def work(name: str, job: Job) -> None:
+            if name not in still:
+                with patient_progress(name) as phase:
+                    job.do(phase, executor)
+            _print(job, name in still, as_json)
+
+        if executor is None or len(jobs) < count:
+            done = all_done(jobs, work, as_json)
+        else:
+            done = _shared(jobs, still, executor, as_json)
+    if not done:
         raise typer.Exit(1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One run to be analysed, and where its results go."""
+
+    name: str
+    path: Location
+    reading: dict[str, Any]
+    settings: AnalysisSettings
+    folder: Path | None
+    report: bool
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    @property
+    def place(self) -> Path:
+        """The folder of results."""
+        if self.folder is not None:
+            return self.folder
+        assert isinstance(self.path, Path)  # a run in a store without --out was refused
+        return companion(self.path) / ANALYSIS_FOLDER
+
+    def do(self, phase: Phase, executor: Executor | None = None) -> None:
+        """Read, analyse, save."""
+        name = self.fingerprint()  # of what is read: of a run that changes meanwhile, it never fits again
+        run = read_run(self.path, name=self.name, progress=phase("opening"), **self.reading)
+        rows = partial(in_rows, row_bytes=run.shape[1] * run.dtype.itemsize)
+        analysis = analyze_run(run, self.settings, executor=executor, progress=phase("analysing", rows))
+        save(analysis, self.folder, report=self.report, fingerprint=name)
+
+    def elsewhere(self) -> "Job":
+        """The same, for a process that works in another folder."""
+        path = self.path.absolute() if isinstance(self.path, Path) else self.path
+        return replace(self, path=path, folder=self.folder and self.folder.absolute())
+
+    def unchanged(self) -> bool:
+        """Whether the results in place are those that would be made again."""
+        if self.report and not (self.place / REPORT_FILE).is_file():
+            return False
+        try:
+            summary = json.loads((self.place / SUMMARY_FILE).read_text(encoding="utf-8"))
+            made, name = summary[FINGERPRINT], summary["run"]["name"]
+        except (OSError, ValueError, LookupError, TypeError):
+            return False
+        return name == self.name and made == self.fingerprint()
+
+    def fingerprint(self) -> str | None:
+        """None for what cannot be read, which is told when it is read."""
+        try:
+            return fingerprint(self.path, self.reading, self.settings)
+        except (RdmtoolsError, OSError):
+            return None
+
+
+def _told(job: Job) -> tuple[RdmtoolsError | None, list[str]]:
+    """What is wrong with the run, if it could not be done; and what was warned of meanwhile."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", RdmtoolsWarning)
+        try:
+            job.do(quietly)
+        except RdmtoolsError as error:
+            return error, []
+    return None, [str(each.message) for each in caught]
+
+
+def _shared(jobs: Mapping[str, Job], still: Set[str], executor: Executor, as_json: bool) -> bool:
+    """Each run done by one worker and told in order; whether all were done."""
+    todo = [job.elsewhere() for name, job in jobs.items() if name not in still]
+    told = results(_told, ((job, 0) for job in todo), executor)
+    failed = False
+    with patient_progress(f"{len(jobs)} runs") as phase:
+        tell = phase("analysing", in_runs)
+        for done, (name, job) in enumerate(jobs.items(), start=1):
+            error, notes = (None, []) if name in still else next(told)
+            for note in notes:
+                print_note(note)
+            if error is None:
+                _print(job, name in still, as_json)
+            else:
+                print_error(error, str(job), as_json)
+                failed = True
+            tell(done, len(jobs))
+    return not failed
 
 
 def _refuse_no_folder(paths: list[Location]) -> None:
@@ -103,50 +218,53 @@ def _refuse_no_folder(paths: list[Location]) -> None:
             )
 
 
-def _print_analysis(analysis: Analysis, folder: Path, report: bool) -> None:
-    rows, samples = analysis.run.shape
-    windows = ", ".join(map(str, analysis.settings.windows))
+def _print(job: Job, unchanged: bool, as_json: bool) -> None:
+    """What the summary in the folder of results says."""
+    folder = job.place
+    summary = json.loads((folder / SUMMARY_FILE).read_text(encoding="utf-8"))
+    if as_json:
+        print_json(summary)
+        return
+    run, settings = summary["run"], summary["settings"]
+    windows = ", ".join(map(str, settings["windows"]))
     OUT.print(
         Text.assemble(
-            (shown(analysis.run.name), "bold"),
-            f"  {rows} rows × {samples} samples, steps {analysis.run.steps[0]} to {analysis.run.steps[-1]}"
-            f"  ·  window {windows} rows, {analysis.settings.detrend} detrending",
+            (shown(run["name"]), "bold"),
+            f"  {run['rows']} rows × {run['samples']} samples, "
+            f"steps {run['first_step']} to {run['last_step']}"
+            f"  ·  window {windows} rows, {settings['detrend']} detrending",
         ),
         soft_wrap=True,
     )
-    for note in analysis.run.quality.notes():
+    for note in summary["notes"]:
         OUT.print(Text(f"note: {note}", "yellow"), soft_wrap=True)
-    first, *told, last = verdict(analysis).splitlines()
+    first, *told, last = summary["verdict"].splitlines()
     OUT.print(Text(first))
-    if len(analysis.events):  # the table tells compactly what the verdict says in sentences
-        _print_events(analysis)
+    if summary["events"]:  # the table tells compactly what the verdict says in sentences
+        _print_events(summary["events"], several=len(settings["windows"]) > 1)
         told = []
     OUT.print(Text("\n".join([*told, last])))
+    place = folder / REPORT_FILE if job.report else folder
+    since = "  (unchanged since it was analysed; --fresh makes it again)" if unchanged else ""
     OUT.print(
-        Text(
-            f"{'report' if report else 'tables'}: {shown(folder / 'report.html' if report else folder, 4096)}"
-        ),
+        Text.assemble(f"{'report' if job.report else 'tables'}: {shown(place, 4096)}", (since, "dim")),
         soft_wrap=True,
     )
 
 
-def _print_events(analysis: Analysis) -> None:
+def _print_events(events: list[dict[str, Any]], several: bool) -> None:
     """One line an event; shares are of the top mode and of the probe samples."""
-    events = [
-        {str(key): value for key, value in event.items()} for event in analysis.events.to_dict("records")
-    ]
 
     def column(heading: str, cell: Callable[[dict[str, Any]], Any], **how: Any) -> Column:
         return Column(heading, [str(cell(event)) for event in events], **how)
 
-    several = len(analysis.settings.windows) > 1
     print_table(
         [
             column("#", lambda event: event["event"], right=True),
             *([column("window", lambda event: event["window"], right=True)] if several else []),
             column("alarm", lambda event: event["alarm_step"], right=True),
             column("peak", lambda event: event["peak_step"], right=True),
-            column("end", lambda e: "open" if pd.isna(e["end_step"]) else e["end_step"], right=True),
+            column("end", lambda e: "open" if e["end_step"] is None else e["end_step"], right=True),
             column("decades", lambda event: f"{event['rise_decades']:.1f}", right=True),
             column("PR", lambda event: f"{event['pr_at_peak']:.1f}", right=True),
             column("kind", lambda event: event["kind"]),
@@ -159,6 +277,6 @@ def _print_events(analysis: Analysis) -> None:
 
 
 def _shares(event: dict[str, Any]) -> str:
-    if pd.isna(event["top_group"]):
+    if event["top_group"] is None:
         return "–"
     return f"{event['top_group_share']:.0%}/{event['top_group_sample_share']:.0%}"

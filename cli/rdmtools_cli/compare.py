@@ -1,5 +1,6 @@
 """`rdmtools compare`: runs side by side."""
 
+from concurrent.futures import Executor
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -8,8 +9,10 @@ import typer
 from rich.text import Text
 
 from rdmtools import report
-from rdmtools.analysis.pipeline import AnalysisSettings
-from rdmtools.comparison import Comparable, Compared, Comparison, compared, named_runs, side_by_side
+from rdmtools.analysis.settings import AnalysisSettings
+from rdmtools.compared import Comparable, Compared, compared, each_compared
+from rdmtools.comparison import Comparison, named_runs, side_by_side
+from rdmtools.errors import RdmtoolsError
 from rdmtools.report.place import refuse_address
 from rdmtools.report.words import is_missing, shown
 from rdmtools_cli import options
@@ -18,12 +21,16 @@ from rdmtools_cli.console import (
     Column,
     all_done,
     in_rows,
+    in_runs,
     one_line_errors,
     patient_progress,
+    print_error,
     print_json,
     print_table,
+    warnings_as_notes,
 )
 from rdmtools_cli.options import DEFAULTS
+from rdmtools_cli.workers import Dask, Workers, staff
 
 
 def compare(
@@ -40,12 +47,17 @@ def compare(
     missing: options.Missing = options.Drop.error,
     nonfinite: options.Nonfinite = options.Drop.error,
     duplicates: options.OnDuplicates = options.Duplicates.last,
+    workers: Workers = 1,
+    dask: Dask = None,
+    cache: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Keep analyses here, and make each but once.")
+    ] = None,
     as_json: options.Json = False,
 ) -> None:
     """One row a run: its events, its largest rise, SHC and total variance at its peak, its metadata.
 
     With --out DIR also as tables (runs.parquet, events.parquet), one figure and one page. Saved analyses keep
-    the settings they were made with.
+    the settings they were made with; what `rdmtools analyze` left beside a run is used where it still holds.
     """
     with one_line_errors(as_json):
         reading = options.reading(columns, group_by, missing, nonfinite, duplicates)
@@ -59,11 +71,32 @@ def compare(
 
     def work(name: str, run: Comparable) -> None:
         with patient_progress(name) as phase:
-            opening, analysing = phase("opening"), phase("analysing", in_rows)
-            reads = reading | {"progress": opening}
-            found[name] = compared(name, run, settings, reads, {"progress": analysing})
+            found[name] = compared(
+                name,
+                run,
+                settings,
+                reading,
+                cache=cache,
+                opening=phase("opening"),
+                analysing=phase("analysing", in_rows),
+            )
 
-    done = all_done(named, work, as_json)
+    def shared(executor: Executor) -> bool:
+        failed = 0
+        with patient_progress(f"{len(named)} runs") as phase, warnings_as_notes():
+            tell = phase("analysing", in_runs)
+            each = each_compared(named, settings, reading, executor=executor, cache=cache)
+            for done, (name, result) in enumerate(each, start=1):
+                if isinstance(result, RdmtoolsError):
+                    print_error(result, str(named[name]), as_json)
+                    failed += 1
+                else:
+                    found[name] = result
+                tell(done, len(named))
+        return not failed
+
+    with one_line_errors(as_json), staff(workers, dask) as (executor, _):
+        done = all_done(named, work, as_json) if executor is None else shared(executor)
     if found:
         comparison = side_by_side(found)
         with one_line_errors(as_json):

@@ -125,6 +125,15 @@ class Phase(Protocol):
     def __call__(self, label: str, amount: Callable[[int, int], str] = ...) -> Callable[[int, int], None]: ...
 
 
+def in_bytes(done: int, total: int) -> str:
+    return f"{decimal(done)} of {decimal(total)}"
+
+
+def quietly(label: str, amount: Callable[[int, int], str] = in_bytes) -> Callable[[int, int], None]:
+    """A phase that nobody watches."""
+    return lambda done, total: None
+
+
 @contextmanager
 def patient_progress(name: str) -> Generator[Phase]:
     """One bar on stderr for all phases of the work on `name`, once it has lasted a second."""
@@ -167,8 +176,8 @@ def _bar() -> Progress:
     )
 
 
-def in_bytes(done: int, total: int) -> str:
-    return f"{decimal(done)} of {decimal(total)}"
+def in_runs(done: int, total: int) -> str:
+    return f"{done:,} of {total:,} runs"
 
 
 def in_rows(done: int, total: int, row_bytes: int = 0) -> str:

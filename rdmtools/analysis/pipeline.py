@@ -6,7 +6,7 @@ run.loss_rows -> spans -> span_values (here or by workers) -> observables -> fin
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,7 @@ from rdmtools.analysis.description import (
 )
 from rdmtools.analysis.events import find_rises
 from rdmtools.analysis.gaussian import gaussian_table
-from rdmtools.analysis.settings import AnalysisSettings
+from rdmtools.analysis.settings import AnalysisSettings, chosen
 from rdmtools.analysis.spans import SpanValues, joined, map_every, map_lengths, span_values, spans
 from rdmtools.analysis.spectra import effective_rank, top_share
 from rdmtools.errors import ParameterError
@@ -148,7 +148,7 @@ def analyze(
         raise ParameterError(
             f"run is a {type(run).__name__}; needed a Run; read_run(path) makes one of a file"
         )
-    settings = _settings(settings, window, changes)
+    settings = chosen(settings, window, changes)
     rows, _ = run.shape
     longest = max(settings.windows)
     if rows < longest:
@@ -188,24 +188,6 @@ def analyze(
 
 def _counted(windows: Sequence[int]) -> str:
     return f"window{'s' * (len(windows) > 1)} {', '.join(map(str, windows))}"
-
-
-def _settings(
-    settings: AnalysisSettings | None, window: int | None, changes: dict[str, Any]
-) -> AnalysisSettings:
-    if not (settings is None or isinstance(settings, AnalysisSettings)):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise ParameterError(
-            f"settings is {settings!r}; needed AnalysisSettings; window=20 gives a window alone"
-        )
-    known = [field.name for field in fields(AnalysisSettings)]
-    for name in changes:
-        if name not in known:
-            raise ParameterError(f"no setting {name!r}; there are {', '.join(known)}")
-    if window is not None:
-        if "windows" in changes:
-            raise ParameterError("both window and windows were given; give one of them")
-        changes["windows"] = (window,)
-    return replace(settings or AnalysisSettings(), **changes)
 
 
 def _values(

@@ -2,7 +2,7 @@
 
 import operator
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from numbers import Real
 from typing import Any, cast
 
@@ -59,6 +59,25 @@ class AnalysisSettings:
 
     def to_dict(self) -> dict[str, Any]:
         return {field.name: getattr(self, field.name) for field in fields(self)}
+
+
+def chosen(
+    settings: AnalysisSettings | None, window: int | None, changes: dict[str, Any]
+) -> AnalysisSettings:
+    """The settings, or the defaults, with changes by name. Raises ParameterError where one does not fit."""
+    if not (settings is None or isinstance(settings, AnalysisSettings)):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ParameterError(
+            f"settings is {settings!r}; needed AnalysisSettings; window=20 gives a window alone"
+        )
+    known = [field.name for field in fields(AnalysisSettings)]
+    for name in changes:
+        if name not in known:
+            raise ParameterError(f"no setting {name!r}; there are {', '.join(known)}")
+    if window is not None:
+        if "windows" in changes:
+            raise ParameterError("both window and windows were given; give one of them")
+        changes["windows"] = (window,)
+    return replace(settings or AnalysisSettings(), **changes)
 
 
 def _lengths(windows: Any) -> tuple[int, ...]:

@@ -19,6 +19,7 @@ from rdmtools.schema import (
     ANALYSIS_FOLDER,
     EVENTS_FILE,
     FIGURES_FOLDER,
+    FINGERPRINT,
     GAUSSIAN_FILE,
     GROUPS_FILE,
     MODES_FILE,
@@ -43,7 +44,13 @@ _TABLES = {
 }
 
 
-def save(analysis: Analysis, folder: str | Path | None = None, *, report: bool = True) -> Path:
+def save(
+    analysis: Analysis,
+    folder: str | Path | None = None,
+    *,
+    report: bool = True,
+    fingerprint: str | None = None,
+) -> Path:
     """Write tables, summary, and with `report` the page and figures; returns the folder.
 
     Parameters
@@ -51,6 +58,8 @@ def save(analysis: Analysis, folder: str | Path | None = None, *, report: bool =
     folder
         By default ``analysis/`` in the companion folder of the run's file, if that is on this machine. It is
         replaced as a whole.
+    fingerprint
+        A name for all that the analysis depends on, kept in the summary.
 
     Raises
     ------
@@ -62,7 +71,10 @@ def save(analysis: Analysis, folder: str | Path | None = None, *, report: bool =
     with replaced(folder, ANALYSIS) as place:
         for name, file in _TABLES.items():
             _typed(analysis, name).to_parquet(place / file, index=False)
-        text = json.dumps(summarise(analysis), indent=2, ensure_ascii=False, allow_nan=False)
+        summary = summarise(analysis)
+        if fingerprint is not None:
+            summary[FINGERPRINT] = fingerprint
+        text = json.dumps(summary, indent=2, ensure_ascii=False, allow_nan=False)
         (place / SUMMARY_FILE).write_text(text + "\n", encoding="utf-8")
         if report:
             from rdmtools.report.figures import save_figures

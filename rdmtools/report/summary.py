@@ -34,6 +34,7 @@ def summarise(analysis: Analysis) -> dict[str, Any]:
       `pr` and `drift_share`; `largest_rise_decades` of log10(shc) above its running minimum anywhere.
       All of the windows kept in observables.parquet.
     - `first_mean_loss`, `last_mean_loss`: of the first and last window of the first window length, in loss.
+    - `fingerprint`, in a folder that ``rdmtools analyze`` left: a name for all that the analysis depends on.
     """
     run = analysis.run
     rows, samples = run.shape

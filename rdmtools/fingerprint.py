@@ -1,0 +1,86 @@
+"""Was this very run analysed before, with these settings? A name for all that an analysis depends on.
+
+Content of the run's files, how they are read, the settings, and the code itself: where any of it differs, so
+does the name. Where files lie, and what they are called, makes no difference.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from rdmtools import __version__
+from rdmtools.analysis.settings import AnalysisSettings
+from rdmtools.paths import has_journal, run_files
+from rdmtools.schema import (
+    DRAWS_FILE,
+    FOREIGN_SUFFIXES,
+    JOURNAL_FOLDER,
+    SAMPLES_FILE,
+    SCALARS_FILE,
+    companion,
+)
+from rdmtools.stores import Location, StorePath, opened
+
+# A larger file is known by its size, the time of its last change, and this much of it: half from either end.
+# One in a store is known by what the store says of its version.
+WHOLE_BYTES = 1 << 28
+
+
+def fingerprint(path: Location, reading: Mapping[str, Any], settings: AnalysisSettings) -> str:
+    """A name of 32 hexadecimal digits, for a run that is read with those arguments of `read_run`.
+
+    Raises FormatError or OSError where it cannot be read.
+    """
+    found = hashlib.blake2b(digest_size=16)
+    said = {"reading": dict(reading), "settings": settings.to_dict(), "version": __version__, "code": _code()}
+    found.update(json.dumps(said, sort_keys=True, default=str).encode())
+    for role, file in _files(path):
+        found.update(role.encode() + b"\0" + _content(file))
+    return found.hexdigest()
+
+
+def _files(path: Location) -> Iterator[tuple[str, Location]]:
+    """All files of a run, with what each is to it."""
+    folder = companion(path)
+    journal = isinstance(folder, Path) and has_journal(folder)
+    if path.name.endswith(FOREIGN_SUFFIXES):
+        yield "foreign", path
+    else:
+        for file in run_files(path, journal):
+            yield "losses", file
+    for name in (SAMPLES_FILE, SCALARS_FILE, DRAWS_FILE):
+        if (folder / name).exists():
+            yield name, folder / name
+    if isinstance(folder, Path) and journal:
+        inside = folder / JOURNAL_FOLDER
+        for file in sorted(each for each in inside.rglob("*") if each.is_file()):
+            yield str(file.relative_to(inside)), file
+
+
+def _content(path: Location) -> bytes:
+    if isinstance(path, StorePath):
+        with opened(path) as (_, stamp):
+            return repr(stamp).encode()
+    with path.open("rb") as file:
+        size = file.seek(0, 2)
+        file.seek(0)
+        if size <= WHOLE_BYTES:
+            return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).digest()
+        found = hashlib.blake2b(str((size, path.stat().st_mtime_ns)).encode(), digest_size=16)
+        found.update(file.read(WHOLE_BYTES // 2))
+        file.seek(size - WHOLE_BYTES // 2)
+        found.update(file.read())
+        return found.digest()
+
+
+@cache
+def _code() -> str:
+    """Of the package itself: another version of it may find something else."""
+    found = hashlib.blake2b(digest_size=16)
+    home = Path(__file__).parent
+    for file in sorted(home.rglob("*.py")):
+        found.update(str(file.relative_to(home)).encode() + file.read_bytes())
+    return found.hexdigest()
