@@ -7,6 +7,9 @@ carry over to another machine.
 
 The lookup-table scatter knows all steps and samples beforehand and checks nothing: it is the floor. Ours
 finds them, and tells doubles, gaps and superseded rows.
+
+On two cores, both idle: scatter as one writes it 126 ms, in chunks 69, ours 81 (0.64 and 1.17 times these),
+factorize and scatter 160.
 """
 
 import sys

@@ -145,9 +145,8 @@ class RowGroup:
     def elsewhere(self) -> "RowGroup":
         """The same, for a process that works in another folder."""
         path = self.part.path
-        return (
-            replace(self, part=replace(self.part, path=path.absolute())) if isinstance(path, Path) else self
-        )
+        whole = path.absolute() if isinstance(path, Path) else path
+        return replace(self, part=replace(self.part, path=whole))
 
     def read_all(self) -> NDArray[Any]:
         """(rows, samples) in the order of the file."""
