@@ -87,3 +87,4 @@ def test_a_run_without_draws_has_an_empty_table():
     analysis = rdm.analyze(rdm.Run.from_arrays(np.arange(30), np.zeros((30, 2))))
     assert list(analysis.gaussian.columns) == COLUMNS
     assert len(analysis.gaussian) == 0
+    assert analysis.gaussian.dtypes.astype(str).tolist() == ["int64"] * 3 + ["float64"] * 5

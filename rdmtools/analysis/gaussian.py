@@ -41,9 +41,10 @@ def gaussian_table(
     rows = [{"step": step, "draws": len(losses), **_row(losses, spectrum, modes)} for step, losses in draws]
     solved = ["top_share", "effective_rank", *(f"eigenvalue_{mode + 1}" for mode in range(modes))]
     found = {name for row in rows for name in row}
-    columns = ["step", "draws", "nonfinite", *_TOLD, *(name for name in solved if name in found)]
-    table = pd.DataFrame(rows, columns=pd.Index(columns))
-    return table.astype({"step": "int64", "draws": "int64", "nonfinite": "int64"})
+    counts = ["step", "draws", "nonfinite"]
+    values = [*_TOLD, *(name for name in solved if name in found)]
+    table = pd.DataFrame(rows, columns=pd.Index([*counts, *values]))
+    return table.astype({**dict.fromkeys(counts, "int64"), **dict.fromkeys(values, "float64")})
 
 
 def _row(losses: Float[np.ndarray, "draws samples"], spectrum: bool, modes: int) -> dict[str, Any]:
