@@ -11,6 +11,8 @@ import pandas as pd
 import pytest
 from matplotlib import rcParams
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from runs import with_event, without_event
 
 import rdmtools as rdm
@@ -18,6 +20,7 @@ from rdmtools.report import notebook_html, overview_figure, save_comparison, ver
 from rdmtools.report.figures import NARROW_IN, WIDE_IN, event_figure, overview
 from rdmtools.report.panels import LINE_IN, decimate, own_style
 from rdmtools.report.reproduce import command, python
+from rdmtools.report.svg import inline_svg, svg_text
 from rdmtools.report.words import percent, power, shown, signed
 
 MOST_BYTES = 1_500_000
@@ -266,6 +269,12 @@ def test_ids_are_unique_and_each_reference_has_one(tmp_path):
     references = set(re.findall(r"url\(#([\w-]+)\)", text))
     references |= {a["href"][1:] for _, a in page.tags if a.get("href")}
     assert references <= set(ids)
+
+
+def test_a_colour_that_has_no_role_stays_in_a_page():
+    figure = Figure(figsize=(2, 2))
+    figure.add_artist(Rectangle((0, 0), 1, 1, color="#123456"))
+    assert "fill: #123456" in inline_svg(svg_text(figure), "wide", "a square")
 
 
 def test_the_page_shows_the_drawing_of_the_folder_without_its_name_and_paper(tmp_path):

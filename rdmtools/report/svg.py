@@ -55,6 +55,7 @@ def inline_svg(drawn: str, prefix: str, label: str) -> str:
         if key != "id"
         for name in _REFERENCE.findall(value)
     }
+    used &= {element.get("id") for element in root.iter()}  # not colours, which begin as references do
     names = {name: f"{prefix}-{number}" for number, name in enumerate(sorted(used))}
     for element in root.iter():
         element.tag = element.tag.rpartition("}")[2]
