@@ -18,6 +18,7 @@ from runs import with_event, without_event
 import rdmtools as rdm
 from rdmtools.report import notebook_html, overview_figure, save_comparison, verdict, write_report
 from rdmtools.report.figures import NARROW_IN, WIDE_IN, event_figure, overview
+from rdmtools.report.heat_map import heat_map
 from rdmtools.report.panels import LINE_IN, decimate, own_style
 from rdmtools.report.reproduce import command, python
 from rdmtools.report.svg import inline_svg, svg_text
@@ -98,7 +99,7 @@ def test_lines_are_the_tables():
             np.testing.assert_array_equal(line.get_xdata(), table["step"])
             np.testing.assert_array_equal(line.get_ydata(), table[column])
     assert [axes.get_yscale() for axes in figure.axes[1:4]] == ["log", "linear", "log"]
-    np.testing.assert_array_equal(figure.axes[6].lines[0].get_ydata(), analysis.run.scalars["accuracy"])
+    np.testing.assert_array_equal(figure.axes[7].lines[0].get_ydata(), analysis.run.scalars["accuracy"])
 
 
 def test_a_lane_is_marked_as_dashed_where_its_line_is():
@@ -200,8 +201,8 @@ def test_scalars_share_a_panel_where_they_share_a_scale_and_eight_are_drawn():
     steps = np.arange(60)
     scalars = {"step": steps} | {f"accuracy_{n}": steps / (60 + n) for n in range(10)} | {"norm": 1e4 + steps}
     figure = overview_figure(rdm.analyze(sized(60, 5, scalars=scalars)))
-    assert len(figure.axes) == 6 + 1
-    assert sum(len(line.get_xdata()) == 60 for line in figure.axes[6].lines) == 8
+    assert len(figure.axes) == 7 + 1
+    assert sum(len(line.get_xdata()) == 60 for line in figure.axes[7].lines) == 8
     assert any("3 scalars not drawn" in text.get_text() for text in figure.texts)
 
 
@@ -217,7 +218,7 @@ def test_scalars_logged_seldom_are_joined():
     values = np.full(60, np.nan)
     values[::10] = 1.0
     run = sized(60, 5, scalars={"step": np.arange(60), "test_acc": values})
-    assert len(overview_figure(rdm.analyze(run)).axes[6].lines[0].get_xdata()) == 6
+    assert len(overview_figure(rdm.analyze(run)).axes[7].lines[0].get_xdata()) == 6
 
 
 def test_decimation_keeps_ends_extremes_and_gaps():
@@ -232,6 +233,87 @@ def test_decimation_keeps_ends_extremes_and_gaps():
     assert decimate(x[:300], y[:300], 500)[1] is not None
 
 
+def uneven(rows):
+    """Steps that are logged ever more seldom."""
+    run = sized(rows, 5)
+    return rdm.Run.from_arrays(np.arange(rows) ** 2, run.losses)
+
+
+@pytest.mark.parametrize("run", [sized(40, 5), sized(1100, 5), uneven(60)], ids=["few", "many", "uneven"])
+def test_the_map_is_the_table_at_the_last_rows_of_windows(run):
+    analysis = rdm.analyze(run, window=16)
+    axes = overview_figure(analysis).axes[6]
+    [image] = axes.images
+    pixels = np.asarray(image.get_array().filled(np.nan))
+    assert axes.get_xlim() == (run.steps[0], run.steps[-1])
+    left, right, bottom, top = image.get_extent()
+    assert (left, right) == axes.get_xlim()
+    assert (bottom, top) == axes.get_ylim()
+    lengths = analysis.shc_map["window"].unique().tolist()
+    assert len(pixels) == len(lengths) == 5
+    width = (right - left) / pixels.shape[1]
+    places = left + width * (np.arange(pixels.shape[1]) + 0.5)
+    table = analysis.shc_map.pivot(index="window", columns="step", values="shc")
+    steps = table.columns.to_numpy()
+    nearest = steps[np.abs(places - steps[:, None]).argmin(axis=0)]
+    # The first and the last step reach as far outward as inward.
+    begin, end = (3 * steps[0] - steps[1]) / 2, (3 * steps[-1] - steps[-2]) / 2
+    for row, length in enumerate(lengths):
+        here = (nearest >= run.steps[length - 1]) & (places >= begin) & (places <= end)
+        np.testing.assert_array_equal(pixels[row, here], np.log10(table.loc[length, nearest[here]]))
+        assert np.isnan(pixels[row, ~here]).all()
+        assert 0 < np.argmax(here) < pixels.shape[1] / 2
+
+
+def test_labels_of_the_map_are_its_lengths():
+    analysis = rdm.analyze(sized(700, 5), window=500)
+    axes = overview_figure(analysis).axes[6]
+    lengths = analysis.shc_map["window"].unique().tolist()
+    labels = [int(label.get_text()) for label in axes.get_yticklabels()]
+    told = dict(zip(axes.get_yticks().astype(int).tolist(), labels, strict=True))
+    assert 5 <= len(told) <= 8 < len(lengths)
+    assert told[len(lengths) - 1] == 500
+    assert all(lengths[row] == length for row, length in told.items())
+
+
+def test_an_alarm_stands_in_the_map_at_the_height_of_its_window():
+    analysis = rdm.analyze(with_event(), windows=(8, 16))
+    axes = overview_figure(analysis).axes[6]
+    lengths = analysis.shc_map["window"].unique().tolist()
+    assert lengths == [4, 6, 8, 11, 16]
+    found = {(line.get_xdata()[0], np.mean(line.get_ydata())) for line in axes.lines}
+    events = analysis.events
+    assert found == {
+        (alarm, lengths.index(window))
+        for alarm, window in zip(events["alarm_step"], events["window"], strict=True)
+    }
+
+
+@pytest.mark.parametrize(
+    ("run", "window"),
+    [(sized(40, 5), 5), (rdm.Run.from_arrays(np.arange(40), np.ones((40, 3))), 20), (sized(40, 1), 20)],
+    ids=["short windows", "frozen", "one sample"],
+)
+def test_a_map_that_adds_nothing_is_left_out(run, window, tmp_path):
+    analysis = rdm.analyze(run, window=window)
+    assert not any(axes.images for axes in overview_figure(analysis).axes)
+    assert "map" not in page_of(analysis, tmp_path)
+
+
+def test_zeros_are_blank_and_a_few_tiny_values_do_not_set_the_colours():
+    steps = np.tile(np.arange(100), 3)
+    shc = np.full(300, 1e-3)
+    shc[100:200] = 3e-6
+    shc[200:203] = 0.0, np.nan, 1e-40
+    table = pd.DataFrame({"window": np.repeat([4, 6, 8], 100), "step": steps, "shc": shc})
+    drawn = heat_map(table)
+    assert (drawn.darkest, drawn.brightest) == (-6, -3)
+    assert drawn.legend == "dark 10⁻⁶ or less, bright 10⁻³"
+    assert np.isnan(drawn.log_shc[2, :2]).all()
+    assert drawn.log_shc[2, 2] == pytest.approx(-40)
+    assert heat_map(table.assign(shc=1.0)).legend == "dark 10⁰, bright 10¹"
+
+
 def test_svg_and_png_are_the_same_bytes_each_time(tmp_path):
     analysis = rdm.analyze(with_event(), window=12)
     first, second = analysis.save(tmp_path / "a"), analysis.save(tmp_path / "b")
@@ -243,15 +325,32 @@ def test_svg_and_png_are_the_same_bytes_each_time(tmp_path):
 # The page
 
 
+def test_the_page_has_the_map_its_colours_and_what_they_mean(tmp_path):
+    analysis = rdm.analyze(with_event(), window=12)
+    drawn = heat_map(analysis.shc_map)
+    text = page_of(analysis, tmp_path)
+    page = _Page(text)
+    images = [attributes for tag, attributes in page.tags if tag == "image"]
+    assert len(images) == 2
+    assert all("pixelated" in attributes["style"] for attributes in images)
+    policy = next(a["content"] for _, a in page.tags if a.get("http-equiv") == "Content-Security-Policy")
+    assert "img-src data:" in policy
+    assert text.count("fill: #440154") == 2  # the darkest colour of the legend, on any paper
+    for label in (a["aria-label"] for tag, a in page.tags if tag == "svg"):
+        assert f"SHC by window length, 4 to 12 rows: {drawn.legend}." in label
+    assert "SHC of windows of 4 to 12 rows" in text
+
+
 def test_the_page_holds_everything_it_shows(tmp_path):
     analysis = rdm.analyze(with_event(), window=12)
     text = page_of(analysis, tmp_path)
     page = _Page(text)
-    assert "http" not in text.replace('http-equiv="Content-Security-Policy"', "")
+    words = re.sub('"data:image/png;base64,[^"]*"', "", text)
+    assert "http" not in words.replace('http-equiv="Content-Security-Policy"', "")
     assert not {"script", "link", "img", "iframe", "object"} & {tag for tag, _ in page.tags}
     for _, attributes in page.tags:
         for name in ("src", "href", "data", "action", "xlink:href"):
-            assert attributes.get(name, "#").startswith("#")
+            assert attributes.get(name, "#").startswith(("#", "data:image/png;base64,"))
     assert "url(#" in text
     assert not re.search(r"url\((?!#)|@import", text)
     words = " ".join(page.words)
@@ -267,7 +366,7 @@ def test_ids_are_unique_and_each_reference_has_one(tmp_path):
     ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
     assert len(ids) == len(set(ids))
     references = set(re.findall(r"url\(#([\w-]+)\)", text))
-    references |= {a["href"][1:] for _, a in page.tags if a.get("href")}
+    references |= {a["href"][1:] for tag, a in page.tags if a.get("href") and tag != "image"}
     assert references <= set(ids)
 
 

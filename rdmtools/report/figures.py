@@ -1,7 +1,8 @@
 """What does a run look like? Observables and logged scalars over training, with the events marked.
 
 One stack of panels over one step axis: a lane of events for each window length, SHC, PR, total variance,
-autocorrelation, mean loss, scalars. Figures are matplotlib `Figure` objects, made without pyplot.
+autocorrelation, mean loss, SHC by window length, scalars. Figures are matplotlib `Figure`
+objects, made without pyplot.
 """
 
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
@@ -18,6 +19,7 @@ from matplotlib.ticker import FixedFormatter, FixedLocator, MaxNLocator
 from numpy.typing import NDArray
 
 from rdmtools.analysis.pipeline import Analysis
+from rdmtools.report.heat_map import HEIGHT_IN, draw_heat_map, heat_map
 from rdmtools.report.panels import (
     NAME,
     TEXT_PT,
@@ -97,6 +99,7 @@ def overview(analysis: Analysis, width_in: float = WIDE_IN) -> Figure:
         ("mean_loss", f"Mean loss over the window, {unit}", linear_scale),
     )
     scales = [scale([analysis.observables[column].to_numpy(np.float64)]) for column, _, scale in specified]
+    drawn_map = heat_map(analysis.shc_map)
     scales += [_scalar_scale(run.scalars, names) for names in panels]
     lanes = [f"{'╌ ' if is_dashed(index) else ''}{window} rows" for index, window in enumerate(windows)]
     labels = [*lanes, *(label for scale in scales for label in scale.labels)]
@@ -110,6 +113,9 @@ def overview(analysis: Analysis, width_in: float = WIDE_IN) -> Figure:
     stack.panel([name, *titles], _LANE_IN * len(windows) + 0.06)
     for column, title, _ in specified:
         stack.panel([(title, "ink")], _PANEL_IN * (1.4 if column == "shc" else 1))
+    if drawn_map is not None:
+        title = f"SHC by window length in rows, {power(unit, '⁴')}"
+        stack.panel([(title, "ink"), (drawn_map.legend, "muted")], HEIGHT_IN)
     for number, names in enumerate(panels):
         lowest = number == len(panels) - 1
         stack.panel(_scalar_titles(names, left_out if lowest else 0), _PANEL_IN)
@@ -117,13 +123,17 @@ def overview(analysis: Analysis, width_in: float = WIDE_IN) -> Figure:
     figure.texts[0].set_gid(NAME)
 
     _draw_lanes(axes[0], analysis, lanes, numbered)
-    for panel, scale in zip(axes[1:], scales, strict=True):
+    others = list(axes[1:])
+    if drawn_map is not None:
+        panel = others.pop(len(specified))
+        draw_heat_map(panel, drawn_map, _marked(analysis))
+    for panel, scale in zip(others, scales, strict=True):
         set_scale(panel, scale)
-    for panel, (column, _, _) in zip(axes[1:], specified, strict=False):
+    for panel, (column, _, _) in zip(others, specified, strict=False):
         _draw_observable(panel, analysis, column, points)
-    for panel, names in zip(axes[1 + len(specified) :], panels, strict=True):
+    for panel, names in zip(others[len(specified) :], panels, strict=True):
         _draw_scalars(panel, run.scalars, names, points)
-    for panel in axes[1:]:
+    for panel in others:
         _mark_alarms(panel, analysis)
     _mark_extremes(axes[1], analysis)
     return figure

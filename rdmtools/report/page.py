@@ -20,6 +20,7 @@ from rdmtools.analysis.pipeline import Analysis
 from rdmtools.errors import ParameterError
 from rdmtools.report import reproduce
 from rdmtools.report.figures import MOST_EVENT_FIGURES, NARROW_IN, WIDE_IN, overview
+from rdmtools.report.heat_map import heat_map
 from rdmtools.report.panels import COLOURS, own_style
 from rdmtools.report.svg import inline_svg, svg_text
 from rdmtools.report.verdict import ENOUGH_ROWS, event_words, verdict
@@ -71,6 +72,7 @@ def page(analysis: Analysis, drawn: str | None = None) -> str:
         metadata={shown(key, 40): shown(value, 200) for key, value in run.metadata.items()},
         verdict=verdict(analysis).split("\n"),
         overview=_overview(analysis, drawn),
+        heat_map=heat_map(analysis.shc_map),
         events=[_event(analysis, event) for event in _records(told)],
         every_event=_records(analysis.events.head(_MOST_EVENTS_LISTED)),
         event_count=len(analysis.events),
@@ -137,9 +139,10 @@ def _spoken(analysis: Analysis) -> str:
     alarms = ", ".join(
         f"{step:,}" for step in analysis.events["alarm_step"].head(MOST_EVENT_FIGURES).tolist()
     )
-    return "Observables and scalars over training. " + (
-        f"Alarms at steps {alarms}." if alarms else "No alarm."
-    )
+    words = ["Observables and scalars over training."]
+    if (drawn_map := heat_map(analysis.shc_map)) is not None:
+        words.append(f"SHC by window length, {drawn_map.extent}: {drawn_map.legend}.")
+    return " ".join([*words, f"Alarms at steps {alarms}." if alarms else "No alarm."])
 
 
 def _run_facts(analysis: Analysis) -> dict[str, str]:

@@ -274,7 +274,7 @@ def log_scale(values: Sequence[NDArray[np.float64]], ticks: int = 4) -> Scale:
         low=10.0 ** (first - room),
         high=10.0 ** (last + room),
         places=[10.0**power for power in exponents],
-        labels=[_power_of_ten(power) for power in exponents],
+        labels=[power_of_ten(power) for power in exponents],
         logarithmic=True,
     )
 
@@ -312,5 +312,6 @@ def _labels(places: Sequence[float]) -> list[str]:
     return [label.replace("-", "−") for label in labels]
 
 
-def _power_of_ten(power: int) -> str:
+def power_of_ten(power: int) -> str:
+    """10⁻³ of -3."""
     return "10" + str(power).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
