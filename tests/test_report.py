@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
 from xml.etree import ElementTree
@@ -312,6 +313,41 @@ def test_zeros_are_blank_and_a_few_tiny_values_do_not_set_the_colours():
     assert np.isnan(drawn.log_shc[2, :2]).all()
     assert drawn.log_shc[2, 2] == pytest.approx(-40)
     assert heat_map(table.assign(shc=1.0)).legend == "dark 10⁰, bright 10¹"
+
+
+def drawn_at(steps, bad=None):
+    """A run whose losses under draws of the weights were logged at these steps."""
+    rng = np.random.default_rng(5)
+    draws = [(step, rng.standard_normal((6, 14)) * (1 + step / 100)) for step in steps]
+    if bad is not None:
+        draws[bad][1][2, 3] = np.nan
+    return replace(with_event(), stored_draws=lambda: draws)
+
+
+def test_the_gaussian_panels_are_the_table():
+    analysis = rdm.analyze(drawn_at([0, 200, 400, 1800], bad=1), window=5)
+    figure = overview_figure(analysis)
+    titles = [text.get_text() for text in figure.texts]
+    assert "Gaussian 2RDM: SHC over weight draws, nats⁴" in titles
+    for axes, column in zip(figure.axes[6:8], ("shc", "total_variance"), strict=True):
+        assert axes.get_yscale() == "log"
+        assert axes.get_xlim() == (0, 1800)  # draws may go on after the last row
+        lines = [line for line in axes.lines if len(line.get_xdata()) == 4]
+        assert len(lines) == 2  # the line, and its dots
+        for line in lines:
+            np.testing.assert_array_equal(line.get_xdata(), analysis.gaussian["step"])
+            np.testing.assert_array_equal(line.get_ydata(), analysis.gaussian[column])
+
+
+def test_draws_without_a_value_have_no_panel_and_the_page_says_so(tmp_path):
+    analysis = rdm.analyze(drawn_at([500], bad=0), window=5)
+    assert len(overview_figure(analysis).axes) == 6 + 1
+    text = page_of(analysis, tmp_path)
+    assert "Draws were logged at 1 step; 1 of them" in text
+    assert "Gaussian" not in page_of(rdm.analyze(with_event()), tmp_path)
+    text = page_of(rdm.analyze(drawn_at([0, 10])), tmp_path)
+    assert "Draws were logged at 2 steps.\n" in text
+    assert "of the Gaussian 2RDM. Alarms at steps" in text
 
 
 def test_svg_and_png_are_the_same_bytes_each_time(tmp_path):

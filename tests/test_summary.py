@@ -3,6 +3,7 @@
 import json
 import os
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -32,7 +33,7 @@ def test_summary_has_its_documented_keys_and_round_trips_through_strict_json(one
     summary = summarise(one)
     assert list(summary) == [
         *("contents", "rdmtools", "format", "run", "settings", "quality", "notes", "verdict"),
-        *("events", "peaks", "first_mean_loss", "last_mean_loss"),
+        *("events", "peaks", "gaussian", "first_mean_loss", "last_mean_loss"),
     ]
     assert json.loads(json.dumps(summary, allow_nan=False)) == summary
     assert summary["events"][0]["alarm_step"] == one.events["alarm_step"].iloc[0]
@@ -47,6 +48,22 @@ def test_the_peak_has_shc_and_total_variance_of_one_window(one):
         row["step"],
         row["shc"],
         row["total_variance"],
+    )
+
+
+def test_the_gaussian_2rdm_is_told_at_its_first_step(one):
+    assert summarise(one)["gaussian"] is None
+    rng = np.random.default_rng(2)
+    draws = [(20, rng.standard_normal((6, 14))), (900, rng.standard_normal((9, 14)))]
+    analysis = rdm.analyze(replace(with_event(), stored_draws=lambda: draws))
+    first = analysis.gaussian.iloc[0]
+    assert summarise(analysis)["gaussian"] == {
+        **{"steps": 2, "first_step": 20},
+        **{name: first[name] for name in ("shc", "pr", "total_variance")},
+    }
+    draws[0][1][0, 0] = np.nan
+    assert (
+        summarise(rdm.analyze(replace(with_event(), stored_draws=lambda: draws)))["gaussian"]["shc"] is None
     )
 
 

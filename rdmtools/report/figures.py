@@ -1,8 +1,8 @@
 """What does a run look like? Observables and logged scalars over training, with the events marked.
 
 One stack of panels over one step axis: a lane of events for each window length, SHC, PR, total variance,
-autocorrelation, mean loss, SHC by window length, scalars. Figures are matplotlib `Figure`
-objects, made without pyplot.
+autocorrelation, mean loss, SHC by window length, the Gaussian 2RDM where draws were logged, scalars. Figures
+are matplotlib `Figure` objects, made without pyplot.
 """
 
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
@@ -54,6 +54,8 @@ _POINTS = 9_000
 _PANEL_IN = 0.95
 _LANE_IN = 0.2
 _NUMBER_PT = TEXT_PT - 1
+_GAUSSIAN_IN = 0.7
+_MOST_DOTS = 60
 _MOST_EIGENVALUES = 20
 _MOST_GROUPS = 12
 
@@ -99,12 +101,19 @@ def overview(analysis: Analysis, width_in: float = WIDE_IN) -> Figure:
         ("mean_loss", f"Mean loss over the window, {unit}", linear_scale),
     )
     scales = [scale([analysis.observables[column].to_numpy(np.float64)]) for column, _, scale in specified]
+    gaussian = (
+        ("shc", f"Gaussian 2RDM: SHC over weight draws, {power(unit, '⁴')}"),
+        ("total_variance", f"Gaussian 2RDM: total variance, {power(unit, '²')}"),
+    )
+    if not has_gaussian(analysis):
+        gaussian = ()
     drawn_map = heat_map(analysis.shc_map)
+    scales += [log_scale([analysis.gaussian[column].to_numpy(np.float64)], ticks=3) for column, _ in gaussian]
     scales += [_scalar_scale(run.scalars, names) for names in panels]
     lanes = [f"{'╌ ' if is_dashed(index) else ''}{window} rows" for index, window in enumerate(windows)]
     labels = [*lanes, *(label for scale in scales for label in scale.labels)]
 
-    first, last = float(run.steps[0]), float(run.steps[-1])
+    first, last = _step_range(analysis)
 
     stack = Stack(width_in=width_in, left_in=left_margin_in(labels), right_in=right_margin_in(last))
     name = (shown(run.name, round(12 * width_in)), "ink")
@@ -116,6 +125,8 @@ def overview(analysis: Analysis, width_in: float = WIDE_IN) -> Figure:
     if drawn_map is not None:
         title = f"SHC by window length in rows, {power(unit, '⁴')}"
         stack.panel([(title, "ink"), (drawn_map.legend, "muted")], HEIGHT_IN)
+    for _, title in gaussian:
+        stack.panel([(title, "ink")], _GAUSSIAN_IN)
     for number, names in enumerate(panels):
         lowest = number == len(panels) - 1
         stack.panel(_scalar_titles(names, left_out if lowest else 0), _PANEL_IN)
@@ -131,12 +142,28 @@ def overview(analysis: Analysis, width_in: float = WIDE_IN) -> Figure:
         set_scale(panel, scale)
     for panel, (column, _, _) in zip(others, specified, strict=False):
         _draw_observable(panel, analysis, column, points)
-    for panel, names in zip(others[len(specified) :], panels, strict=True):
+    below = others[len(specified) :]
+    for panel, (column, _) in zip(below, gaussian, strict=False):
+        _draw_gaussian(panel, analysis.gaussian, column, points)
+    for panel, names in zip(below[len(gaussian) :], panels, strict=True):
         _draw_scalars(panel, run.scalars, names, points)
     for panel in others:
         _mark_alarms(panel, analysis)
     _mark_extremes(axes[1], analysis)
     return figure
+
+
+def has_gaussian(analysis: Analysis) -> bool:
+    """Whether the Gaussian 2RDM has panels: a value at any step."""
+    return bool(np.isfinite(analysis.gaussian["shc"]).any())
+
+
+def _step_range(analysis: Analysis) -> tuple[float, float]:
+    """First and last step of the run, or of its draws: they may have been logged before and after."""
+    steps = analysis.run.steps[[0, -1]].tolist()
+    if has_gaussian(analysis):
+        steps += analysis.gaussian[STEP].tolist()
+    return float(min(steps)), float(max(steps))
 
 
 def event_figure(analysis: Analysis, event: int) -> Figure:
@@ -210,13 +237,13 @@ def _marked(analysis: Analysis) -> pd.DataFrame:
 
 def _numbered(analysis: Analysis, plot_in: float) -> set[int]:
     """The events whose numbers have room: in each lane, those that begin right of the last number drawn."""
-    steps = analysis.run.steps
-    inch = plot_in / float(steps[-1] - steps[0])
+    first, last = _step_range(analysis)
+    inch = plot_in / (last - first)
     kept: set[int] = set()
     for _, lane in _marked(analysis).sort_values("alarm_step").groupby("window"):
         free = 0.0
         for event, alarm in zip(lane["event"].tolist(), lane["alarm_step"].tolist(), strict=True):
-            left = float(alarm - steps[0]) * inch
+            left = float(alarm - first) * inch
             if left >= free:
                 kept.add(event)
                 free = left + text_in(f"{event} ", _NUMBER_PT)
@@ -261,6 +288,13 @@ def _draw_observable(axes: Axes, analysis: Analysis, column: str, points: int) -
     for index, window in enumerate(analysis.settings.windows):
         table = analysis.observables[analysis.observables["window"] == window]
         draw_line(axes, table[STEP].to_numpy(), table[column].to_numpy(np.float64), points, index)
+
+
+def _draw_gaussian(axes: Axes, gaussian: pd.DataFrame, column: str, points: int) -> None:
+    steps, values = gaussian[STEP].to_numpy(), gaussian[column].to_numpy(np.float64)
+    draw_line(axes, steps, values, points, 0)
+    if len(steps) <= _MOST_DOTS:
+        axes.plot(steps, values, "o", markersize=3, color=series_colour(0), clip_on=False, zorder=3)
 
 
 def _mark_alarms(axes: Axes, analysis: Analysis) -> None:

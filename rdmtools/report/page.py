@@ -19,7 +19,7 @@ from rdmtools import __version__
 from rdmtools.analysis.pipeline import Analysis
 from rdmtools.errors import ParameterError
 from rdmtools.report import reproduce
-from rdmtools.report.figures import MOST_EVENT_FIGURES, NARROW_IN, WIDE_IN, overview
+from rdmtools.report.figures import MOST_EVENT_FIGURES, NARROW_IN, WIDE_IN, has_gaussian, overview
 from rdmtools.report.heat_map import heat_map
 from rdmtools.report.panels import COLOURS, own_style
 from rdmtools.report.svg import inline_svg, svg_text
@@ -73,6 +73,7 @@ def page(analysis: Analysis, drawn: str | None = None) -> str:
         verdict=verdict(analysis).split("\n"),
         overview=_overview(analysis, drawn),
         heat_map=heat_map(analysis.shc_map),
+        gaussian=_gaussian_facts(analysis),
         events=[_event(analysis, event) for event in _records(told)],
         every_event=_records(analysis.events.head(_MOST_EVENTS_LISTED)),
         event_count=len(analysis.events),
@@ -142,7 +143,16 @@ def _spoken(analysis: Analysis) -> str:
     words = ["Observables and scalars over training."]
     if (drawn_map := heat_map(analysis.shc_map)) is not None:
         words.append(f"SHC by window length, {drawn_map.extent}: {drawn_map.legend}.")
+    if has_gaussian(analysis):
+        words.append("SHC and total variance of the Gaussian 2RDM.")
     return " ".join([*words, f"Alarms at steps {alarms}." if alarms else "No alarm."])
+
+
+def _gaussian_facts(analysis: Analysis) -> dict[str, int] | None:
+    """How many steps have draws, and how many of these no value; None where none have draws."""
+    table = analysis.gaussian
+    empty = int(table["shc"].isna().sum())
+    return {"steps": len(table), "empty": empty} if len(table) else None
 
 
 def _run_facts(analysis: Analysis) -> dict[str, str]:

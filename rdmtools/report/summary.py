@@ -13,7 +13,7 @@ from rdmtools.analysis.pipeline import Analysis
 from rdmtools.report.place import ANALYSIS
 from rdmtools.report.verdict import largest_rise, verdict
 from rdmtools.report.words import is_missing
-from rdmtools.schema import FORMAT_VERSION
+from rdmtools.schema import FORMAT_VERSION, STEP
 
 
 def summarise(analysis: Analysis) -> dict[str, Any]:
@@ -33,6 +33,8 @@ def summarise(analysis: Analysis) -> dict[str, Any]:
     - `peaks`: for each window length `window`, `step` of its largest SHC, and there `shc`, `total_variance`,
       `pr` and `drift_share`; `largest_rise_decades` of log10(shc) above its running minimum anywhere.
       All of the windows kept in observables.parquet.
+    - `gaussian`: None without draws of the weights; else `steps` (how many have draws), `first_step`, and at
+      that step `shc`, `pr` and `total_variance` of the Gaussian 2RDM.
     - `first_mean_loss`, `last_mean_loss`: of the first and last window of the first window length, in loss.
     - `fingerprint`, in a folder that ``rdmtools analyze`` left: a name for all that the analysis depends on.
     """
@@ -67,6 +69,7 @@ def summarise(analysis: Analysis) -> dict[str, Any]:
             "verdict": verdict(analysis),
             "events": plain_records(analysis.events),
             "peaks": [_peak(analysis, window) for window in analysis.settings.windows],
+            "gaussian": _gaussian(analysis.gaussian),
             "first_mean_loss": mean_loss.iloc[0],
             "last_mean_loss": mean_loss.iloc[-1],
         }
@@ -84,6 +87,14 @@ def _peak(analysis: Analysis, window: int) -> dict[str, Any]:
         **values,
         "largest_rise_decades": largest_rise(table["shc"].to_numpy()),
     }
+
+
+def _gaussian(table: pd.DataFrame) -> dict[str, Any] | None:
+    if not len(table):
+        return None
+    first = table.iloc[0]
+    values = {name: first[name] for name in ("shc", "pr", "total_variance")}
+    return {"steps": len(table), "first_step": int(first[STEP]), **values}
 
 
 def plain_records(frame: pd.DataFrame) -> list[dict[str, Any]]:
