@@ -343,10 +343,10 @@ def test_draws_without_a_value_have_no_panel_and_the_page_says_so(tmp_path):
     analysis = rdm.analyze(drawn_at([500], bad=0), window=5)
     assert len(overview_figure(analysis).axes) == 6 + 1
     text = page_of(analysis, tmp_path)
-    assert "Draws were logged at 1 step; 1 of them" in text
+    assert "Draws were logged at 1 step; 1 of them without a value" in text
     assert "Gaussian" not in page_of(rdm.analyze(with_event()), tmp_path)
     text = page_of(rdm.analyze(drawn_at([0, 10])), tmp_path)
-    assert "Draws were logged at 2 steps.\n" in text
+    assert "Draws were logged at 2 steps.</p>" in text
     assert "of the Gaussian 2RDM. Alarms at steps" in text
 
 
