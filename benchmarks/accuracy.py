@@ -8,7 +8,9 @@ are zero by structure, and what has no value there (NaN), are left out.
 """
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +20,7 @@ CASES = json.loads((Path(__file__).parents[1] / "tests" / "oracle.json").read_te
 OBSERVABLES = ("shc", "pr", "total_variance", "drift_share", "autocorrelation", "effective_rank")
 
 
-def errors(case: dict) -> dict[str, float]:
+def errors(case: dict[str, Any]) -> dict[str, float]:
     """Worst relative error of each quantity over the windows of one case."""
     losses = np.array(case["losses"])
     exact = case["windows"]
@@ -41,10 +43,15 @@ def worst_of(found, exact) -> float:
     return float(np.max(np.abs(found[told] / exact[told] - 1), initial=0.0))
 
 
-if __name__ == "__main__":
+def worst_errors(cases: Iterable[dict[str, Any]] = CASES) -> dict[str, tuple[float, str]]:
+    """Worst relative error of each quantity over some cases, and where."""
     worst: dict[str, tuple[float, str]] = {}
-    for case in CASES:
+    for case in cases:
         for name, error in errors(case).items():
             worst[name] = max(worst.get(name, (0.0, "")), (error, f"{case['name']}, {case['detrend']}"))
-    for name, (error, where) in worst.items():
+    return worst
+
+
+if __name__ == "__main__":
+    for name, (error, where) in worst_errors().items():
         print(f"{name:16s} {error:8.1e}  {where}")

@@ -1,96 +1,228 @@
-"""How long does a window take, beside an SVD per window and beside the fewest flops that could do?
+"""How long does every window take, beside the fewest flops that could do, and beside an SVD of each?
 
-    python benchmarks/windows.py                        # n = 4096, W = 64 and n = 512, W = 20
-    OPENBLAS_NUM_THREADS=1 python benchmarks/windows.py # one core
+    python benchmarks/windows.py [rounds]
 
-All contenders take turns in one run, and each figure is a median over rounds. Absolute times belong to the
-machine; only their ratios mean anything.
+One thread, float32 losses in memory; all contenders of a size take turns in one run. Last, in the same run,
+the errors on 50-digit references: whoever is fast must also be right.
 
-- rdmtools: every trailing window's SHC, PR, total variance, drift share, autocorrelation and mean baselines,
-  from float32 losses in memory.
-- svd: the singular values of each centred float64 window (SHC and PR alone), on a sample of windows.
-- cov + eigvalsh: numpy.cov and the eigenvalues of the n x n matrix, where n is small enough to wait for.
-- limit: W products of two rows, 2 n W flops a window, at the speed of one large matrix product here.
+- every window: all observables of every trailing window (SHC, PR, total variance, drift share,
+  autocorrelation, mean baselines) and the map of SHC, as arrays. `analyze` makes tables of them and looks for
+  events.
+- dgemm: the time of the 2 n W flops a row that products of each row with W others take, at the speed of one
+  2048 x 2048 x 2048 product of float64; and, for interest, at the speed of products of (W, n) with (n, W).
+- SVD: the singular values of each centred float64 window, which give SHC and PR alone; of a few windows,
+  multiplied.
+- Gram: X X' of each centred float64 window, and from it SHC and PR alone, without any eigenvalue: 2 n W**2
+  flops a window. Of a few windows, multiplied.
+- cov + eigvalsh: numpy.cov and all eigenvalues of the n x n matrix, likewise of a few windows.
 """
 
-import argparse
-import statistics
-import time
-from collections.abc import Callable
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+
+os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = "1"  # before NumPy
 
 import numpy as np
+from accuracy import CASES, worst_errors
+from turns import Contenders, Figure, Seconds, beside, print_times, take_turns
 
-from rdmtools.analysis.gram import row_geometry
-from rdmtools.analysis.observables import observables
+import rdmtools as rdm
+from rdmtools.analysis.settings import AnalysisSettings
+from rdmtools.analysis.spans import SpanValues, joined, span_values, spans
 
-
-def seconds(work: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    work()
-    return time.perf_counter() - started
-
-
-def ours(losses: np.ndarray, window: int, detrend: str) -> None:
-    geometry = row_geometry([losses], rows=len(losses), lags=window)
-    observables(
-        geometry,
-        np.arange(len(losses)),
-        window=window,
-        detrend=detrend,
-        rows=lambda start, stop: losses[start:stop],
-    )
+SIDE = 2048
+DGEMM, SGEMM = "dgemm of as many flops", "sgemm of as many flops"
+SAME_SHAPE = "dgemm of as many flops, in products of (W, n) by (n, W)"
+SVD, GRAM, COV = "SVD per window", "Gram matrix per window", "cov + eigvalsh per window"
+EVERY, ANALYZE = "every window", "analyze"
+LINEAR, SINGLE = "every window, detrend='linear'", "every window, precision='single'"
+HARDEST = ("large_offset_small_fluctuation", "quiet_after_a_jump")
 
 
-def svd_per_window(losses: np.ndarray, window: int, count: int) -> None:
-    for start in range(count):
+def noise(rows: int, samples: int) -> rdm.Run:
+    losses = np.random.default_rng(0).standard_normal((rows, samples), dtype=np.float32)
+    return rdm.Run.from_arrays(np.arange(rows), losses)
+
+
+def every_window(run: rdm.Run, settings: AnalysisSettings) -> SpanValues:
+    """What `analyze` computes before it makes tables."""
+    return joined([span_values(span) for span in spans(run.loss_rows, run.steps, settings, apart=False)])
+
+
+def svd_of(losses: np.ndarray, starts: range, window: int) -> np.ndarray:
+    """SHC of some windows, by the singular values of each."""
+    samples = losses.shape[1]
+    found: list[float] = []
+    for start in starts:
         block = losses[start : start + window].astype(np.float64)
-        eigenvalues = np.linalg.svd(block - block.mean(axis=0), compute_uv=False) ** 2 / (window - 1)
-        _ = np.sum(eigenvalues**2), np.sum(eigenvalues)
+        values = np.linalg.svd(block - block.mean(axis=0), compute_uv=False) ** 2 / (window - 1)
+        found.append(np.sum(values**2) / samples - (np.sum(values) / samples) ** 2)
+    return np.array(found)
 
 
-def covariance_per_window(losses: np.ndarray, window: int, count: int) -> None:
-    for start in range(count):
-        np.linalg.eigvalsh(np.cov(losses[start : start + window], rowvar=False))
+def gram_of(losses: np.ndarray, starts: range, window: int) -> np.ndarray:
+    """SHC of some windows, by the inner products of each one's rows."""
+    samples = losses.shape[1]
+    found: list[float] = []
+    for start in starts:
+        block = losses[start : start + window].astype(np.float64)
+        block -= block.mean(axis=0)
+        gram = block @ block.T / (window - 1)
+        found.append(np.sum(gram * gram) / samples - (np.trace(gram) / samples) ** 2)
+    return np.array(found)
 
 
-def limit(samples: int, window: int) -> float:
-    side = 2048
-    matrix = np.random.default_rng(0).standard_normal((side, side))
-    flops_per_second = 2 * side**3 / min(seconds(lambda: matrix @ matrix) for _ in range(3))
-    return 2 * samples * window / flops_per_second
+def covariance_of(losses: np.ndarray, starts: range, window: int) -> np.ndarray:
+    """SHC of some windows, by the eigenvalues of the covariance matrix."""
+    parts = (losses[start : start + window].astype(np.float64) for start in starts)
+    return np.array([np.var(np.linalg.eigvalsh(np.cov(part, rowvar=False))) for part in parts])
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=7)
-    rounds = parser.parse_args().rounds
-    print("microseconds a window, median of", rounds, "rounds (least to most)")
-    for samples, window, rows in ((4096, 64, 4096), (512, 20, 20_000)):
-        rng = np.random.default_rng(0)
-        losses = rng.standard_normal((rows, samples)).astype(np.float32)
-        windows = rows - window + 1
-        contenders: dict[str, tuple[Callable[[], object], int]] = {
-            "rdmtools": (lambda: ours(losses, window, "constant"), windows),  # noqa: B023
-            "rdmtools, linear": (lambda: ours(losses, window, "linear"), windows),  # noqa: B023
-            "svd": (lambda: svd_per_window(losses, window, 20), 20),  # noqa: B023
+def products(flops: float, samples: int, window: int) -> Contenders:
+    """As many flops as one large product, and as products of the windows' own shape."""
+    rng = np.random.default_rng(0)
+    square, other = rng.standard_normal((2, SIDE, SIDE))
+    single = square.astype(np.float32), other.astype(np.float32)
+    wide, tall = rng.standard_normal((window, samples)), rng.standard_normal((samples, window))
+    times = 2 * SIDE**3 // (2 * samples * window**2)
+
+    def same_shape() -> None:
+        for _ in range(times):
+            np.matmul(wide, tall)
+
+    return {
+        DGEMM: (lambda: square @ other, flops / (2 * SIDE**3)),
+        SGEMM: (lambda: single[0] @ single[1], flops / (2 * SIDE**3)),
+        SAME_SHAPE: (same_shape, flops / (2 * samples * window**2 * times)),
+    }
+
+
+def agrees(run: rdm.Run, window: int, starts: range, other: Callable[..., np.ndarray]) -> None:
+    """What is timed is the same thing."""
+    found = every_window(run, AnalysisSettings(windows=(window,))).observables[0].shc[starts]
+    np.testing.assert_allclose(found, other(run.losses, starts, window), rtol=1e-9)
+
+
+def large(rounds: int, rows: int = 4000, samples: int = 4096, window: int = 64) -> tuple[str, Seconds]:
+    run = noise(rows, samples)
+    plain = AnalysisSettings(windows=(window,))
+    linear = AnalysisSettings(windows=(window,), detrend="linear")
+    single = AnalysisSettings(windows=(window,), precision="single")
+    windows = rows - window + 1
+    starts = range(0, windows, windows // 10)
+    agrees(run, window, starts, svd_of)
+    agrees(run, window, starts, gram_of)
+    taken = take_turns(
+        {
+            EVERY: (lambda: every_window(run, plain), 1.0),
+            ANALYZE: (lambda: rdm.analyze(run, plain), 1.0),
+            LINEAR: (lambda: every_window(run, linear), 1.0),
+            SINGLE: (lambda: every_window(run, single), 1.0),
+            **products(2.0 * samples * window * rows, samples, window),
+            GRAM: (lambda: gram_of(run.losses, starts, window), windows / len(starts)),
+            SVD: (lambda: svd_of(run.losses, starts, window), windows / len(starts)),
+        },
+        rounds,
+    )
+    return f"{rows:,} rows, n = {samples:,}, W = {window}", taken
+
+
+def middling(rounds: int, rows: int = 20_000, samples: int = 512, window: int = 20) -> tuple[str, Seconds]:
+    run = noise(rows, samples)
+    settings = AnalysisSettings(windows=(window,))
+    windows = rows - window + 1
+    starts, few = range(0, windows, windows // 50), range(0, windows, windows // 3)
+    agrees(run, window, starts, svd_of)
+    agrees(run, window, starts, gram_of)
+    agrees(run, window, few, covariance_of)
+    taken = take_turns(
+        {
+            EVERY: (lambda: every_window(run, settings), 1.0),
+            DGEMM: products(2.0 * samples * window * rows, samples, window)[DGEMM],
+            GRAM: (lambda: gram_of(run.losses, starts, window), windows / len(starts)),
+            SVD: (lambda: svd_of(run.losses, starts, window), windows / len(starts)),
+            COV: (lambda: covariance_of(run.losses, few, window), windows / len(few)),
+        },
+        rounds,
+    )
+    return f"{rows:,} rows, n = {samples:,}, W = {window}", taken
+
+
+def small(rounds: int, rows: int = 40_000, samples: int = 128, window: int = 20) -> tuple[str, Seconds, int]:
+    run = noise(rows, samples)
+    settings = AnalysisSettings(windows=(window,))
+    windows = rows - window + 1
+    starts = range(0, windows, windows // 200)
+    agrees(run, window, starts, svd_of)
+    agrees(run, window, starts, gram_of)
+    taken = take_turns(
+        {
+            EVERY: (lambda: every_window(run, settings), 1.0),
+            ANALYZE: (lambda: rdm.analyze(run, settings), 1.0),
+            DGEMM: products(2.0 * samples * window * rows, samples, window)[DGEMM],
+            GRAM: (lambda: gram_of(run.losses, starts, window), windows / len(starts)),
+            SVD: (lambda: svd_of(run.losses, starts, window), windows / len(starts)),
+        },
+        rounds,
+    )
+    return f"{rows:,} rows, n = {samples:,}, W = {window}", taken, windows
+
+
+def figures(rounds: int = 7) -> Iterator[Figure]:
+    """Print the times, and yield what they come to."""
+    size, taken = large(rounds)
+    print_times(taken, size)
+    yield beside(taken, EVERY, DGEMM, size=size, most=3.5)
+    yield beside(taken, EVERY, SAME_SHAPE, size=size)
+    yield beside(taken, EVERY, GRAM, size=size)
+    yield beside(taken, EVERY, SVD, size=size, most=1 / 150)
+    yield beside(taken, ANALYZE, DGEMM, size=size, most=3.5)
+    yield beside(taken, SINGLE, DGEMM, size=size)
+    yield beside(taken, SINGLE, SGEMM, size=size)
+    yield beside(taken, SINGLE, EVERY, size=size)
+    yield beside(taken, LINEAR, EVERY, size=size)
+    size, taken = middling(rounds)
+    print_times(taken, size)
+    for other, most in ((DGEMM, None), (GRAM, None), (SVD, None), (COV, 1 / 2500)):
+        yield beside(taken, EVERY, other, size=size, most=most)
+    size, taken, windows = small(rounds)
+    print_times(taken, size)
+    yield Figure(
+        size=size,
+        what=EVERY,
+        beside="",
+        values=[1e6 * seconds / windows for seconds in taken[EVERY]],
+        unit="µs a window",
+        most=1.0,
+    )
+    for other in (DGEMM, GRAM, SVD):
+        yield beside(taken, EVERY, other, size=size)
+    yield beside(taken, ANALYZE, EVERY, size=size)
+
+
+def hardest() -> dict[str, dict[str, float]]:
+    """Worst relative errors where digits are easiest lost, of observables and of eigenvalues."""
+    found: dict[str, dict[str, float]] = {}
+    for name in HARDEST:
+        errors = worst_errors(case for case in CASES if case["name"] == name)
+        kinds = {quantity: "eigenvalue" if "eigenvalue" in quantity else "observable" for quantity in errors}
+        found[name] = {
+            kind: max(error for quantity, (error, _) in errors.items() if kinds[quantity] == kind)
+            for kind in ("observable", "eigenvalue")
         }
-        if samples <= 512:
-            contenders["cov + eigvalsh"] = (lambda: covariance_per_window(losses, window, 5), 5)  # noqa: B023
-        times: dict[str, list[float]] = {name: [] for name in contenders}
-        limits: list[float] = []
-        for _ in range(rounds):
-            for name, (work, count) in contenders.items():
-                times[name].append(1e6 * seconds(work) / count)
-            limits.append(1e6 * limit(samples, window))
-        base = statistics.median(times["rdmtools"])
-        print(f"\nn = {samples}, W = {window}, {rows} rows of float32")
-        for name, taken in [*times.items(), ("limit", limits)]:
-            middle = statistics.median(taken)
-            print(
-                f"  {name:18}{middle:10.1f}  ({min(taken):.1f} to {max(taken):.1f})"
-                f"{middle / base:10.2f} times rdmtools"
-            )
+    return found
+
+
+def main(rounds: int = 7) -> None:
+    for figure in figures(rounds):
+        print(figure)
+    print("\nworst relative error on 50-digit references, either detrending:")
+    for name, errors in hardest().items():
+        print(f"  {name}: {', '.join(f'{error:.1e} of any {kind}' for kind, error in errors.items())}")
 
 
 if __name__ == "__main__":
-    main()
+    with suppress(KeyboardInterrupt):
+        main(*map(int, sys.argv[1:]))
