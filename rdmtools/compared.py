@@ -127,19 +127,16 @@ def _known(
         return saved(path)
     beside = companion(path) / ANALYSIS_FOLDER
     places = [beside] if isinstance(beside, Path) and (beside / SUMMARY_FILE).is_file() else []
-    key = None
-    if places or cache is not None:
+    key = fingerprint(path, reading, settings) if places or cache is not None else None
+    if key is not None and cache is not None:
+        places.append(cache / key)
+    for place in places if key is not None else ():
         try:
-            key = fingerprint(path, reading, settings)
-        except (RdmtoolsError, OSError):  # told when the run is read
-            return _Job(name=name, run=path, settings=settings, reading=reading)
-        places += [cache / key] if cache is not None else []
-    for place in places:
-        try:
-            if (found := saved(place)).summary.get(FINGERPRINT) == key:
-                return found
+            found = saved(place)
         except FormatError:  # half of one, or none
             continue
+        if found.summary.get(FINGERPRINT) == key:
+            return found
     return _Job(name=name, run=path, settings=settings, reading=reading, key=key)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from rdmtools import __version__
 from rdmtools.analysis.settings import AnalysisSettings
+from rdmtools.errors import RdmtoolsError
 from rdmtools.paths import has_journal, run_files
 from rdmtools.schema import (
     DRAWS_FILE,
@@ -29,11 +30,21 @@ from rdmtools.stores import Location, StorePath, opened
 WHOLE_BYTES = 1 << 28
 
 
-def fingerprint(path: Location, reading: Mapping[str, Any], settings: AnalysisSettings) -> str:
+def fingerprint(path: Location, reading: Mapping[str, Any], settings: AnalysisSettings) -> str | None:
     """A name of 32 hexadecimal digits, for a run that is read with those arguments of `read_run`.
 
-    Raises FormatError or OSError where it cannot be read.
+    None for a run that cannot be read, and for losses in another form: what was guessed when these were read
+    is to be said each time.
     """
+    if path.name.endswith(FOREIGN_SUFFIXES):
+        return None
+    try:
+        return _name(path, reading, settings)
+    except (RdmtoolsError, OSError):
+        return None
+
+
+def _name(path: Location, reading: Mapping[str, Any], settings: AnalysisSettings) -> str:
     found = hashlib.blake2b(digest_size=16)
     said = {"reading": dict(reading), "settings": settings.to_dict(), "version": __version__, "code": _code()}
     found.update(json.dumps(said, sort_keys=True, default=str).encode())
@@ -46,11 +57,8 @@ def _files(path: Location) -> Iterator[tuple[str, Location]]:
     """All files of a run, with what each is to it."""
     folder = companion(path)
     journal = isinstance(folder, Path) and has_journal(folder)
-    if path.name.endswith(FOREIGN_SUFFIXES):
-        yield "foreign", path
-    else:
-        for file in run_files(path, journal):
-            yield "losses", file
+    for file in run_files(path, journal):
+        yield "losses", file
     for name in (SAMPLES_FILE, SCALARS_FILE, DRAWS_FILE):
         if (folder / name).exists():
             yield name, folder / name

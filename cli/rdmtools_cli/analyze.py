@@ -143,7 +143,8 @@ class Job:
 
     def do(self, phase: Phase, executor: Executor | None = None) -> None:
         """Read, analyse, save."""
-        name = self.fingerprint()  # of what is read: of a run that changes meanwhile, it never fits again
+        # Before the run is read: that of a run which changes meanwhile never fits again.
+        name = fingerprint(self.path, self.reading, self.settings)
         run = read_run(self.path, name=self.name, progress=phase("opening"), **self.reading)
         rows = partial(in_rows, row_bytes=run.shape[1] * run.dtype.itemsize)
         analysis = analyze_run(run, self.settings, executor=executor, progress=phase("analysing", rows))
@@ -163,14 +164,11 @@ class Job:
             made, name = summary[FINGERPRINT], summary["run"]["name"]
         except (OSError, ValueError, LookupError, TypeError):
             return False
-        return name == self.name and made == self.fingerprint()
-
-    def fingerprint(self) -> str | None:
-        """None for what cannot be read, which is told when it is read."""
-        try:
-            return fingerprint(self.path, self.reading, self.settings)
-        except (RdmtoolsError, OSError):
-            return None
+        return (
+            name == self.name
+            and made is not None
+            and made == fingerprint(self.path, self.reading, self.settings)
+        )
 
 
 def _told(job: Job) -> tuple[RdmtoolsError | None, list[str]]:

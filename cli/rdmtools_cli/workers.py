@@ -56,6 +56,8 @@ def _processes(count: int) -> Generator[Staff]:
         executor.shutdown(wait=False, cancel_futures=True)
         for child in active_children():
             child.terminate()
+        for child in active_children():
+            child.join(_PATIENCE_S)
         raise
     executor.shutdown()
 
