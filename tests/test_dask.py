@@ -32,7 +32,7 @@ def assert_same(found, expected):
 
 def test_a_cluster_gives_the_same_bits_though_a_worker_is_killed(cluster, tmp_path, monkeypatch):
     monkeypatch.setattr("rdmtools.analysis.spans._SHORTEST_SPAN", 1)
-    run = stored(tmp_path, rows=6000)
+    run = stored(tmp_path, rows=4000)
     alone = rdm.analyze(run, spectrum=True)
     killed = []
 
@@ -50,7 +50,7 @@ def test_a_cluster_gives_the_same_bits_though_a_worker_is_killed(cluster, tmp_pa
 
 
 def test_losses_in_memory_travel_to_a_cluster(cluster):
-    run = walk(500, 12)
+    run = walk(700, 260)
     with distributed.Client(cluster) as client:
         found = rdm.analyze(run, detrend="linear", executor=client.get_executor())
     assert_same(found, rdm.analyze(run, detrend="linear"))

@@ -30,7 +30,7 @@ def walk(rows, samples, seed=0, dtype=np.float32, **kwargs):
     return rdm.Run.from_arrays(steps, losses, **kwargs)
 
 
-def stored(tmp_path, rows=700, samples=30, group=64):
+def stored(tmp_path, rows=700, samples=260, group=64):
     """A run in a file of several row groups, none of which begins where a span does."""
     run = walk(rows, samples)
     frame = pd.DataFrame(
@@ -100,7 +100,7 @@ def test_values_do_not_depend_on_the_cuts(rows, samples, longest, detrend, preci
 
 
 def test_a_pool_of_threads_gives_the_same_bits(tmp_path, short_spans):
-    for run in (stored(tmp_path), walk(700, 30)):
+    for run in (stored(tmp_path), walk(700, 260)):
         alone = rdm.analyze(run, windows=(20, 7), spectrum=True)
         with ThreadPoolExecutor(3) as executor:
             assert_same(rdm.analyze(run, windows=(20, 7), spectrum=True, executor=executor), alone)
@@ -108,7 +108,7 @@ def test_a_pool_of_threads_gives_the_same_bits(tmp_path, short_spans):
 
 def test_a_pool_of_processes_gives_the_same_bits(tmp_path, short_spans):
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as executor:
-        for run in (stored(tmp_path), walk(700, 30)):
+        for run in (stored(tmp_path), walk(700, 260)):
             heard = []
             found = rdm.analyze(
                 run, detrend="linear", executor=executor, progress=lambda *done, to=heard: to.append(done)
@@ -131,7 +131,7 @@ def test_losses_in_files_are_read_by_the_workers(tmp_path, short_spans):
 
 def test_few_losses_travel_at_a_time(monkeypatch, short_spans):
     monkeypatch.setattr("rdmtools.workers.MOST_BYTES", 1)
-    run, executor = walk(700, 30), Here()
+    run, executor = walk(700, 260), Here()
     assert_same(rdm.analyze(run, executor=executor), rdm.analyze(run))
     assert executor.tasks > 1
 

@@ -37,29 +37,52 @@ class MeanBaselines:
 def mean_baselines(
     geometry: RowGeometry, steps: Int[np.ndarray, " rows"], windows: Windows, degree: int
 ) -> MeanBaselines:
-    """Baselines of windows of one length, in two passes over their rows."""
+    """Baselines of windows of one length.
+
+    One pass over their rows, for what is squared is 0 at the first row: sums of squares cancel by a factor of
+    at most the length. A line needs a second.
+    """
     length, count = windows.length, windows.count
     middle = (length - 1) / 2
-    level, path_sum, path_squares, step_sum, row_lever = np.zeros((5, count))
+    level, path_sum, path_squares, row_lever = np.zeros((4, count))
+    step_sum, step_squares, step_lever = np.zeros((3, count))
     for place, path, since in _places(geometry, steps, windows):
         level += geometry.mean_loss[windows.at(place)]
-        path_sum += path
-        path_squares += path * path
-        step_sum += since
-        row_lever += (place - middle) * path
-    mean, mean_step = path_sum / length, step_sum / length
-    per_row = row_lever / (length * (length**2 - 1) / 12) if degree else np.zeros(count)
-
-    energy, lever, spread = np.zeros((3, count))
-    for place, path, since in _places(geometry, steps, windows):
-        centred, time = path - mean, since - mean_step
-        lever += time * centred
-        spread += time * time
-        left = centred - (place - middle) * per_row if degree else centred
-        energy += left * left
+        if place:
+            path_sum += path
+            path_squares += path * path
+            step_sum += since
+            step_squares += since * since
+            step_lever += since * path
+            if degree:
+                row_lever += (place - middle) * path
+    energy = path_squares - path_sum * path_sum / length
+    lever = step_lever - step_sum * path_sum / length
     if degree:
+        energy = _about_line(geometry, steps, windows, path_sum / length, row_lever)
         energy[energy <= _ROUNDING**2 * path_squares] = 0.0
-    return MeanBaselines(level=level / length, variance=energy / (length - 1 - degree), slope=lever / spread)
+    return MeanBaselines(
+        level=level / length,
+        variance=energy / (length - 1 - degree),
+        slope=lever / (step_squares - step_sum * step_sum / length),
+    )
+
+
+def _about_line(
+    geometry: RowGeometry,
+    steps: Int[np.ndarray, " rows"],
+    windows: Windows,
+    mean: NDArray[np.float64],
+    lever: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Sum of squares of what each window's line leaves of the path."""
+    middle = (windows.length - 1) / 2
+    per_row = lever / (windows.length * (windows.length**2 - 1) / 12)
+    energy = np.zeros(windows.count)
+    for place, path, _ in _places(geometry, steps, windows):
+        left = path - mean - (place - middle) * per_row
+        energy += left * left
+    return energy
 
 
 def _places(

@@ -37,11 +37,8 @@ _PRODUCT_SIZE = 1_000_000
 
 # Losses turned into differences at once, and the most samples among them: they stay in the cache until they
 # are multiplied.
-_TILE_SIZE = 1 << 14
-_WIDEST = 128
-
-# Products whose losses are read together: longer stretches of a row come faster from memory.
-_STRIP = 4
+_TILE_SIZE = 1 << 15
+_WIDEST = 256
 
 # Losses of the fewest rows that can be worked on at once, where there are very many samples.
 _LARGEST_BLOCK = 1 << 24
@@ -149,13 +146,12 @@ class _DifferenceProducts:
         self._tile = tile
         self._lags = lags
         self._history = history = -(-max(lags - 2, 1) // 8) * 8
-        widest = min(_PRODUCT_SIZE // (PRODUCT_ROWS * (history + PRODUCT_ROWS)), _WIDEST)
+        widest = max(min(_PRODUCT_SIZE // (PRODUCT_ROWS * (history + PRODUCT_ROWS)), _WIDEST), 8)
         # Differences of float32 are exact in float64; in single precision they are rounded once.
         kinds = np.result_type(PRECISIONS[precision], first_row.dtype), np.dtype(PRECISIONS[precision])
-        strips = pairwise(_edges(self.samples, _STRIP * max(widest, 8)))
-        self._columns = [slice(*ends) for ends in strips]
+        self._columns = [slice(*ends) for ends in pairwise(_edges(self.samples, widest))]
         shapes = {each.stop - each.start for each in self._columns}
-        self._strips = {samples: _Strip(tile, samples, max(widest, 8), history, *kinds) for samples in shapes}
+        self._strips = {samples: _Strip(tile, samples, history, *kinds) for samples in shapes}
         self._before = np.repeat(first_row[None], history + 1, axis=0)
 
     def push(
@@ -166,95 +162,76 @@ class _DifferenceProducts:
         tiles = range(0, count, rows)
         groups = rows // PRODUCT_ROWS
         products = np.zeros((len(tiles) * groups, self._history + PRODUCT_ROWS, PRODUCT_ROWS))
-        sums, changes = np.zeros((2, len(tiles) * rows))
+        changes, firsts = np.zeros((len(tiles), rows)), np.zeros(len(tiles))
         for columns in self._columns:
             strip = self._strips[columns.stop - columns.start]
             strip.begin(self._before[:, columns])
             for number, start in enumerate(tiles):
-                here = slice(start, start + rows)
                 strip.push(
-                    block[here, columns],
+                    block[start : start + rows, columns],
                     products[number * groups : (number + 1) * groups],
-                    sums[here],
-                    changes[here],
+                    changes[number],
+                    firsts[number : number + 1],
                 )
         needed = len(self._before)
         self._before = np.concatenate([self._before[count:], block[-needed:]])
+        # From the first row of each tile on, sums of rows follow from those of differences.
+        sums = np.cumsum(np.concatenate([firsts[:, None], changes[:, 1:]], axis=1), axis=1)
         by_lag = _by_lag(products, self._lags - 1)[:, :count]
-        return by_lag, sums[:count] / self.samples, changes[:count] / self.samples
+        return by_lag, sums.ravel()[:count] / self.samples, changes.ravel()[:count] / self.samples
 
 
 class _Strip:
-    """Some samples, a tile of rows at a time: read together, multiplied a few samples at a time."""
-
-    def __init__(
-        self, rows: int, samples: int, widest: int, history: int, kind: np.dtype[Any], product: np.dtype[Any]
-    ) -> None:
-        # Row strides that are powers of two would share few sets of the cache: 8 more.
-        self._losses = np.zeros((rows + 1, samples + 8), kind)[:, :samples]
-        self._ones = np.ones(samples, kind)
-        self._products = [
-            (slice(*ends), _Product(rows, ends[1] - ends[0], history, kind, product))
-            for ends in pairwise(_edges(samples, widest))
-        ]
-
-    def begin(self, before: Float[np.ndarray, "_ samples"]) -> None:
-        """Take the rows that come before the first push."""
-        self._losses[-1] = before[-1]
-        earlier = before.astype(self._losses.dtype)
-        for columns, product in self._products:
-            product.begin(np.diff(earlier[:, columns], axis=0))
-
-    def push(
-        self,
-        losses: Float[np.ndarray, "few samples"],
-        products: Float64[np.ndarray, "groups w rows"],
-        sums: Float64[np.ndarray, " tile"],
-        changes: Float64[np.ndarray, " tile"],
-    ) -> None:
-        """Add products of the rows' differences, and the sums over samples of rows and of differences.
-
-        A last, short tile is filled with its last row: products keep their shape, hence their bits.
-        """
-        held, count = self._losses, len(losses)
-        held[0] = held[-1]
-        held[1 : count + 1] = losses
-        held[count + 1 :] = losses[-1]
-        sums += held[1:] @ self._ones
-        for columns, product in self._products:
-            changes += product.push(held[:, columns])
-            products += product.found
-
-
-class _Product:
-    """Differences of a tile of rows, transposed, behind those of the rows before, and their products."""
+    """Differences of a tile of rows, of some samples: transposed, behind those of the rows before them."""
 
     def __init__(
         self, rows: int, samples: int, history: int, kind: np.dtype[Any], product: np.dtype[Any]
     ) -> None:
-        self._differences = np.zeros((rows, samples + 8), kind)[:, :samples]
+        # Row strides that are powers of two would share few sets of the cache: 8 more.
+        losses = np.zeros((rows + 1, samples + 8), kind)
+        differences = np.zeros((rows, samples + 8), kind)
+        self._losses, self._differences = losses[:, :samples], differences[:, :samples]
+        # Row after row, as one: NumPy subtracts a long line in a third of the time of many short ones.
+        self._line = losses[1:].reshape(-1), losses[:-1].reshape(-1), differences.reshape(-1)
         self._ones = np.ones(samples, kind)
         across = history + rows
         held = np.zeros((samples, across + 8 * (across % 64 == 0)), product)
         self._earlier, self._latest = held[:, :history], held[:, rows:across]
         self._new = held[:, history:across]
         groups = rows // PRODUCT_ROWS
-        self.found = np.empty((groups, history + PRODUCT_ROWS, PRODUCT_ROWS), product)
+        self._product = np.empty((groups, history + PRODUCT_ROWS, PRODUCT_ROWS), product)
         sample, row = held.strides
         group = PRODUCT_ROWS * row
         self._with_earlier = as_strided(held, (groups, history + PRODUCT_ROWS, samples), (group, row, sample))
         self._alone = as_strided(self._new, (groups, samples, PRODUCT_ROWS), (group, sample, row))
 
-    def begin(self, differences: Float[np.ndarray, "history samples"]) -> None:
-        self._latest[:] = differences.T
+    def begin(self, before: Float[np.ndarray, "_ samples"]) -> None:
+        """Take the rows that come before the first push."""
+        self._losses[-1] = before[-1]
+        self._latest[:] = np.diff(before.astype(self._losses.dtype), axis=0).T
 
-    def push(self, losses: Float[np.ndarray, "_ samples"]) -> Float[np.ndarray, " rows"]:
-        """Multiply the differences of consecutive rows; returns their sums over samples."""
-        np.subtract(losses[1:], losses[:-1], out=self._differences)
+    def push(
+        self,
+        losses: Float[np.ndarray, "few samples"],
+        products: Float64[np.ndarray, "groups w rows"],
+        changes: Float64[np.ndarray, " tile"],
+        first: Float64[np.ndarray, " 1"],
+    ) -> None:
+        """Add products of the rows' differences, their sums over samples, and that of the first row.
+
+        A last, short tile is filled with its last row: products keep their shape, hence their bits.
+        """
+        held, count = self._losses, len(losses)
+        held[0] = held[-1]
+        held[1 : count + 1] = losses
+        if count < len(held) - 1:
+            held[count + 1 :] = losses[-1]
+        np.subtract(*self._line[:2], out=self._line[2])
         self._earlier[:] = self._latest
         self._new[:] = self._differences.T
-        np.matmul(self._with_earlier, self._alone, out=self.found)
-        return self._differences @ self._ones
+        products += np.matmul(self._with_earlier, self._alone, out=self._product)
+        changes += self._differences @ self._ones
+        first += held[1] @ self._ones
 
 
 def _edges(samples: int, widest: int) -> list[int]:

@@ -31,7 +31,7 @@ _SHORTEST_SPAN = 1024
 _SPANS = 16
 
 # Losses in memory at once, in bytes.
-BLOCK_BYTES = 1 << 25
+BLOCK_BYTES = 1 << 26
 
 _MAP_STEPS = 512
 _MAP_SHORTEST = {"constant": 4, "linear": 5}
