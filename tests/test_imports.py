@@ -99,6 +99,7 @@ ALLOWED = {
         "analysis.spectra",
         "analysis.events",
         "analysis.gaussian",
+        "analysis.modes",
         "analysis.description",
         "report",
     },

@@ -69,6 +69,27 @@ def test_a_quiet_run_has_empty_tables_with_the_same_columns():
         assert list(getattr(quiet, name).columns) == list(getattr(loud, name).columns)
 
 
+def test_modes_of_the_window_that_ends_at_a_step():
+    analysis = rdm.analyze(runs.with_event(), windows=(20, 9))
+    event = analysis.events.iloc[0]
+    found = analysis.modes_at(event["peak_step"])
+    told = analysis.modes[analysis.modes["event"] == 1].drop(columns="event")
+    pd.testing.assert_frame_equal(found, told.reset_index(drop=True))
+    short = analysis.modes_at(80, window=9)
+    field = naive.residual(analysis.run.losses[:9], 0)
+    first = short.query("mode == 1")["loading"].to_numpy()
+    assert abs(first @ np.linalg.svd(field)[2][0]) == pytest.approx(1)
+    assert short["mode"].max() == 3
+
+
+@pytest.mark.parametrize(("step", "window"), [(85, 9), (70, 9), (10**9, 9), (-1, 20)])
+def test_a_step_at_which_no_window_ends_is_refused(step, window):
+    first = 10 * (window - 1)
+    message = f"no window of {window} rows ends at step {step}; needed a logged step from {first} on"
+    with pytest.raises(rdm.ParameterError, match=message):
+        rdm.analyze(runs.with_event()).modes_at(step, window=window)
+
+
 def test_groups_are_told_beside_their_share_of_samples():
     groups = rdm.analyze(runs.with_event()).groups.query("mode == 1").set_index("group")
     assert groups["mode_share"].sum() == pytest.approx(1)

@@ -6,6 +6,7 @@ row per event, and tables of its modes by sample, of its modes by group, and of 
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -101,20 +102,21 @@ def events_table(found: Sequence[Described]) -> pd.DataFrame:
 
 
 def modes_table(run: Run, found: Sequence[Described]) -> pd.DataFrame:
+    return _stacked(found, partial(modes_of, run), ["mode", "sample_id", "loading", "loss_change"])
+
+
+def modes_of(run: Run, modes: Modes) -> pd.DataFrame:
+    """One row per mode and sample."""
     ids = run.samples["sample_id"].to_numpy()
-
-    def table(modes: Modes) -> pd.DataFrame:
-        count = len(modes.loadings)
-        return pd.DataFrame(
-            {
-                "mode": np.repeat(np.arange(1, count + 1), len(ids)),
-                "sample_id": np.tile(ids, count),
-                "loading": modes.loadings.ravel(),
-                "loss_change": modes.loss_change.ravel(),
-            }
-        )
-
-    return _stacked(found, table, ["mode", "sample_id", "loading", "loss_change"])
+    count = len(modes.loadings)
+    return pd.DataFrame(
+        {
+            "mode": np.repeat(np.arange(1, count + 1), len(ids)),
+            "sample_id": np.tile(ids, count),
+            "loading": modes.loadings.ravel(),
+            "loss_change": modes.loss_change.ravel(),
+        }
+    )
 
 
 def groups_table(run: Run, found: Sequence[Described]) -> pd.DataFrame:

@@ -18,11 +18,13 @@ from rdmtools.analysis.description import (
     describe,
     events_table,
     groups_table,
+    modes_of,
     modes_table,
     spectra_table,
 )
 from rdmtools.analysis.events import find_rises
 from rdmtools.analysis.gaussian import gaussian_table
+from rdmtools.analysis.modes import window_modes
 from rdmtools.analysis.settings import AnalysisSettings, chosen
 from rdmtools.analysis.spans import SpanValues, joined, map_every, map_lengths, span_values, spans
 from rdmtools.analysis.spectra import effective_rank, top_share
@@ -57,6 +59,34 @@ class Analysis:
     shc_map: pd.DataFrame
     """SHC by `window` and `step`: lengths from 4 rows to the longest asked for, by factors of sqrt(2), and at
     most 512 steps of the run (every row, or every second, fourth, ...). One row per length and step."""
+
+    def modes_at(self, step: int, *, window: int | None = None) -> pd.DataFrame:
+        """Leading modes of the window that ends at `step`: `mode`, `sample_id`, `loading`, `loss_change`.
+
+        Parameters
+        ----------
+        step
+            A step of the run, at least as many rows in as the window is long.
+        window
+            Length in rows; by default the first of the analysis.
+
+        Raises
+        ------
+        ParameterError
+            Where no such window ends at that step.
+        """
+        window = self.settings.windows[0] if window is None else window
+        settings = chosen(self.settings, window, {})
+        stop = int(np.searchsorted(self.run.steps, step)) + 1
+        if stop > len(self.run.steps) or self.run.steps[stop - 1] != step or stop < window:
+            first = self.run.steps[min(window, len(self.run.steps)) - 1]
+            raise ParameterError(
+                f"no window of {window} rows ends at step {step}; needed a logged step from {first} on"
+            )
+        found = window_modes(
+            self.run.rows(stop - window, stop), count=settings.modes, detrend=settings.detrend
+        )
+        return modes_of(self.run, found)
 
     def save(self, folder: str | Path | None = None, *, report: bool = True) -> Path:
         """Write tables and summary, and with `report` figures and page; returns the folder.
