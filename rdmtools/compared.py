@@ -6,21 +6,22 @@ any other run -> analysed, here or by the workers of an executor, and kept in th
 """
 
 import json
+import os
 import shutil
-import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pandas as pd
 
 from rdmtools.analysis.pipeline import Analysis, analyze
 from rdmtools.analysis.settings import AnalysisSettings
 from rdmtools.errors import FormatError, ParameterError, RdmtoolsError, RdmtoolsWarning
-from rdmtools.fingerprint import fingerprint
+from rdmtools.fingerprint import fingerprint, sealed
 from rdmtools.journal import check_version
 from rdmtools.load import read_run
 from rdmtools.paths import located
@@ -35,7 +36,7 @@ from rdmtools.schema import (
     companion,
 )
 from rdmtools.stores import Location, StorePath
-from rdmtools.workers import results
+from rdmtools.workers import noted, results
 
 Comparable = Analysis | Run | str | Path | StorePath
 
@@ -58,6 +59,8 @@ class _Job:
     settings: AnalysisSettings
     reading: Mapping[str, Any]
     key: str | None = None
+    home: int = field(default_factory=os.getpid)
+    """The process that hears warnings."""
 
 
 def compared(
@@ -77,7 +80,7 @@ def compared(
     known = _known(name, run, settings, reading, cache)
     if isinstance(known, Compared):
         return known
-    return _kept(known, _analysed(known, opening, analysing), cache)
+    return _kept(known, _analysed(known, opening=opening, analysing=analysing), cache)
 
 
 def each_compared(
@@ -95,14 +98,19 @@ def each_compared(
             known[name] = _known(name, _elsewhere(run), settings, reading, cache)
         except RdmtoolsError as error:
             known[name] = error
-    jobs = [each for each in known.values() if isinstance(each, _Job)]
-    sized = ((job, _size(job)) for job in jobs)
-    told = map(_told, jobs) if executor is None else results(_told, sized, executor)
+    jobs = [each for each in known.values() if isinstance(each, _Job) and not isinstance(each.run, Run)]
+    told = iter(()) if executor is None else results(_told, ((job, 0) for job in jobs), executor)
     for name, each in known.items():
         if not isinstance(each, _Job):
             yield name, each
             continue
-        found, notes = next(told)
+        if executor is None or isinstance(each.run, Run):  # a run in memory is shared out by rows
+            try:
+                found, notes = _analysed(each, executor=executor), list[str]()
+            except RdmtoolsError as error:
+                found, notes = error, []
+        else:
+            found, notes = next(told)
         for note in notes:
             warnings.warn(note, RdmtoolsWarning, stacklevel=2)
         yield name, found if isinstance(found, RdmtoolsError) else _kept(each, found, cache)
@@ -128,14 +136,16 @@ def _known(
     beside = companion(path) / ANALYSIS_FOLDER
     places = [beside] if isinstance(beside, Path) and (beside / SUMMARY_FILE).is_file() else []
     key = fingerprint(path, reading, settings) if places or cache is not None else None
-    if key is not None and cache is not None:
+    if key is None:
+        return _Job(name=name, run=path, settings=settings, reading=reading)
+    if cache is not None:
         places.append(cache / key)
-    for place in places if key is not None else ():
+    for place in places:
         try:
             found = saved(place)
         except FormatError:  # half of one, or none
             continue
-        if found.summary.get(FINGERPRINT) == key:
+        if found.summary.get(FINGERPRINT) == sealed(found.summary, key):
             return found
     return _Job(name=name, run=path, settings=settings, reading=reading, key=key)
 
@@ -146,30 +156,30 @@ def _elsewhere(run: Comparable) -> Comparable:
     return place.absolute() if isinstance(place, Path) else place
 
 
-def _size(job: _Job) -> int:
-    """Bytes that travel with it to a worker."""
-    if not isinstance(job.run, Run):
-        return 0
-    rows, samples = job.run.shape
-    return rows * samples * job.run.dtype.itemsize
-
-
 def _told(job: _Job) -> tuple[Compared | RdmtoolsError, list[str]]:
     """The run analysed, or what is wrong with it; and what was warned of meanwhile."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", RdmtoolsWarning)
-        try:
-            found = _analysed(job, None, None)
-        except RdmtoolsError as error:
-            return error, []
-    return found, [str(each.message) for each in caught]
+    notes: list[str] = []
+    try:
+        return _analysed(job, notes), notes
+    except RdmtoolsError as error:
+        return error, notes
 
 
-def _analysed(job: _Job, opening: Progress | None, analysing: Progress | None) -> Compared:
+def _analysed(
+    job: _Job,
+    notes: list[str] | None = None,
+    *,
+    executor: Executor | None = None,
+    opening: Progress | None = None,
+    analysing: Progress | None = None,
+) -> Compared:
     run = job.run
     if not isinstance(run, Run):
-        run = read_run(run, name=job.name, progress=opening, **job.reading)
-    analysis = analyze(run, job.settings, progress=analysing)
+        with noted(job.home) as told:
+            run = read_run(run, name=job.name, progress=opening, **job.reading)
+        if notes is not None:
+            notes += told
+    analysis = analyze(run, job.settings, executor=executor, progress=analysing)
     return Compared(summary=analysis.summary(), events=analysis.events, observables=analysis.observables)
 
 
@@ -198,11 +208,13 @@ def _kept(job: _Job, found: Compared, cache: Path | None) -> Compared:
         return found
     try:
         cache.mkdir(parents=True, exist_ok=True)
-        place = Path(tempfile.mkdtemp(dir=cache, prefix=".new-"))
+        place = cache / f".new-{uuid4().hex}"
+        place.mkdir()
         try:
             found.events.to_parquet(place / EVENTS_FILE, index=False)
             found.observables.to_parquet(place / OBSERVABLES_FILE, index=False)
-            text = json.dumps(found.summary | {FINGERPRINT: job.key}, ensure_ascii=False, allow_nan=False)
+            summary = found.summary | {FINGERPRINT: sealed(found.summary, job.key)}
+            text = json.dumps(summary, ensure_ascii=False, allow_nan=False)
             (place / SUMMARY_FILE).write_text(text + "\n", encoding="utf-8")
             shutil.rmtree(cache / job.key, ignore_errors=True)  # half of one, or it would have been used
             try:

@@ -17,6 +17,7 @@ from rdmtools.errors import RdmtoolsError
 from rdmtools.paths import has_journal, run_files
 from rdmtools.schema import (
     DRAWS_FILE,
+    FINGERPRINT,
     FOREIGN_SUFFIXES,
     JOURNAL_FOLDER,
     SAMPLES_FILE,
@@ -42,6 +43,13 @@ def fingerprint(path: Location, reading: Mapping[str, Any], settings: AnalysisSe
         return _name(path, reading, settings)
     except (RdmtoolsError, OSError):
         return None
+
+
+def sealed(summary: Mapping[str, Any], name: str) -> str:
+    """The fingerprint as a summary keeps it: one that was edited does not fit any more."""
+    content = {key: value for key, value in summary.items() if key != FINGERPRINT}
+    text = json.dumps(content, sort_keys=True)
+    return hashlib.blake2b(f"{name}{text}".encode(), digest_size=16).hexdigest()
 
 
 def _name(path: Location, reading: Mapping[str, Any], settings: AnalysisSettings) -> str:

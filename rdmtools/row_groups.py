@@ -173,6 +173,10 @@ class StoredLosses:
     def shards(self) -> Sequence[Self]:
         return [self]
 
+    @property
+    def nbytes(self) -> int:
+        return sum(group.losses.nbytes for group in self.groups if isinstance(group, InMemory))
+
     @classmethod
     def of(cls, losses: NDArray[Any]) -> Self:
         """Losses that are in memory."""

@@ -41,6 +41,11 @@ class LossRows(Protocol):
     @property
     def dtype(self) -> np.dtype[Any]: ...
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes in memory, which travel where these losses are sent; 0 for what stays in files."""
+        ...
+
     def read(self, start: int, stop: int) -> NDArray[Any]:
         """Losses of rows start ... stop-1, (stop - start, samples), in C order; not to be written to."""
         ...
@@ -308,6 +313,10 @@ class InMemory:
 
     def read(self, start: int, stop: int) -> NDArray[Any]:
         return self.losses[start:stop]
+
+    @property
+    def nbytes(self) -> int:
+        return self.losses.nbytes
 
     def part(self, start: int, stop: int) -> "InMemory":
         return InMemory(self.losses[start:stop])

@@ -31,6 +31,10 @@ class ShardedLosses:
         object.__setattr__(self, "shape", (self.shards[0].shape[0], samples))
         object.__setattr__(self, "dtype", np.result_type(*{shard.dtype for shard in self.shards}))
 
+    @property
+    def nbytes(self) -> int:
+        return sum(shard.nbytes for shard in self.shards)
+
     def read(self, start: int, stop: int) -> NDArray[Any]:
         losses = np.empty((stop - start, self.shape[1]), self.dtype)
         for shard, places in zip(self.shards, self.places, strict=True):

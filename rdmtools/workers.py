@@ -3,18 +3,28 @@
 A process pool, Dask's ``Client.get_executor()``, an MPI or Ray pool: no scheduler of our own.
 """
 
+import os
+import warnings
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future
+from contextlib import contextmanager
+from threading import Lock
 from typing import TypeVar
 
-from rdmtools.errors import ParameterError, WorkerError
+from rdmtools.errors import ParameterError, RdmtoolsWarning, WorkerError
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
-# Of losses that travel to workers and are not worked on yet.
+# Of losses that travel to workers and are not worked on yet; but so many tasks are on their way in any case.
 MOST_BYTES = 1 << 28
+FEWEST_TASKS = 4
+
+# What Dask raises where workers die again and again; it need not be installed.
+_LOST = ("KilledWorker", "FutureCancelledError")
+
+_noting = Lock()
 
 
 def results(
@@ -32,7 +42,7 @@ def results(
     ParameterError
         Where `executor` is none.
     WorkerError
-        Where the executor lost its workers.
+        Where the executor lost its workers, or was shut down.
     """
     if not callable(getattr(executor, "submit", None)):
         raise ParameterError(
@@ -42,19 +52,52 @@ def results(
     travelling = 0
     try:
         for task, size in tasks:
-            while waiting and travelling + size > MOST_BYTES:
-                yield waiting[0][0].result()
+            while len(waiting) >= FEWEST_TASKS and travelling + size > MOST_BYTES:
+                yield _result(waiting[0][0])
                 travelling -= waiting.popleft()[1]
-            waiting.append((executor.submit(work, task), size))
+            waiting.append((_submitted(executor, work, task), size))
             travelling += size
         while waiting:
-            yield waiting[0][0].result()
+            yield _result(waiting[0][0])
             waiting.popleft()
-    except BrokenExecutor as error:
+    finally:
+        for future, _ in waiting:
+            future.cancel()
+
+
+def _submitted(executor: Executor, work: Callable[[Task], Result], task: Task) -> Future[Result]:
+    try:
+        return executor.submit(work, task)
+    except RuntimeError as error:  # a broken one, too
+        raise WorkerError(
+            f"the executor takes no work ({' '.join(str(error).split())}); needed one that does; "
+            "make a new one"
+        ) from error
+
+
+def _result(future: Future[Result]) -> Result:
+    try:
+        return future.result()
+    except Exception as error:
+        if not isinstance(error, BrokenExecutor) and type(error).__name__ not in _LOST:
+            raise
         raise WorkerError(
             "a worker process died (killed, or out of memory?); needed all of them; "
             "try fewer workers, or start again"
         ) from error
-    finally:
-        for future, _ in waiting:
-            future.cancel()
+
+
+@contextmanager
+def noted(home: int) -> Generator[list[str]]:
+    """What is warned of in here, where it would be said in another process than `home` and be lost.
+
+    In `home` itself warnings take their usual way: to catch them is nothing for threads.
+    """
+    notes: list[str] = []
+    if os.getpid() == home:
+        yield notes
+        return
+    with _noting, warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", RdmtoolsWarning)
+        yield notes
+        notes += [str(each.message) for each in caught]

@@ -117,7 +117,7 @@ ALLOWED = {
         "analysis.settings",
     },
     "comparison": {"compared", "paths", "run", "stores", "analysis.pipeline", "analysis.settings"},
-    "report": {"paths", "run", "stores", "analysis.pipeline", "comparison"},
+    "report": {"fingerprint", "paths", "run", "stores", "analysis.pipeline", "comparison"},
 }
 
 

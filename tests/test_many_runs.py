@@ -7,16 +7,17 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 
 import numpy as np
 import pandas as pd
 import pytest
-import runs
 from test_cli import rdmtools
 
 import rdmtools as rdm
+import runs
 from rdmtools import compared, fingerprint
 from rdmtools.analysis.settings import AnalysisSettings
 
@@ -248,6 +249,65 @@ def test_a_run_that_has_not_changed_is_not_analysed_again(folder):
     summary = json.loads((place / "summary.json").read_text())
     (place / "summary.json").write_text(json.dumps(summary | {"fingerprint": "other"}))
     assert made("--window", 15)[0] != before
+
+
+def test_results_that_are_not_whole_are_made_again(folder):
+    place = folder / "s0.rdm" / "analysis"
+    for gone in ("observables.parquet", "figures/overview.svg"):
+        assert rdmtools("analyze", "s0.parquet", cwd=folder).returncode == 0
+        (place / gone).unlink()
+        assert rdmtools("analyze", "s0.parquet", cwd=folder).returncode == 0
+        assert (place / gone).is_file()
+    summary = json.loads((place / "summary.json").read_text())
+    del summary["notes"]
+    (place / "summary.json").write_text(json.dumps(summary | {"verdict": "none"}))
+    done = rdmtools("analyze", "s0.parquet", cwd=folder)
+    assert "unchanged" not in done.stdout
+    assert "1 event" in done.stdout
+
+
+def test_results_of_a_copy_elsewhere_are_not_taken_for_those_of_a_run(folder):
+    (folder / "x").mkdir()
+    shutil.copy(folder / "s0.parquet", folder / "x" / "s0.parquet")
+    shutil.copytree(folder / "s0.rdm", folder / "x" / "s0.rdm")
+    for path in ("s0.parquet", "x/s0.parquet"):
+        assert rdmtools("analyze", path, "--out", "r", cwd=folder).returncode == 0
+        assert json.loads((folder / "r" / "summary.json").read_text())["run"]["source"] == path
+
+
+def test_results_inside_results_are_refused(folder):
+    for place in ("a", "x/a/b", "y/c/b"):
+        (folder / "n" / place).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(folder / "s0.parquet", folder / "n" / f"{place}.parquet")
+    done = rdmtools("analyze", "n/**/*.parquet", "--out", "r", cwd=folder)
+    assert (done.returncode, "would lie inside those in" in done.stderr) == (2, True)
+    assert not (folder / "r").exists()
+
+
+def test_a_run_that_cannot_travel_is_shared_out_by_rows(tmp_path, monkeypatch):
+    monkeypatch.setattr("rdmtools.on_disk.LARGE_ROWS", 10)
+    run = runs.with_event()
+    rows = np.random.default_rng(0).permutation(run.losses.size)
+    frame = pd.DataFrame(
+        {
+            "step": np.repeat(run.steps, runs.SAMPLES)[rows],
+            "sample_id": np.tile(np.arange(runs.SAMPLES), runs.ROWS)[rows],
+            "loss": run.losses.ravel()[rows],
+        }
+    )
+    frame.to_parquet(tmp_path / "run.parquet", index=False)
+    on_disk = rdm.read_run(tmp_path / "run.parquet")
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as executor:
+        found = rdm.compare([on_disk], executor=executor)
+    assert_same(found, rdm.compare([on_disk]))
+
+
+def test_threads_leave_warnings_as_they_were(folder):
+    before = warnings.filters[:]
+    with ThreadPoolExecutor(4) as executor:
+        for _ in range(3):
+            rdm.compare([*paths(folder)] * 2, executor=executor)
+    assert warnings.filters == before
 
 
 def test_workers_and_a_cluster_are_one_too_many(folder):

@@ -9,12 +9,12 @@ import naive
 import numpy as np
 import pandas as pd
 import pytest
-import runs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from threadpoolctl import ThreadpoolController
 
 import rdmtools as rdm
+import runs
 from rdmtools.analysis import spans as module
 from rdmtools.analysis.blas import one_blas_thread
 from rdmtools.analysis.spans import joined, map_every, map_lengths, span_values, spans
@@ -177,6 +177,53 @@ def test_what_waits_is_not_begun_after_an_error():
     with pytest.raises(OSError, match="no"):
         [*results(print, [(0, 0), (1, 0), (2, 0)], Never())]
     assert all(future.cancelled() for future in futures[1:])
+
+
+def test_an_executor_that_was_shut_down_is_told_in_one_line():
+    executor = ThreadPoolExecutor(1)
+    executor.shutdown()
+    with pytest.raises(rdm.WorkerError, match=r"takes no work .*; needed one that does; make a new one"):
+        rdm.analyze(runs.with_event(), executor=executor)
+
+
+def test_a_task_is_made_when_there_is_room_for_it(monkeypatch, short_spans):
+    monkeypatch.setattr("rdmtools.workers.MOST_BYTES", 1)
+    made = []
+    run, executor = walk(3000, 260), Here()
+    part = type(run.stored).part
+    monkeypatch.setattr(type(run.stored), "part", lambda *a: made.append(executor.tasks) or part(*a))
+    rdm.analyze(run, executor=executor)
+    assert made == [*range(len(made))]
+    assert len(made) > 5
+
+
+def test_what_stays_in_files_takes_no_room_on_the_way(tmp_path, short_spans):
+    run = stored(tmp_path)
+    assert {
+        span.losses.nbytes for span in spans(run.loss_rows, run.steps, rdm.AnalysisSettings(), apart=True)
+    } == {0}
+    [whole] = spans(walk(50, 9).loss_rows, np.arange(50), rdm.AnalysisSettings(), apart=True)
+    assert whole.losses.nbytes == 50 * 9 * 4
+
+
+@pytest.mark.parametrize(("rows", "samples"), [(9000, 100), (5000, 150)])
+@pytest.mark.parametrize("precision", ["double", "single"])
+def test_means_do_not_depend_on_the_cuts_whatever_the_tile(rows, samples, precision):
+    losses = np.random.default_rng(0).standard_normal((rows, samples))
+    run = rdm.Run.from_arrays(np.arange(rows), losses)
+    with ThreadPoolExecutor(2) as executor:
+        assert_same(
+            rdm.analyze(run, precision=precision, executor=executor), rdm.analyze(run, precision=precision)
+        )
+
+
+@pytest.mark.parametrize(("rows", "window"), [(2048, 2048), (4096, 4093), (1100, 1090)])
+def test_a_window_as_long_as_the_run_has_no_place_in_the_map(rows, window):
+    losses = np.random.default_rng(0).standard_normal((rows, 3))
+    run = rdm.Run.from_arrays(np.arange(rows), losses)
+    found = rdm.analyze(run, window=window)
+    expected = naive.observables(losses[-window:], 0)
+    assert found.observables["shc"].iloc[-1] == pytest.approx(expected["shc"], rel=1e-9)
 
 
 def blas_threads():

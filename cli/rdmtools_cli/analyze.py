@@ -1,10 +1,10 @@
 """`rdmtools analyze`: runs -> events on the screen, tables and a report on disk."""
 
 import json
-import warnings
+import os
 from collections.abc import Callable, Mapping, Set
 from concurrent.futures import Executor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,16 +14,17 @@ from rich.text import Text
 
 from rdmtools.analysis.pipeline import analyze as analyze_run
 from rdmtools.analysis.settings import AnalysisSettings
-from rdmtools.errors import ParameterError, RdmtoolsError, RdmtoolsWarning
-from rdmtools.fingerprint import fingerprint
+from rdmtools.errors import ParameterError, RdmtoolsError
+from rdmtools.fingerprint import fingerprint, sealed
 from rdmtools.load import read_run
 from rdmtools.paths import named_paths
-from rdmtools.report import save
+from rdmtools.report import is_whole, save
 from rdmtools.report.place import refuse_address
+from rdmtools.report.summary import plain
 from rdmtools.report.words import shown
 from rdmtools.schema import ANALYSIS_FOLDER, FINGERPRINT, REPORT_FILE, SUMMARY_FILE, companion
 from rdmtools.stores import Location, StorePath
-from rdmtools.workers import results
+from rdmtools.workers import noted, results
 from rdmtools_cli import options
 from rdmtools_cli.console import (
     OUT,
@@ -102,6 +103,8 @@ def analyze(
         )
         for name, path in paths.items()
     }
+    with one_line_errors(as_json):
+        _refuse_nested([job.place for job in jobs.values()])
     still = set[str]() if fresh else {name for name, job in jobs.items() if job.unchanged()}
     with one_line_errors(as_json), staff(workers, dask) as (executor, count):
 
@@ -129,6 +132,8 @@ class Job:
     settings: AnalysisSettings
     folder: Path | None
     report: bool
+    home: int = field(default_factory=os.getpid)
+    """The process that hears warnings."""
 
     def __str__(self) -> str:
         return str(self.path)
@@ -141,14 +146,16 @@ class Job:
         assert isinstance(self.path, Path)  # a run in a store without --out was refused
         return companion(self.path) / ANALYSIS_FOLDER
 
-    def do(self, phase: Phase, executor: Executor | None = None) -> None:
-        """Read, analyse, save."""
+    def do(self, phase: Phase, executor: Executor | None = None) -> list[str]:
+        """Read, analyse, save; returns what was warned of, where nobody hears it."""
         # Before the run is read: that of a run which changes meanwhile never fits again.
         name = fingerprint(self.path, self.reading, self.settings)
-        run = read_run(self.path, name=self.name, progress=phase("opening"), **self.reading)
+        with noted(self.home) as notes:
+            run = read_run(self.path, name=self.name, progress=phase("opening"), **self.reading)
         rows = partial(in_rows, row_bytes=run.shape[1] * run.dtype.itemsize)
         analysis = analyze_run(run, self.settings, executor=executor, progress=phase("analysing", rows))
         save(analysis, self.folder, report=self.report, fingerprint=name)
+        return notes
 
     def elsewhere(self) -> "Job":
         """The same, for a process that works in another folder."""
@@ -157,29 +164,25 @@ class Job:
 
     def unchanged(self) -> bool:
         """Whether the results in place are those that would be made again."""
-        if self.report and not (self.place / REPORT_FILE).is_file():
+        if not is_whole(self.place, report=self.report):
             return False
         try:
             summary = json.loads((self.place / SUMMARY_FILE).read_text(encoding="utf-8"))
-            made, name = summary[FINGERPRINT], summary["run"]["name"]
+            made, run = summary[FINGERPRINT], summary["run"]
+            if (run["name"], run["source"]) != (plain(self.name), plain(str(self.path))):
+                return False
         except (OSError, ValueError, LookupError, TypeError):
             return False
-        return (
-            name == self.name
-            and made is not None
-            and made == fingerprint(self.path, self.reading, self.settings)
-        )
+        name = fingerprint(self.path, self.reading, self.settings)
+        return name is not None and made == sealed(summary, name)
 
 
 def _told(job: Job) -> tuple[RdmtoolsError | None, list[str]]:
     """What is wrong with the run, if it could not be done; and what was warned of meanwhile."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", RdmtoolsWarning)
-        try:
-            job.do(quietly)
-        except RdmtoolsError as error:
-            return error, []
-    return None, [str(each.message) for each in caught]
+    try:
+        return None, job.do(quietly)
+    except RdmtoolsError as error:
+        return error, []
 
 
 def _shared(jobs: Mapping[str, Job], still: Set[str], executor: Executor, as_json: bool) -> bool:
@@ -200,6 +203,17 @@ def _shared(jobs: Mapping[str, Job], still: Set[str], executor: Executor, as_jso
                 failed = True
             tell(done, len(jobs))
     return not failed
+
+
+def _refuse_nested(places: list[Path]) -> None:
+    """Results are replaced as a whole, and those of "x/a" with those of "a" around them."""
+    for place in places:
+        for other in places:
+            if place in other.parents:
+                raise ParameterError(
+                    f"results in {other} would lie inside those in {place}; needed them side by side; "
+                    "choose another --out for one, or rename a run"
+                )
 
 
 def _refuse_no_folder(paths: list[Location]) -> None:

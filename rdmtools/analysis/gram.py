@@ -151,7 +151,9 @@ class _DifferenceProducts:
         kinds = np.result_type(PRECISIONS[precision], first_row.dtype), np.dtype(PRECISIONS[precision])
         self._columns = [slice(*ends) for ends in pairwise(_edges(self.samples, widest))]
         shapes = {each.stop - each.start for each in self._columns}
-        self._strips = {samples: _Strip(tile, samples, history, *kinds) for samples in shapes}
+        self._strips = {
+            samples: _Strip(tile, samples, history, 1 / self.samples, *kinds) for samples in shapes
+        }
         self._before = np.repeat(first_row[None], history + 1, axis=0)
 
     def push(
@@ -175,17 +177,23 @@ class _DifferenceProducts:
                 )
         needed = len(self._before)
         self._before = np.concatenate([self._before[count:], block[-needed:]])
-        # From the first row of each tile on, sums of rows follow from those of differences.
-        sums = np.cumsum(np.concatenate([firsts[:, None], changes[:, 1:]], axis=1), axis=1)
+        # From the first row of each tile on, means of rows follow from those of differences.
+        means = np.cumsum(np.concatenate([firsts[:, None], changes[:, 1:]], axis=1), axis=1)
         by_lag = _by_lag(products, self._lags - 1)[:, :count]
-        return by_lag, sums.ravel()[:count] / self.samples, changes.ravel()[:count] / self.samples
+        return by_lag, means.ravel()[:count], changes.ravel()[:count]
 
 
 class _Strip:
     """Differences of a tile of rows, of some samples: transposed, behind those of the rows before them."""
 
     def __init__(
-        self, rows: int, samples: int, history: int, kind: np.dtype[Any], product: np.dtype[Any]
+        self,
+        rows: int,
+        samples: int,
+        history: int,
+        weight: float,
+        kind: np.dtype[Any],
+        product: np.dtype[Any],
     ) -> None:
         # Row strides that are powers of two would share few sets of the cache: 8 more.
         losses = np.zeros((rows + 1, samples + 8), kind)
@@ -193,7 +201,7 @@ class _Strip:
         self._losses, self._differences = losses[:, :samples], differences[:, :samples]
         # Row after row, as one: NumPy subtracts a long line in a third of the time of many short ones.
         self._line = losses[1:].reshape(-1), losses[:-1].reshape(-1), differences.reshape(-1)
-        self._ones = np.ones(samples, kind)
+        self._weights = np.full(samples, weight, kind)
         across = history + rows
         held = np.zeros((samples, across + 8 * (across % 64 == 0)), product)
         self._earlier, self._latest = held[:, :history], held[:, rows:across]
@@ -217,7 +225,7 @@ class _Strip:
         changes: Float64[np.ndarray, " tile"],
         first: Float64[np.ndarray, " 1"],
     ) -> None:
-        """Add products of the rows' differences, their sums over samples, and that of the first row.
+        """Add products of the rows' differences, and what goes into their means and that of the first row.
 
         A last, short tile is filled with its last row: products keep their shape, hence their bits.
         """
@@ -230,8 +238,8 @@ class _Strip:
         self._earlier[:] = self._latest
         self._new[:] = self._differences.T
         products += np.matmul(self._with_earlier, self._alone, out=self._product)
-        changes += self._differences @ self._ones
-        first += held[1] @ self._ones
+        changes += self._differences @ self._weights
+        first += held[1] @ self._weights
 
 
 def _edges(samples: int, widest: int) -> list[int]:

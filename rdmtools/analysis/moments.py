@@ -45,6 +45,8 @@ class Windows:
 
     def at(self, place: int) -> slice:
         """The row at that place of every window."""
+        if self.count < 1:
+            return slice(0, 0)
         start = self.first + place
         return slice(start, start + (self.count - 1) * self.every + 1, self.every)
 
@@ -176,7 +178,7 @@ class _Sums:
 
     def moments(self) -> Moments:
         window, total = self.windows.length, self._total
-        energy = total / (2 * window)
+        energy = np.maximum(total / (2 * window), 0.0)  # below, where products in float32 vanish
         square = 2.0 * self._frobenius - (2.0 / window) * self._row_squares + (total / window) ** 2
         pairs = 2.0 * total - self._first - self._last  # row sums of neighbouring rows, added up
         lagged = -0.5 * (self._lagged - pairs / window + (window - 1) * total / window**2)

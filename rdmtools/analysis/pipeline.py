@@ -26,7 +26,7 @@ from rdmtools.analysis.events import find_rises
 from rdmtools.analysis.gaussian import gaussian_table
 from rdmtools.analysis.modes import window_modes
 from rdmtools.analysis.settings import AnalysisSettings, chosen
-from rdmtools.analysis.spans import SpanValues, joined, map_every, map_lengths, span_values, spans
+from rdmtools.analysis.spans import Span, SpanValues, joined, map_every, map_lengths, span_values, spans
 from rdmtools.analysis.spectra import effective_rank, top_share
 from rdmtools.errors import ParameterError
 from rdmtools.run import Run
@@ -238,10 +238,15 @@ def _values(
         for span in cut:
             yield span_values(span, tell)
         return
-    several = [*cut]
-    found = results(span_values, ((span, span.bytes) for span in several), executor)
-    for span, values in zip(several, found, strict=True):
-        tell(span.stop - span.start)
+    lengths: list[int] = []
+
+    def tasks() -> Iterator[tuple[Span, int]]:
+        for span in cut:
+            lengths.append(span.stop - span.start)
+            yield span, span.losses.nbytes
+
+    for number, values in enumerate(results(span_values, tasks(), executor)):
+        tell(lengths[number])
         yield values
 
 

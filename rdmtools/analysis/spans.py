@@ -55,12 +55,6 @@ class Span:
         """First row of the run that is read."""
         return _begin(self.start, self.settings, self.losses.shape[1])
 
-    @property
-    def bytes(self) -> int:
-        """What travels with it to another process, at most."""
-        rows, samples = self.losses.shape
-        return rows * samples * self.losses.dtype.itemsize
-
     def windows(self, length: int, every: int = 1, phase: int = 0) -> Windows:
         """Windows of that length that end at rows = phase (mod every), as places in the rows read."""
         last = max(self.start, length - 1)
@@ -190,8 +184,8 @@ def _geometry(span: Span, progress: Callable[[int], None] | None) -> RowGeometry
 
     def told(shard: LossRows) -> Iterator[NDArray[Any]]:
         nonlocal reached
-        at_once = max(BLOCK_BYTES // (shard.dtype.itemsize * shard.shape[1]), 1)
-        at_once = min(-(-at_once // tile) * tile, SPAN_ROWS)
+        at_once = min(BLOCK_BYTES // (shard.dtype.itemsize * shard.shape[1]), SPAN_ROWS)
+        at_once = max(at_once // tile, 1) * tile  # else sums would begin elsewhere, and bits change
         for start in range(span.begin, span.stop, at_once):
             stop = min(start + at_once, span.stop)
             yield shard.read(start - span.first, stop - span.first)

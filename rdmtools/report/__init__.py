@@ -6,7 +6,7 @@ What draws or renders loads when it is called for: tables and words need neither
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from rdmtools.report.folder import save
+from rdmtools.report.folder import is_whole, save
 from rdmtools.report.summary import plain_records, summarise
 from rdmtools.report.verdict import verdict
 
@@ -23,6 +23,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "is_whole",
     "notebook_html",
     "overview_figure",
     "plain_records",

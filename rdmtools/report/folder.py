@@ -13,6 +13,7 @@ import pandas as pd
 
 from rdmtools.analysis.pipeline import Analysis
 from rdmtools.errors import ParameterError
+from rdmtools.fingerprint import sealed
 from rdmtools.report.place import ANALYSIS, ELSEWHERE, replaced
 from rdmtools.report.summary import summarise
 from rdmtools.schema import (
@@ -73,7 +74,7 @@ def save(
             _typed(analysis, name).to_parquet(place / file, index=False)
         summary = summarise(analysis)
         if fingerprint is not None:
-            summary[FINGERPRINT] = fingerprint
+            summary[FINGERPRINT] = sealed(summary, fingerprint)
         text = json.dumps(summary, indent=2, ensure_ascii=False, allow_nan=False)
         (place / SUMMARY_FILE).write_text(text + "\n", encoding="utf-8")
         if report:
@@ -83,6 +84,14 @@ def save(
             drawn = save_figures(analysis, place / FIGURES_FOLDER)
             write_page(page(analysis, drawn), place / REPORT_FILE)
     return folder
+
+
+def is_whole(folder: Path, *, report: bool) -> bool:
+    """Whether every file is there that `save` leaves, but for figures of events."""
+    files = [*_TABLES.values(), SUMMARY_FILE]
+    if report:
+        files += [REPORT_FILE, f"{FIGURES_FOLDER}/overview.svg", f"{FIGURES_FOLDER}/overview.png"]
+    return all((folder / file).is_file() for file in files)
 
 
 def _default(analysis: Analysis) -> Path:
