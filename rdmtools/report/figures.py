@@ -137,7 +137,7 @@ def overview(analysis: Analysis, width_in: float = WIDE_IN) -> Figure:
     others = list(axes[1:])
     if drawn_map is not None:
         panel = others.pop(len(specified))
-        draw_heat_map(panel, drawn_map, _marked(analysis))
+        draw_heat_map(figure, panel, drawn_map, _marked(analysis))
     for panel, scale in zip(others, scales, strict=True):
         set_scale(panel, scale)
     for panel, (column, _, _) in zip(others, specified, strict=False):

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float64, Int64
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedFormatter, FixedLocator
 
@@ -72,14 +73,12 @@ def heat_map(shc_map: pd.DataFrame) -> HeatMap | None:
     )
 
 
-def draw_heat_map(axes: Axes, drawn: HeatMap, events: pd.DataFrame) -> None:
+def draw_heat_map(figure: Figure, axes: Axes, drawn: HeatMap, events: pd.DataFrame) -> None:
     """Lengths from bottom to top, in rows of one height, since each is about sqrt(2) times the one below.
 
     An alarm is a short line at the height of its window: lines across would hide what they cross.
     The legend's colours stand in the margin, left of the line of text just above the panel.
     """
-    figure = axes.get_figure(root=True)
-    assert figure is not None
     first, last = axes.get_xlim()
     count = len(drawn.lengths)
     width_in, height_in = figure.get_size_inches()
