@@ -14,10 +14,10 @@ from multiprocessing import get_context
 import numpy as np
 import pandas as pd
 import pytest
+import runs
 from test_cli import rdmtools
 
 import rdmtools as rdm
-import runs
 from rdmtools import compared, fingerprint
 from rdmtools.analysis.settings import AnalysisSettings
 

@@ -9,12 +9,12 @@ import naive
 import numpy as np
 import pandas as pd
 import pytest
+import runs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from threadpoolctl import ThreadpoolController
 
 import rdmtools as rdm
-import runs
 from rdmtools.analysis import spans as module
 from rdmtools.analysis.blas import one_blas_thread
 from rdmtools.analysis.spans import joined, map_every, map_lengths, span_values, spans
