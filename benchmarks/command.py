@@ -49,10 +49,16 @@ def contenders(run: Path, sample_run: Path) -> dict[str, list[str]]:
     command = ["-m", "rdmtools_cli"]
     return {
         "the imports alone": ["-c", IMPORTS],
-        "analyze": [*command, "analyze", str(run)],
-        "analyze, the sample run": [*command, "analyze", str(sample_run)],
-        "analyze --no-report": [*command, "analyze", str(run), "--no-report"],
-        "analyze --no-report, the sample run": [*command, "analyze", str(sample_run), "--no-report"],
+        "analyze": [*command, "analyze", "--fresh", str(run)],
+        "analyze, the sample run": [*command, "analyze", "--fresh", str(sample_run)],
+        "analyze --no-report": [*command, "analyze", "--fresh", str(run), "--no-report"],
+        "analyze --no-report, the sample run": [
+            *command,
+            "analyze",
+            "--fresh",
+            str(sample_run),
+            "--no-report",
+        ],
         "info": [*command, "info", str(run)],
         "--version": [*command, "--version"],
     }
