@@ -104,13 +104,8 @@ def each_compared(
         if not isinstance(each, _Job):
             yield name, each
             continue
-        if executor is None or isinstance(each.run, Run):  # a run in memory is shared out by rows
-            try:
-                found, notes = _analysed(each, executor=executor), list[str]()
-            except RdmtoolsError as error:
-                found, notes = error, []
-        else:
-            found, notes = next(told)
+        here = executor is None or isinstance(each.run, Run)  # a run in memory is shared out by rows
+        found, notes = _told(each, executor) if here else next(told)
         for note in notes:
             warnings.warn(note, RdmtoolsWarning, stacklevel=2)
         yield name, found if isinstance(found, RdmtoolsError) else _kept(each, found, cache)
@@ -156,11 +151,11 @@ def _elsewhere(run: Comparable) -> Comparable:
     return place.absolute() if isinstance(place, Path) else place
 
 
-def _told(job: _Job) -> tuple[Compared | RdmtoolsError, list[str]]:
+def _told(job: _Job, executor: Executor | None = None) -> tuple[Compared | RdmtoolsError, list[str]]:
     """The run analysed, or what is wrong with it; and what was warned of meanwhile."""
     notes: list[str] = []
     try:
-        return _analysed(job, notes), notes
+        return _analysed(job, notes, executor=executor), notes
     except RdmtoolsError as error:
         return error, notes
 

@@ -68,9 +68,8 @@ def in_order(
     folder, index = _folder(), dict[Any, int]()
     with scratch(folder, dtype, all(attempts), _ROOM, opening.seen) as rows:
         in_all = sum(part.metadata.num_rows for part in parts)
-        opening.left(
-            5 * in_all
-        )  # read, written, surveyed, put in order, and looked at whether they are finite
+        # Read, written, surveyed, put in order, and looked at whether they are finite.
+        opening.left(5 * in_all)
         rows.refuse_little_room(in_all * (rows.row_bytes + dtype.itemsize))
         for part, found in zip(parts, names, strict=True):
             refuse_empty(part.metadata.num_rows)

@@ -92,6 +92,7 @@ ALLOWED = {
     "analysis.description": {"run", "analysis.events", "analysis.modes", "analysis.observables"},
     # the one exception: Analysis.save, .report and .plot import the report when called
     "analysis.pipeline": {
+        "progress",
         "run",
         "workers",
         "analysis.settings",

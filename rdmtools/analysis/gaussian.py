@@ -2,7 +2,7 @@
 
 The same matrix C as over a window, but over D draws of theta ~ N(theta_0, sigma**2 I) at one step instead of
 over time: X is (D, samples), P removes the mean over draws, nu = D - 1. It needs no history, so it speaks
-from the first step on; it says how the landscape bends around the weights, not how training moves through it.
+from the first step on; it says how losses change together around the weights, not how training moves on.
 Source: Hennick & Corlouer, arXiv:2603.29805 (Gaussian 2RDM).
 """
 
@@ -16,7 +16,7 @@ from jaxtyping import Float
 from rdmtools.analysis.blas import one_blas_thread
 from rdmtools.analysis.moments import residual
 from rdmtools.analysis.observables import ratio, spectral_heat_capacity
-from rdmtools.analysis.spectra import effective_rank, top_share
+from rdmtools.analysis.spectra import spectrum_columns
 
 _TOLD = ("shc", "pr", "total_variance", "mean_loss", "mean_loss_variance")
 
@@ -66,8 +66,6 @@ def _row(losses: Float[np.ndarray, "draws samples"], spectrum: bool, modes: int)
         "mean_loss_variance": field.mean(axis=1).var(ddof=1),
     }
     if solved is not None:
-        row["top_share"] = top_share(solved)[0]
-        row["effective_rank"] = effective_rank(solved)[0]
-        for mode in range(min(modes, count - 1, samples)):
-            row[f"eigenvalue_{mode + 1}"] = solved[0, mode]
+        columns = spectrum_columns(solved, min(modes, count - 1, samples))
+        row |= {name: values[0] for name, values in columns.items()}
     return row

@@ -4,7 +4,7 @@ run.loss_rows -> spans -> span_values (here or by workers) -> observables -> fin
                                                                           run.rows -> window_modes
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,15 +27,14 @@ from rdmtools.analysis.gaussian import gaussian_table
 from rdmtools.analysis.modes import window_modes
 from rdmtools.analysis.settings import AnalysisSettings, chosen
 from rdmtools.analysis.spans import Span, SpanValues, joined, map_every, map_lengths, span_values, spans
-from rdmtools.analysis.spectra import effective_rank, top_share
+from rdmtools.analysis.spectra import spectrum_columns
 from rdmtools.errors import ParameterError
+from rdmtools.progress import Progress
 from rdmtools.run import Run
 from rdmtools.workers import results
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -272,8 +271,5 @@ def _observables_table(run: Run, values: SpanValues, settings: AnalysisSettings,
     table = pd.DataFrame({**places, **columns}).iloc[kept]
     if settings.spectrum:
         spectra = values.spectra[index]
-        table["top_share"] = top_share(spectra)
-        table["effective_rank"] = effective_rank(spectra)
-        for mode in range(min(settings.modes, spectra.shape[1])):
-            table[f"eigenvalue_{mode + 1}"] = spectra[:, mode]
+        table = table.assign(**spectrum_columns(spectra, min(settings.modes, spectra.shape[1])))
     return table

@@ -51,6 +51,14 @@ def eigenvalues(
     return spectra
 
 
+def spectrum_columns(
+    spectra: Float64[np.ndarray, "windows solved"], modes: int
+) -> dict[str, Float64[np.ndarray, " windows"]]:
+    """What tables show of spectra: top share, effective rank, and that many leading eigenvalues."""
+    leading = {f"eigenvalue_{mode + 1}": spectra[:, mode] for mode in range(modes)}
+    return {"top_share": top_share(spectra), "effective_rank": effective_rank(spectra), **leading}
+
+
 def top_share(spectra: Float64[np.ndarray, "windows modes"]) -> Float64[np.ndarray, " windows"]:
     """lam_1 / sum(lam) of each window; NaN for C = 0."""
     return ratio(spectra[:, 0], spectra.sum(axis=1))
