@@ -204,7 +204,7 @@ def test_compare_prints_a_row_a_run_and_takes_saved_analyses(place):
     assert [row["run"] for row in (loud, quiet, saved)] == ["deep_linear", "deep_linear_quiet", "saved"]
     assert [loud["events"], quiet["events"]] == [3, 0]
     assert [loud["window"], saved["window"]] == [20, 30]
-    assert [loud["start"], quiet["start"]] == ["random", "solution"]
+    assert [loud["control"], quiet["control"]] == ["none", "solution"]
     people = rdmtools("compare", "*.parquet", cwd=place)
     assert people.returncode == 0
     assert "deep_linear_quiet" in people.stdout
