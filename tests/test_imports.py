@@ -118,7 +118,26 @@ ALLOWED = {
         "analysis.settings",
     },
     "comparison": {"compared", "paths", "run", "stores", "analysis.pipeline", "analysis.settings"},
-    "report": {"fingerprint", "paths", "run", "stores", "analysis.pipeline", "comparison"},
+    "evaluation": {
+        "load",
+        "progress",
+        "run",
+        "workers",
+        "analysis.events",
+        "analysis.modes",
+        "analysis.pipeline",
+        "analysis.settings",
+        "report",  # the other exception: Score.save
+    },
+    "report": {
+        "fingerprint",
+        "paths",
+        "run",
+        "stores",
+        "analysis.pipeline",
+        "comparison",
+        "evaluation",
+    },
 }
 
 

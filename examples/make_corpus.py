@@ -1,0 +1,166 @@
+"""Trains a corpus: every setting and control, many seeds, in parallel processes; to be scored.
+
+    python examples/make_corpus.py corpus                       # all of it; --settings and --seeds take less
+    rdmtools score corpus
+
+Each run is trained in `corpus/unfinished/` and moved to its place when it is whole, so that an interrupted
+corpus goes on where it stopped. `corpus/manifest.csv` says of each run that is there what is known of it: its
+setting, its control, and the scalars that tell when its transition was.
+"""
+
+import argparse
+import importlib
+import importlib.util
+import multiprocessing
+import os
+import shutil
+import sys
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from rdmtools.evaluation import Entry, Truth, write_manifest
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    truths: tuple[Truth, ...]
+    quiet: tuple[str, ...]
+    """Controls in which nothing happens."""
+    hard: tuple[str, ...]
+    """Controls in which something milder does."""
+    options: dict[str, int] = field(default_factory=dict)
+    """Where runs of the corpus differ from the script's own defaults."""
+    since: int | None = None
+    """Step of the cause, where it is not there from the first."""
+
+
+SETTINGS = {
+    "deep_linear": Setting(
+        truths=tuple(Truth(column=f"mode_{mode}", group=f"mode {mode}") for mode in (1, 2, 3)),
+        quiet=("solution", "lazy", "decay"),
+        hard=("noise",),
+        # Modes are to have a hundred rows before them: the first comes at about step 550.
+        options={"log_every": 5},
+    ),
+    "grokking": Setting(
+        truths=(Truth(column="test_accuracy", group="held-out"),),
+        quiet=("random_labels", "no_weight_decay", "already_generalised"),
+        hard=(),
+    ),
+    "induction": Setting(
+        truths=(Truth(column="in_context_accuracy", group="repeated"),),
+        quiet=("no_repeats", "already_formed"),
+        hard=("one_layer",),
+    ),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    setting: str
+    control: str | None
+    seed: int
+    folder: Path
+    options: dict[str, int]
+
+    @property
+    def path(self) -> Path:
+        return self.folder / self.setting / f"{self.control or 'transition'}_{self.seed:02d}.parquet"
+
+    @property
+    def entry(self) -> Entry:
+        setting = SETTINGS[self.setting]
+        kind = "transition" if self.control is None else "hard" if self.control in setting.hard else "quiet"
+        return Entry(
+            path=self.path,
+            setting=self.setting,
+            control=self.control or "",
+            seed=self.seed,
+            kind=kind,
+            truths=setting.truths,
+            since=setting.since,
+        )
+
+
+def jobs(folder: Path, settings: list[str], seeds: int, options: dict[str, int]) -> list[Job]:
+    """Seed by seed, so that a corpus that is stopped early has every cell."""
+    return [
+        Job(
+            setting=name,
+            control=control,
+            seed=seed,
+            folder=folder,
+            options=SETTINGS[name].options | options,
+        )
+        for seed in range(seeds)
+        for name in settings
+        for control in (None, *SETTINGS[name].quiet, *SETTINGS[name].hard)
+    ]
+
+
+def run(job: Job) -> Job:
+    """Train one run; its losses come into place last, for they say that it is whole."""
+    script = importlib.import_module(job.setting)
+    unfinished = job.folder / "unfinished" / f"{job.setting}_{job.path.name}"
+    unfinished.parent.mkdir(parents=True, exist_ok=True)
+    job.path.parent.mkdir(parents=True, exist_ok=True)
+    script.train(str(unfinished), control=job.control, seed=job.seed, **job.options)
+    companion = job.path.with_suffix(".rdm")
+    shutil.rmtree(companion, ignore_errors=True)
+    unfinished.with_suffix(".rdm").rename(companion)
+    unfinished.rename(job.path)
+    return job
+
+
+def one_thread() -> None:
+    """The runs are small: two processes with a thread each are faster than one with two."""
+    if "torch" in sys.modules or importlib.util.find_spec("torch"):
+        importlib.import_module("torch").set_num_threads(1)
+
+
+def make_corpus(folder: Path, settings: list[str], seeds: int, workers: int, options: dict[str, int]) -> None:
+    wanted = jobs(folder, settings, seeds, options)
+    whole = [job for job in wanted if job.path.exists()]
+    missing = [job for job in wanted if not job.path.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    times = (TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
+    os.environ["OMP_NUM_THREADS"] = "1"
+    context = multiprocessing.get_context("spawn")
+    with Progress("runs", BarColumn(), MofNCompleteColumn(), *times) as bar:
+        task = bar.add_task("", total=len(wanted), completed=len(whole))
+        with ProcessPoolExecutor(workers, mp_context=context, initializer=one_thread) as pool:
+            futures = [pool.submit(run, job) for job in missing]
+            try:
+                for future in as_completed(futures):
+                    whole.append(future.result())
+                    bar.advance(task)
+            finally:
+                pool.shutdown(cancel_futures=True)
+                there = {job.path for job in whole}
+                write_manifest(folder, [job.entry for job in wanted if job.path in there])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("folder", type=Path, help="where the corpus goes; runs that are there are kept")
+    parser.add_argument("--settings", nargs="+", choices=SETTINGS, default=list(SETTINGS))
+    parser.add_argument("--seeds", type=int, default=20, help="runs a cell, with the seeds 0, 1, ...")
+    parser.add_argument("--workers", type=int, default=os.cpu_count())
+    parser.add_argument("--probe-size", type=int, help="instead of each script's own")
+    given = parser.parse_args()
+    options = {} if given.probe_size is None else {"probe_size": given.probe_size}
+    make_corpus(given.folder, given.settings, given.seeds, given.workers, options)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,210 @@
+"""Who warns earliest at the same price in false alarms? Every signal under the same rule, in one table.
+
+    alarms of each rule -> verdicts on transitions, false alarms in controls -> rates -> contest
+
+Everything shown is of odd seeds. Rates of runs have exact intervals; medians and differences are resampled by
+run, for the modes of one run are not independent; differences are paired.
+"""
+
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float64
+
+from rdmtools.evaluation.judging import judge
+from rdmtools.evaluation.observed import Observed
+from rdmtools.evaluation.rates import exact_interval, middle, resampled_weights, weighted_median
+from rdmtools.evaluation.rules import REFERENCE, Rule
+
+
+def transitions_table(
+    runs: Sequence[Observed], rules: Sequence[Rule], alarms: dict[str, list[np.ndarray | None]]
+) -> pd.DataFrame:
+    """One row per judged transition and rule: outcome, alarm and lead."""
+    rows = []
+    for rule in rules:
+        for run, fired in zip(runs, alarms[rule.name], strict=True):
+            if run.entry.kind != "transition":
+                continue
+            for transition in run.judged:
+                row = _place(run) | {
+                    "truth": transition.truth.column,
+                    "t10": transition.t10,
+                    "t50": transition.t50,
+                    "t90": transition.t90,
+                    "rule": rule.name,
+                }
+                if fired is None:
+                    rows.append(row | {"outcome": "abstained", "before_t10": False})
+                    continue
+                verdict = judge(transition, run.steps[fired], start=run.start)
+                lead = verdict.lead_steps
+                rows.append(
+                    row
+                    | {
+                        "outcome": verdict.outcome,
+                        "alarm_step": verdict.alarm_step,
+                        "lead_steps": lead,
+                        "lead_windows": None if lead is None else lead / run.spacing / run.window,
+                        "lead_share": verdict.lead_share,
+                        "before_t10": verdict.before_t10,
+                        "alarms": verdict.alarms,
+                    }
+                )
+    columns = [*_PLACE, "truth", "t10", "t50", "t90", "rule", "outcome", "alarm_step"]
+    columns += ["lead_steps", "lead_windows", "lead_share", "before_t10", "alarms"]
+    table = pd.DataFrame(rows, columns=pd.Index(columns))
+    whole = dict.fromkeys(["t10", "t50", "t90", "alarm_step", "lead_steps", "alarms"], "Int64")
+    return table.astype({**whole, "lead_windows": "Float64", "lead_share": "Float64", "before_t10": bool})
+
+
+def false_alarms_table(
+    runs: Sequence[Observed], rules: Sequence[Rule], alarms: dict[str, list[np.ndarray | None]]
+) -> pd.DataFrame:
+    """One row per run and rule: alarms in its idle stretch, and how many rows that has.
+
+    Of a control that is the whole run; of a run with transitions, what comes before their cause and after
+    the last of them.
+    """
+    rows = [
+        _place(run)
+        | {
+            "rule": rule.name,
+            "idle_rows": int(run.idle.sum()),
+            "false_alarms": int((fired & run.idle).sum()),
+            "first_false_alarm": int(run.steps[fired & run.idle][0]) if (fired & run.idle).any() else None,
+        }
+        for rule in rules
+        for run, fired in zip(runs, alarms[rule.name], strict=True)
+        if fired is not None
+    ]
+    columns = [*_PLACE, "rule", "idle_rows", "false_alarms", "first_false_alarm"]
+    return pd.DataFrame(rows, columns=pd.Index(columns)).astype({"first_false_alarm": "Int64"})
+
+
+_PLACE = ("run", "setting", "control", "seed", "kind", "held_out")
+
+
+def _place(run: Observed) -> dict[str, object]:
+    entry = run.entry
+    return {
+        "run": entry.name,
+        "setting": entry.setting,
+        "control": entry.control,
+        "seed": entry.seed,
+        "kind": entry.kind,
+        "held_out": entry.held_out,
+    }
+
+
+def rates_table(false_alarms: pd.DataFrame) -> pd.DataFrame:
+    """False alarms by rule: of quiet controls pooled, and of each hard one by itself.
+
+    Runs of odd seeds alone. `rate` is the share of runs with any alarm, with its exact interval.
+    """
+    shown = false_alarms[false_alarms["held_out"] & (false_alarms["kind"] != "transition")]
+    rows = []
+    for rule, of_rule in shown.groupby("rule", sort=False):
+        pooled = of_rule[of_rule["kind"] == "quiet"]
+        cells = [("quiet", pooled)] if len(pooled) else []
+        hard = of_rule[of_rule["kind"] == "hard"]
+        cells += [(f"{s}: {c}", cell) for (s, c), cell in hard.groupby(["setting", "control"], sort=False)]
+        quiet = pooled.groupby(["setting", "control"], sort=False)
+        cells += [(f"{s}: {c} (quiet)", cell) for (s, c), cell in quiet]
+        for name, cell in cells:
+            alarmed, runs = int((cell["false_alarms"] > 0).sum()), len(cell)
+            low, high = exact_interval(alarmed, runs)
+            rows.append(
+                {
+                    "rule": rule,
+                    "controls": name,
+                    "runs": runs,
+                    "alarmed": alarmed,
+                    "rate": alarmed / runs,
+                    "rate_low": low,
+                    "rate_high": high,
+                    "alarms_per_1000_rows": 1000 * cell["false_alarms"].sum() / cell["idle_rows"].sum(),
+                }
+            )
+    columns = ["rule", "controls", "runs", "alarmed", "rate", "rate_low", "rate_high", "alarms_per_1000_rows"]
+    return pd.DataFrame(rows, columns=pd.Index(columns))
+
+
+def contest_table(
+    rules: Sequence[Rule], transitions: pd.DataFrame, rates: pd.DataFrame, areas: pd.DataFrame
+) -> pd.DataFrame:
+    """The contest: one row per setting and rule, of odd seeds.
+
+    Shares are of judged transitions, medians over all of them (one that is not detected has lead 0), `alarms`
+    is the mean number before T50, `less_shc_lead` the median over transitions of the lead less that of SHC
+    under the same kind of rule.
+    """
+    shown = transitions[transitions["held_out"]]
+    quiet = {row["rule"]: row for row in rates[rates["controls"] == "quiet"].to_dict("records")}
+    area = {
+        (row["setting"], row["signal"]): row for row in areas[areas["controls"] == "quiet"].to_dict("records")
+    }
+    rows = []
+    for setting, here in shown.groupby("setting", sort=False):
+        leads = {rule: _leads(of_rule) for rule, of_rule in here.groupby("rule", sort=False)}
+        for rule in rules:
+            of_rule = here[here["rule"] == rule.name]
+            runs, count = of_rule["run"].nunique(), len(of_rule)
+            share = float((of_rule["outcome"] == "detected").mean())
+            early = float(of_rule["before_t10"].mean())
+            weights = resampled_weights(of_rule["run"].tolist(), [str(setting)] * count)
+            lead = leads[rule.name]
+            row = {
+                "setting": setting,
+                "rule": rule.name,
+                "threshold": rule.threshold,
+                "transitions": count,
+                "runs": runs,
+                "detected": share,
+                "late": float((of_rule["outcome"] == "late").mean()),
+                "missed": float(of_rule["outcome"].isin(["missed", "abstained"]).mean()),
+                "before_t10": early,
+                "lead_share": float(np.median(lead)),
+                "lead_windows": float(of_rule["lead_windows"].fillna(0.0).median()),
+                "lead_steps": float(of_rule["lead_steps"].fillna(0).median()),
+                "alarms": float(of_rule["alarms"].fillna(0).mean()),
+            }
+            row["detected_low"], row["detected_high"] = exact_interval(share * runs, runs)
+            row["before_t10_low"], row["before_t10_high"] = exact_interval(early * runs, runs)
+            row["lead_share_low"], row["lead_share_high"] = middle(weighted_median(lead, weights))
+            reference = f"{REFERENCE} at 1.5 decades" if rule.stated else REFERENCE
+            if reference in leads:
+                difference = lead - leads[reference]
+                row["less_shc_lead"] = float(np.median(difference))
+                spread = middle(weighted_median(difference, weights))
+                row["less_shc_lead_low"], row["less_shc_lead_high"] = spread
+            if rule.name in quiet:
+                row |= {ours: quiet[rule.name][theirs] for ours, theirs in _QUIET.items()}
+            if (setting, rule.signal) in area:
+                row |= {name: area[setting, rule.signal][name] for name in _AREA}
+            rows.append(row)
+    return pd.DataFrame(rows, columns=pd.Index(_CONTEST))
+
+
+_QUIET = {
+    "false_alarm_rate": "rate",
+    "false_alarm_low": "rate_low",
+    "false_alarm_high": "rate_high",
+    "false_alarms_per_1000_rows": "alarms_per_1000_rows",
+}
+_AREA = ("area", "area_low", "area_high", "less_shc", "less_shc_low", "less_shc_high")
+_CONTEST = [
+    *("setting", "rule", "threshold", "transitions", "runs"),
+    *("detected", "detected_low", "detected_high", "before_t10", "before_t10_low", "before_t10_high"),
+    *("late", "missed", "lead_share", "lead_share_low", "lead_share_high", "lead_windows", "lead_steps"),
+    *("alarms", "less_shc_lead", "less_shc_lead_low", "less_shc_lead_high"),
+    *_QUIET,
+    *_AREA,
+]
+
+
+def _leads(of_rule: pd.DataFrame) -> Float64[np.ndarray, " transitions"]:
+    return of_rule["lead_share"].fillna(0.0).to_numpy(np.float64)

@@ -1,0 +1,162 @@
+"""Which runs are judged, and what is known of each? A corpus is a folder of runs with a manifest.
+
+`manifest.csv` has one row per run and truth: a run in which three modes are learned has three.
+
+| column | meaning |
+|---|---|
+| `path` | of the run, relative to the manifest |
+| `setting` | what is trained; rates are told by setting |
+| `control` | how the run was kept from its transition; empty for the run that has it |
+| `seed` | thresholds are fitted on runs of even seeds, and results shown on those of odd ones |
+| `kind` | `transition`; `quiet`: a control in which nothing happens; `hard`: something milder does |
+| `truth` | the scalar whose upward crossings say when the transition was |
+| `low`, `high` | its values before and after, of which T10, T50 and T90 are shares |
+| `group` | of the samples that the transition is about, if there are such |
+| `since` | step of the transition's cause, if it was not there from the first; alarms before it are false |
+"""
+
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from rdmtools.errors import FormatError
+
+MANIFEST = "manifest.csv"
+KINDS = ("transition", "quiet", "hard")
+_TEXTS = ("path", "setting", "control", "kind", "truth", "group")
+_NUMBERS = ("seed", "low", "high", "since")
+_NEEDED = ("path", "setting", "seed", "kind", "truth")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Truth:
+    """A scalar that a transition takes from `low` to `high`."""
+
+    column: str
+    low: float = 0.0
+    high: float = 1.0
+    group: str = ""
+    """Of the samples that the transition is about; empty where there is none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One run of a corpus."""
+
+    path: Path
+    setting: str
+    control: str
+    """Empty for a run that has its transitions."""
+    seed: int
+    kind: str
+    truths: tuple[Truth, ...]
+    since: int | None = None
+
+    @property
+    def name(self) -> str:
+        return f"{self.setting}/{self.control or 'transition'}/{self.seed}"
+
+    @property
+    def held_out(self) -> bool:
+        """Whether the run is shown, and played no part in choosing a threshold."""
+        return self.seed % 2 == 1
+
+
+def read_corpus(folder: str | Path) -> list[Entry]:
+    """The runs of a corpus, in the order of its manifest.
+
+    Raises
+    ------
+    FormatError
+        Where the manifest is missing or lacks what it needs, a run is not there, or two rows contradict.
+    """
+    folder = Path(folder)
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise FormatError(
+            f"{folder}: no {MANIFEST}; needed a row per run and truth with {', '.join(_NEEDED)}"
+        )
+    table = pd.read_csv(path, dtype=dict.fromkeys(_TEXTS, str))
+    absent = [name for name in _NEEDED if name not in table.columns]
+    if absent:
+        raise FormatError(f"{path}: no column {absent[0]!r}; found {', '.join(table.columns)}; add it")
+    if table.empty:
+        raise FormatError(f"{path}: no runs; needed at least one row")
+    for name, default in (("control", ""), ("group", ""), ("low", 0.0), ("high", 1.0), ("since", None)):
+        if name not in table.columns:
+            table[name] = default
+    for name in _NUMBERS:
+        values = pd.to_numeric(table[name], errors="coerce")
+        wrong = values.isna() & table[name].notna() if name == "since" else values.isna()
+        if wrong.any():
+            line = int(wrong.to_numpy().argmax())
+            raise FormatError(
+                f"{path}: {name} is {table[name].iloc[line]!r} in line {line + 2}; needed a number"
+            )
+        table[name] = values
+    table[list(_TEXTS)] = table[list(_TEXTS)].fillna("")
+    return [_entry(folder, path, rows) for _, rows in table.groupby("path", sort=False)]
+
+
+def _entry(folder: Path, manifest: Path, rows: pd.DataFrame) -> Entry:
+    lines: list[dict[str, Any]] = [{str(k): v for k, v in line.items()} for line in rows.to_dict("records")]
+    first = lines[0]
+    name = str(first["path"])
+    for column in ("setting", "control", "seed", "kind", "since"):
+        if rows[column].nunique(dropna=False) > 1:
+            raise FormatError(
+                f"{manifest}: rows of {name} differ in {column}; needed one value for all rows of a run"
+            )
+    if first["kind"] not in KINDS:
+        raise FormatError(
+            f"{manifest}: kind of {name} is {first['kind']!r}; choose one of {', '.join(KINDS)}"
+        )
+    if not (folder / name).is_file():
+        raise FormatError(f"{folder}: no {name}, which {MANIFEST} names; train it, or take its rows out")
+    truths = tuple(
+        Truth(
+            column=str(line["truth"]),
+            low=float(line["low"]),
+            high=float(line["high"]),
+            group=str(line["group"]),
+        )
+        for line in lines
+    )
+    return Entry(
+        path=folder / name,
+        setting=str(first["setting"]),
+        control=str(first["control"]),
+        seed=int(first["seed"]),
+        kind=str(first["kind"]),
+        truths=truths,
+        since=None if pd.isna(first["since"]) else int(first["since"]),
+    )
+
+
+def write_manifest(folder: str | Path, entries: Sequence[Entry]) -> Path:
+    """Write the manifest of these runs, which lie in the folder; returns its path."""
+    folder = Path(folder)
+    table = pd.DataFrame(
+        {
+            "path": entry.path.relative_to(folder).as_posix(),
+            "setting": entry.setting,
+            "control": entry.control,
+            "seed": entry.seed,
+            "kind": entry.kind,
+            "truth": truth.column,
+            "low": truth.low,
+            "high": truth.high,
+            "group": truth.group,
+            "since": entry.since,
+        }
+        for entry in entries
+        for truth in entry.truths
+    )
+    table["since"] = table["since"].astype("Int64")
+    table.to_csv(folder / MANIFEST, index=False)
+    return folder / MANIFEST

@@ -1,0 +1,202 @@
+"""Do the top mode's loadings tell which samples the transition is about, beyond what is simpler?
+
+For windows on the way to a transition, how well a score of each sample tells the transition's group from all
+other samples, as the area under the ROC curve (1/2: not at all): the size of its loading in the first mode,
+its variance over the window, the size of its change over the window, its mean loss. `beyond` is the same for
+what the ranks of the other three leave of the loading's rank (least squares). A control is asked at the same
+steps as the run of its own seed that has the transition.
+"""
+
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float, Float64
+from scipy.stats import rankdata
+
+from rdmtools.analysis.modes import window_modes
+from rdmtools.evaluation.corpus import Entry
+from rdmtools.evaluation.observed import Observed
+from rdmtools.evaluation.rates import middle
+from rdmtools.run import Run
+
+PLACES = (0.25, 0.5, 0.7, 0.8, 0.9, 0.95, 1.0, 1.1, 1.25, 1.5)
+"""Where windows end, as shares of the way from the cause to T50."""
+SCORES = ("mode", "variance", "change", "mean_loss")
+_MEASURED = (*(f"auc_{name}" for name in SCORES), "auc_beyond", *(f"share_{name}" for name in SCORES[:3]))
+_RESAMPLES = 2000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """Where one run is asked about one truth's group of samples."""
+
+    entry: Entry
+    truth: str
+    group: str
+    places: tuple[tuple[float, int], ...]
+    """Share of the way, and the window's last step."""
+
+
+def questions(runs: Sequence[Observed]) -> list[Question]:
+    """What to ask: each judged transition with a group, and the controls of its seed at the same steps."""
+    asked: list[Question] = []
+    for run in runs:
+        if run.entry.kind != "transition":
+            continue
+        partners = [
+            each.entry
+            for each in runs
+            if each.entry.setting == run.entry.setting and each.entry.seed == run.entry.seed
+        ]
+        for transition in run.judged:
+            if not transition.truth.group or transition.t50 is None:
+                continue
+            way = transition.t50 - run.start
+            places: list[tuple[float, int]] = []
+            for place in PLACES:
+                at = int(np.searchsorted(run.steps, run.start + place * way, side="right")) - 1
+                if 0 <= at < len(run.steps) and run.start + place * way <= run.steps[-1]:
+                    places.append((place, int(run.steps[at])))
+            for partner in partners:
+                asked.append(
+                    Question(
+                        entry=partner,
+                        truth=transition.truth.column,
+                        group=transition.truth.group,
+                        places=tuple(places),
+                    )
+                )
+    return asked
+
+
+def answer(run: Run, question: Question, *, window: int) -> Iterator[dict[str, object]]:
+    """One row for each place at which the run has a window: what each score says of the group."""
+    if "group" not in run.samples:
+        return
+    inside = run.samples["group"].to_numpy() == question.group
+    if not inside.any() or inside.all():
+        return
+    for place, step in question.places:
+        stop = int(np.searchsorted(run.steps, step, side="right"))
+        if stop < window:
+            continue
+        yield {
+            "run": question.entry.name,
+            "setting": question.entry.setting,
+            "control": question.entry.control,
+            "seed": question.entry.seed,
+            "held_out": question.entry.held_out,
+            "truth": question.truth,
+            "group": question.group,
+            "place": place,
+            "step": int(run.steps[stop - 1]),
+            **told(run.rows(stop - window, stop), inside),
+        }
+
+
+def told(rows: Float[np.ndarray, "w samples"], inside: np.ndarray) -> dict[str, float]:
+    """Areas and shares of one window: what each score of a sample says of its being inside the group."""
+    modes = window_modes(rows, count=1)
+    values = rows.astype(np.float64)
+    place = np.arange(len(values)) - (len(values) - 1) / 2
+    scores = {
+        "mode": np.abs(modes.loadings[0]),
+        "variance": values.var(axis=0, ddof=1),
+        "change": np.abs(place @ values / (place @ place)) * (len(values) - 1),
+        "mean_loss": values.mean(axis=0),
+    }
+    ranks = {name: rankdata(score) for name, score in scores.items()}
+    simpler = np.column_stack([np.ones(len(inside)), *(ranks[name] for name in SCORES[1:])])
+    beyond = ranks["mode"] - simpler @ np.linalg.lstsq(simpler, ranks["mode"], rcond=None)[0]
+    areas = {f"auc_{name}": area(score, inside) for name, score in scores.items()}
+    shares = {
+        "share_mode": float(np.sum(scores["mode"][inside] ** 2)),
+        "share_variance": _part(scores["variance"], inside),
+        "share_change": _part(scores["change"] ** 2, inside),
+    }
+    return {**areas, "auc_beyond": area(beyond, inside), **shares}
+
+
+def _part(values: np.ndarray, inside: np.ndarray) -> float:
+    return float(values[inside].sum() / values.sum()) if values.sum() > 0 else float("nan")
+
+
+def area(score: Float64[np.ndarray, " samples"], inside: np.ndarray) -> float:
+    """Chance that a sample inside scores above one outside; ties count half."""
+    count = int(inside.sum())
+    ranks = rankdata(score)[inside].sum() - count * (count + 1) / 2
+    return float(ranks / (count * (len(inside) - count)))
+
+
+def groups_table(answers: pd.DataFrame) -> pd.DataFrame:
+    """One row per setting, control and place: medians over runs and truths of odd seeds, with intervals.
+
+    `auc_mode_less_simple` is the loading's area less the largest of the three simpler ones (each turned so
+    that it is at least 1/2; so is the loading's), and `..._less_control` are those of the runs with the
+    transition less the same seed's control's.
+    """
+    shown = answers[answers["held_out"]].copy()
+    if shown.empty:
+        return pd.DataFrame()
+    turned = {name: (shown[f"auc_{name}"] - 0.5).abs() + 0.5 for name in SCORES}
+    simple = pd.DataFrame({name: turned[name] for name in SCORES[1:]}).max(axis=1)
+    shown["auc_simple"] = simple
+    shown["auc_mode_less_simple"] = turned["mode"] - simple
+    measured = [*_MEASURED, "auc_simple", "auc_mode_less_simple"]
+    mine = shown[shown["control"] == ""].set_index(["setting", "seed", "truth", "place"])
+    rows: list[dict[str, object]] = []
+    for (setting, control, place), cell in shown.groupby(["setting", "control", "place"], sort=False):
+        row: dict[str, object] = {"setting": setting, "control": control, "place": place}
+        row["runs"] = cell["run"].nunique()
+        for name in measured:
+            low, high = _spread(cell[name].to_numpy(float), cell["run"].to_numpy())
+            row |= {name: float(cell[name].median()), f"{name}_low": low, f"{name}_high": high}
+        if control:
+            theirs = cell.set_index(["setting", "seed", "truth", "place"])
+            for name in ("auc_mode", "auc_beyond", "auc_mode_less_simple", "share_mode"):
+                less = (mine[name] - theirs[name]).dropna()
+                low, high = _spread(less.to_numpy(float), less.index.get_level_values("seed").to_numpy())
+                key = f"{name}_less_control"
+                row |= {key: float(less.median()), f"{key}_low": low, f"{key}_high": high}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _spread(values: np.ndarray, runs: np.ndarray) -> tuple[float, float]:
+    """Interval of the median where whole runs are drawn again."""
+    rng = np.random.default_rng(0)
+    names = np.unique(runs)
+    if len(names) < 2:
+        return float("nan"), float("nan")
+    parts = [values[runs == name] for name in names]
+    drawn = rng.integers(len(names), size=(_RESAMPLES, len(names)))
+    if all(len(part) == len(parts[0]) for part in parts):
+        stacked = np.stack(parts)
+        return middle(np.median(stacked[drawn].reshape(_RESAMPLES, -1), axis=1))
+    return middle(np.array([np.median(np.concatenate([parts[k] for k in each])) for each in drawn]))
+
+
+def separation_table(answers: pd.DataFrame) -> pd.DataFrame:
+    """What tells runs with the transition from each control: the group's share of the mode, or of less.
+
+    One row per setting, control and place: the area under the ROC curve over runs of odd seeds, of the share
+    of the first mode (of variance, of squared change) that lies in the transition's group.
+    """
+    shown = answers[answers["held_out"]]
+    rows: list[dict[str, object]] = []
+    for (setting, place), cell in shown.groupby(["setting", "place"], sort=False):
+        mine = cell[cell["control"] == ""]
+        for control, theirs in cell[cell["control"] != ""].groupby("control", sort=False):
+            row: dict[str, object] = {"setting": setting, "control": control, "place": place}
+            row |= {"runs": mine["run"].nunique(), "controls": theirs["run"].nunique()}
+            for name in ("share_mode", "share_variance", "share_change"):
+                both = np.concatenate([mine[name], theirs[name]]).astype(float)
+                row[f"{name}_transition"] = float(mine[name].median())
+                row[f"{name}_control"] = float(theirs[name].median())
+                row[f"area_{name}"] = area(both, np.arange(len(both)) < len(mine))
+            rows.append(row)
+    return pd.DataFrame(rows)

@@ -1,0 +1,32 @@
+"""What does the contest need of one run? Its transitions, its signals' levels, and where alarms are false."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Int64
+
+from rdmtools.evaluation.corpus import Entry
+from rdmtools.evaluation.signals import Levels
+from rdmtools.evaluation.truth import Transition
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observed:
+    """One run, as far as the contest needs it."""
+
+    entry: Entry
+    transitions: tuple[Transition, ...]
+    steps: Int64[np.ndarray, " windows"]
+    """Last step of each window."""
+    start: int
+    """Step from which the cause was there."""
+    window: int
+    spacing: float
+    """Steps between logged rows."""
+    idle: Bool[np.ndarray, " windows"]
+    """Windows in which an alarm is false."""
+    levels: Levels
+
+    @property
+    def judged(self) -> list[Transition]:
+        return [each for each in self.transitions if each.judged]

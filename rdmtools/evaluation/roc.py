@@ -1,0 +1,148 @@
+"""How well does a signal tell transitions from quiet runs, at any threshold? ROC curves, their areas.
+
+Everything is of odd seeds. A transition counts as found at a threshold where the rule fires in time for it; a
+quiet run as a false alarm where it fires at all.
+"""
+
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float64
+
+from rdmtools.evaluation.judging import judge
+from rdmtools.evaluation.observed import Observed
+from rdmtools.evaluation.rates import middle, resampled_weights, wins
+from rdmtools.evaluation.rules import REFERENCE, fired, score_of
+from rdmtools.evaluation.signals import Signal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sweep:
+    """One signal in one setting at every threshold that tells negatives apart, odd seeds."""
+
+    signal: Signal
+    setting: str
+    thresholds: Float64[np.ndarray, " thresholds"]
+    """Rising; each just above what one quiet run reaches."""
+    leads: Float64[np.ndarray, "transitions thresholds"]
+    """Lead as a share; NaN where not detected before T50."""
+    runs: list[str]
+    """The run of each transition."""
+    quiet: Float64[np.ndarray, " negatives"]
+    """The highest threshold at which each quiet run, of any setting, alarms."""
+    quiet_runs: list[str]
+    quiet_cells: list[str]
+    hard: dict[str, Float64[np.ndarray, " negatives"]]
+    """The same for each hard control of this setting."""
+
+    @property
+    def scores(self) -> Float64[np.ndarray, " transitions"]:
+        """The highest threshold at which each transition is detected; -inf for none."""
+        detected = ~np.isnan(self.leads)
+        highest = np.where(detected, self.thresholds, -np.inf)
+        return highest.max(axis=1, initial=-np.inf)
+
+
+def sweep(runs: Sequence[Observed], setting: str, signal: Signal) -> Sweep | None:
+    """The signal at every threshold worth trying; None without negatives or without transitions to judge."""
+    shown = [run for run in runs if run.entry.held_out and signal.name in run.levels]
+    quiet = [run for run in shown if run.entry.kind == "quiet"]
+    here = [run for run in shown if run.entry.setting == setting]
+    positives = [run for run in here if run.entry.kind == "transition" and run.judged]
+    if not quiet or not positives:
+        return None
+    hard: dict[str, list[float]] = {}
+    for run in here:
+        if run.entry.kind == "hard":
+            hard.setdefault(run.entry.control, []).append(score_of(run, signal))
+    reached = np.array([score_of(run, signal) for run in quiet])
+    known = np.concatenate([reached, *map(np.array, hard.values())])
+    thresholds = np.unique(np.nextafter(np.maximum(known, 0.0), np.inf))
+    leads: list[np.ndarray] = []
+    names: list[str] = []
+    for run, alarms in zip(positives, fired(positives, signal, thresholds.tolist()), strict=True):
+        assert alarms is not None
+        for transition in run.judged:
+            verdicts = [judge(transition, run.steps[each], start=run.start) for each in alarms]
+            leads.append(
+                np.array([v.lead_share if v.outcome == "detected" else np.nan for v in verdicts], float)
+            )
+            names.append(run.entry.name)
+    return Sweep(
+        signal=signal,
+        setting=setting,
+        thresholds=thresholds,
+        leads=np.array(leads),
+        runs=names,
+        quiet=reached,
+        quiet_runs=[run.entry.name for run in quiet],
+        quiet_cells=[f"{run.entry.setting}/{run.entry.control}" for run in quiet],
+        hard={name: np.array(values) for name, values in hard.items()},
+    )
+
+
+def roc_table(sweeps: Sequence[Sweep]) -> pd.DataFrame:
+    """One row per setting, signal and threshold: false-alarm rate, detection rate and median lead."""
+    rows = []
+    for each in sweeps:
+        detected = ~np.isnan(each.leads)
+        for index, threshold in enumerate(each.thresholds):
+            rows.append(
+                {
+                    "setting": each.setting,
+                    "signal": each.signal.name,
+                    "threshold": threshold,
+                    "false_alarm_rate": float((each.quiet >= threshold).mean()),
+                    "detected": float(detected[:, index].mean()),
+                    "lead_share": float(np.median(np.nan_to_num(each.leads[:, index]))),
+                }
+            )
+    columns = ["setting", "signal", "threshold", "false_alarm_rate", "detected", "lead_share"]
+    return pd.DataFrame(rows, columns=pd.Index(columns))
+
+
+def areas_table(sweeps: Sequence[Sweep]) -> pd.DataFrame:
+    """One row per setting, signal and kind of control: the area under the ROC curve, and that less SHC's.
+
+    Positives are transitions detected before T50, negatives are runs; both of odd seeds. Of a resample, whole
+    runs are drawn again, quiet ones within their cells; a difference is taken within the resample.
+    """
+    rows = []
+    for setting in dict.fromkeys(each.setting for each in sweeps):
+        here = [each for each in sweeps if each.setting == setting]
+        reference = next((each for each in here if each.signal.name == REFERENCE), None)
+        for each in here:
+            for controls in ("quiet", *each.hard):
+                area, samples = _area(each, controls)
+                low, high = middle(samples)
+                row = {
+                    "setting": setting,
+                    "signal": each.signal.name,
+                    "controls": controls,
+                    "area": area,
+                    "area_low": low,
+                    "area_high": high,
+                }
+                if reference is not None and each.runs == reference.runs:
+                    other, others = _area(reference, controls)
+                    low, high = middle(samples - others)
+                    row |= {"less_shc": area - other, "less_shc_low": low, "less_shc_high": high}
+                rows.append(row)
+    columns = ["setting", "signal", "controls", "area", "area_low", "area_high"]
+    columns += ["less_shc", "less_shc_low", "less_shc_high"]
+    return pd.DataFrame(rows, columns=pd.Index(columns))
+
+
+def _area(sweep: Sweep, controls: str) -> tuple[float, np.ndarray]:
+    negatives = sweep.quiet if controls == "quiet" else sweep.hard[controls]
+    names = sweep.quiet_runs if controls == "quiet" else [str(k) for k in range(len(negatives))]
+    cells = sweep.quiet_cells if controls == "quiet" else [controls] * len(negatives)
+    table = wins(sweep.scores, negatives)
+    ours = resampled_weights(sweep.runs, [sweep.setting] * len(sweep.runs))
+    theirs = resampled_weights(names, cells, seed=1)
+    samples = np.einsum("bp,pn,bn->b", ours, table, theirs, optimize=True)
+    return float(table.mean()), samples / (ours.sum(axis=1) * theirs.sum(axis=1))

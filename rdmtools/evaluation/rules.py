@@ -1,0 +1,98 @@
+"""Which rules enter, and at which rows does each alarm?
+
+A threshold is fitted as the lowest at which at most 5 % of the quiet runs of even seeds alarm at all, pooled
+over settings.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool
+
+from rdmtools.evaluation.alarms import find_alarms, largest_rise
+from rdmtools.evaluation.observed import Observed
+from rdmtools.evaluation.signals import SIGNALS, Signal
+
+ALLOWED_FALSE = 0.05
+"""Share of quiet runs that may alarm, when a threshold is fitted."""
+STATED = (("shc", 1.5), ("total_variance", 0.75))
+"""Thresholds stated before these runs were made, in decades: SHC is a square, total variance is not."""
+REFERENCE = "shc"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """A signal and the threshold at which it alarms."""
+
+    name: str
+    signal: str
+    threshold: float
+    stated: bool
+    """Whether the threshold was stated beforehand, rather than fitted to the quiet runs of even seeds."""
+
+
+ALWAYS, NEVER = "always alarm", "never alarm"
+
+
+def fit_rules(runs: Sequence[Observed]) -> list[Rule]:
+    """The rules of the contest: those stated beforehand, one fitted for each signal, and two without any.
+
+    Without quiet runs of even seeds there is nothing to fit to, and only the stated ones remain.
+    """
+    rules = [
+        Rule(name=f"{signal} at {threshold:g} decades", signal=signal, threshold=threshold, stated=True)
+        for signal, threshold in STATED
+    ]
+    quiet = [run for run in runs if run.entry.kind == "quiet" and not run.entry.held_out]
+    for signal in SIGNALS:
+        rises = np.sort([score_of(run, signal) for run in quiet if signal.name in run.levels])[::-1]
+        if len(rises):
+            allowed = int(ALLOWED_FALSE * len(rises) + 1e-9)
+            threshold = float(np.nextafter(max(rises[allowed], 0.0), np.inf))
+            rules.append(Rule(name=signal.name, signal=signal.name, threshold=threshold, stated=False))
+    return [
+        *rules,
+        *(Rule(name=name, signal="", threshold=np.nan, stated=True) for name in (ALWAYS, NEVER)),
+    ]
+
+
+def score_of(run: Observed, signal: Signal) -> float:
+    """The highest threshold at which the signal alarms in the run."""
+    return float(largest_rise(run.levels[signal.name], fixed_floor=signal.fixed_floor).max())
+
+
+def alarms_of(runs: Sequence[Observed], rule: Rule) -> list[Bool[np.ndarray, " windows"] | None]:
+    """Where the rule alarms in each run; None where the run lacks the signal."""
+    if rule.name == ALWAYS:
+        return [np.ones(len(run.steps), dtype=bool) for run in runs]
+    if rule.name == NEVER:
+        return [np.zeros(len(run.steps), dtype=bool) for run in runs]
+    found = fired(runs, _signal(rule.signal), [rule.threshold])
+    return [None if each is None else each[0] for each in found]
+
+
+def _signal(name: str) -> Signal:
+    return next(signal for signal in SIGNALS if signal.name == name)
+
+
+def fired(
+    runs: Sequence[Observed], signal: Signal, thresholds: Sequence[float]
+) -> list[Bool[np.ndarray, "thresholds windows"] | None]:
+    """Where a signal alarms in each run at each threshold; of several series, where any does."""
+    known = [run for run in runs if signal.name in run.levels]
+    if not known:
+        return [None] * len(runs)
+    longest = max(len(run.steps) for run in known)
+    counts = [len(run.levels[signal.name]) for run in known]
+    stacked = np.full((sum(counts), longest), np.nan)
+    ends = np.cumsum(counts)
+    for run, end, count in zip(known, ends, counts, strict=True):
+        stacked[end - count : end, : len(run.steps)] = run.levels[signal.name]
+    limits = np.broadcast_to(np.asarray(thresholds, dtype=np.float64), (len(stacked), len(thresholds)))
+    alarms = find_alarms(stacked, limits, fixed_floor=signal.fixed_floor)
+    found = (
+        np.any(alarms[end - count : end, :, : len(run.steps)], axis=0)
+        for run, end, count in zip(known, ends, counts, strict=True)
+    )
+    return [next(found) if signal.name in run.levels else None for run in runs]

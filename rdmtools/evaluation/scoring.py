@@ -1,0 +1,261 @@
+"""How well does the method do on a corpus? From runs with a known truth to the tables of a score.
+
+manifest -> runs -> signals, transitions -> rules -> alarms -> contest
+             '----> loadings of the windows before each transition -> groups
+"""
+
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor
+from dataclasses import asdict, dataclass, fields
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import pandas as pd
+
+from rdmtools.analysis.events import find_rises
+from rdmtools.analysis.settings import AnalysisSettings
+from rdmtools.errors import FormatError
+from rdmtools.evaluation.contest import contest_table, false_alarms_table, rates_table, transitions_table
+from rdmtools.evaluation.corpus import Entry, read_corpus
+from rdmtools.evaluation.judging import idle_rows
+from rdmtools.evaluation.loadings import Question, answer, groups_table, questions, separation_table
+from rdmtools.evaluation.observed import Observed
+from rdmtools.evaluation.roc import areas_table, roc_table, sweep
+from rdmtools.evaluation.rules import REFERENCE, Rule, alarms_of, fit_rules
+from rdmtools.evaluation.signals import SIGNALS, measure
+from rdmtools.evaluation.truth import find_transitions
+from rdmtools.load import read_run
+from rdmtools.progress import Progress
+from rdmtools.run import Run
+from rdmtools.workers import results
+
+WINDOW = AnalysisSettings().windows[0]
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+Change = Callable[[Run, Entry], Run]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Score:
+    """What a corpus says of each rule, as tidy tables. Everything but `truth`, `transitions`, `false_alarms`
+    and `alarms`, which have every run, is of odd seeds alone."""
+
+    window: int
+    """Rows of the windows."""
+    runs: int
+    rules: pd.DataFrame
+    """One row per rule: `signal`, `threshold`, and whether it was `stated` beforehand or fitted."""
+    truth: pd.DataFrame
+    """One row per run and truth: T10, T50, T90 and the status: judged, or why not."""
+    transitions: pd.DataFrame
+    """One row per judged transition and rule: outcome, alarm and lead."""
+    false_alarms: pd.DataFrame
+    """One row per run and rule: alarms where nothing happened, and the rows in which there could be one."""
+    alarms: pd.DataFrame
+    """One row per alarm of an SHC rule: drift or fluctuation."""
+    contest: pd.DataFrame
+    """One row per setting and rule: detected, leads, false alarms, area under the ROC curve."""
+    rates: pd.DataFrame
+    """One row per rule and set of controls: false-alarm rate with its exact interval."""
+    areas: pd.DataFrame
+    """One row per setting, signal and kind of control: area under the ROC curve, and that less SHC's."""
+    roc: pd.DataFrame
+    """One row per setting, signal and threshold: false-alarm rate, detection rate, median lead."""
+    loadings: pd.DataFrame
+    """One row per run, truth and place: what samples' loadings and simpler scores tell of its group."""
+    groups: pd.DataFrame
+    """The same by setting, control and place, with intervals."""
+    separation: pd.DataFrame
+    """One row per setting, control and place: what tells runs with the transition from that control."""
+
+    def save(self, folder: str | Path) -> Path:
+        """Write every table as Parquet and the page `score.html`; returns the folder."""
+        from rdmtools.report import write_score
+
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, table in self.tables().items():
+            table.to_parquet(folder / f"{name}.parquet", index=False)
+        write_score(self, folder / "score.html")
+        return folder
+
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """Each table by its name."""
+        found = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: table for name, table in found.items() if isinstance(table, pd.DataFrame)}
+
+    def __repr__(self) -> str:
+        judged = self.truth["status"].eq("judged").sum()
+        return f"Score of {self.runs} runs with {judged} judged transitions, window {self.window}"
+
+
+def score(
+    corpus: str | Path | Sequence[Entry],
+    *,
+    window: int = WINDOW,
+    change: Change | None = None,
+    loadings: bool = True,
+    executor: Executor | None = None,
+    progress: Progress | None = None,
+) -> Score:
+    """How each rule does on a corpus of runs with a known truth.
+
+    Parameters
+    ----------
+    corpus
+        A folder with a manifest (see `rdmtools.evaluation.corpus`), or its entries.
+    window
+        Rows of the trailing windows, the same for every signal.
+    change
+        What to make of each run first, such as fewer samples: ``change(run, entry)``. With processes it must
+        be a function of a module.
+    loadings
+        Whether to ask what the top mode's loadings say, too.
+    executor
+        Any `concurrent.futures.Executor`: each run is read and measured by one of its workers.
+    progress
+        Called with (runs done, runs in all).
+
+    Raises
+    ------
+    FormatError
+        Where the manifest or a run cannot be read, or a run lacks its truth.
+    ParameterError
+        Where a window is longer than a run.
+
+    Notes
+    -----
+    Alarms are those of `rdmtools.analysis.events`: nothing after a step is used for it. Thresholds come from
+    quiet runs of even seeds alone. A table without negatives holds no rate, and without quiet runs of even
+    seeds there is no fitted rule.
+    """
+    entries = read_corpus(corpus) if isinstance(corpus, str | Path) else list(corpus)
+    if not entries:
+        raise FormatError("the corpus has no runs; needed at least one")
+    observe = partial(_observed, window=window, change=change)
+    runs: list[Observed] = []
+    for done, each in enumerate(_each(observe, entries, executor), start=1):
+        runs.append(each)
+        if progress is not None:
+            progress(done, len(entries))
+    rules = fit_rules(runs)
+    alarms = {rule.name: alarms_of(runs, rule) for rule in rules}
+    transitions = transitions_table(runs, rules, alarms)
+    false_alarms = false_alarms_table(runs, rules, alarms)
+    rates = rates_table(false_alarms)
+    settings = list(dict.fromkeys(run.entry.setting for run in runs))
+    sweeps = [found for s in settings for signal in SIGNALS if (found := sweep(runs, s, signal)) is not None]
+    areas = areas_table(sweeps)
+    answers = _answers(runs, window, change, executor) if loadings else pd.DataFrame()
+    return Score(
+        window=window,
+        runs=len(runs),
+        rules=pd.DataFrame([asdict(rule) for rule in rules]),
+        truth=_truth_table(runs),
+        transitions=transitions,
+        false_alarms=false_alarms,
+        alarms=_kinds_table(runs, rules),
+        contest=contest_table(rules, transitions, rates, areas),
+        rates=rates,
+        areas=areas,
+        roc=roc_table(sweeps),
+        loadings=answers,
+        groups=groups_table(answers) if len(answers) else pd.DataFrame(),
+        separation=separation_table(answers) if len(answers) else pd.DataFrame(),
+    )
+
+
+def _each(
+    work: Callable[[Task], Result], tasks: Iterable[Task], executor: Executor | None
+) -> Iterator[Result]:
+    if executor is None:
+        return map(work, tasks)
+    return results(work, ((task, 0) for task in tasks), executor)
+
+
+def _observed(entry: Entry, *, window: int, change: Change | None) -> Observed:
+    run = _run(entry, change)
+    transitions = tuple(find_transitions(run, entry.truths, window=window, since=entry.since))
+    start = int(run.steps[0]) if entry.since is None else entry.since
+    return Observed(
+        entry=entry,
+        transitions=transitions,
+        steps=run.steps[window - 1 :],
+        start=start,
+        window=window,
+        spacing=run.spacing.median,
+        # every alarm of a control is false, whatever its truth does
+        idle=idle_rows(
+            run.steps, transitions if entry.kind == "transition" else (), window=window, start=start
+        ),
+        levels=measure(run, window=window),
+    )
+
+
+def _run(entry: Entry, change: Change | None) -> Run:
+    run = read_run(entry.path)
+    return run if change is None else change(run, entry)
+
+
+def _answers(
+    runs: Sequence[Observed], window: int, change: Change | None, executor: Executor | None
+) -> pd.DataFrame:
+    ask = partial(_answer, window=window, change=change)
+    return pd.DataFrame([row for rows in _each(ask, questions(runs), executor) for row in rows])
+
+
+def _answer(question: Question, *, window: int, change: Change | None) -> list[dict[str, object]]:
+    return list(answer(_run(question.entry, change), question, window=window))
+
+
+def _truth_table(runs: Sequence[Observed]) -> pd.DataFrame:
+    table = pd.DataFrame(
+        {
+            "run": run.entry.name,
+            "setting": run.entry.setting,
+            "control": run.entry.control,
+            "seed": run.entry.seed,
+            "kind": run.entry.kind,
+            "truth": each.truth.column,
+            "t10": each.t10,
+            "t50": each.t50,
+            "t90": each.t90,
+            "status": each.status,
+        }
+        for run in runs
+        for each in run.transitions
+    )
+    return table.astype(dict.fromkeys(["t10", "t50", "t90"], "Int64"))
+
+
+def _kinds_table(runs: Sequence[Observed], rules: Sequence[Rule]) -> pd.DataFrame:
+    """Each alarm of an SHC rule: "fluctuation" where SHC rose as far with each window's lines removed."""
+    rows: list[dict[str, object]] = []
+    for rule in rules:
+        if rule.signal != REFERENCE:
+            continue
+        for run in runs:
+            level, detrended = run.levels["shc"][0], run.levels["shc_detrended"][0]
+            drift = run.levels["drift_energy"][0] / 2 - run.levels["total_variance"][0]
+            for rise in find_rises(10.0**level, decades=rule.threshold):
+                survives = detrended[rise.alarm] - detrended[rise.floor] >= rule.threshold
+                rows.append(
+                    {
+                        "run": run.entry.name,
+                        "setting": run.entry.setting,
+                        "control": run.entry.control,
+                        "kind": run.entry.kind,
+                        "held_out": run.entry.held_out,
+                        "rule": rule.name,
+                        "alarm_step": int(run.steps[rise.alarm]),
+                        "movement": "fluctuation" if survives else "drift",
+                        "drift_share": float(10 ** drift[rise.alarm]),
+                        "false": bool(run.idle[rise.alarm]),
+                    }
+                )
+    columns = ["run", "setting", "control", "kind", "held_out", "rule", "alarm_step"]
+    return pd.DataFrame(rows, columns=pd.Index([*columns, "movement", "drift_share", "false"]))

@@ -1,0 +1,130 @@
+"""What could have warned? The signals of the contest, each as levels over the windows of one run.
+
+SHC beside everything simpler: the total variance that fixes it, drift, the probe mean, group means, the norms
+of gradient and weights. All are causal and know the same rows; each is watched by the same rule, a rise above
+its running minimum (one signal, Kendall's tau, by its own height).
+"""
+
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float64
+
+from rdmtools.analysis.pipeline import analyze
+from rdmtools.run import Run
+
+TAU_WINDOWS = 5
+"""Kendall's tau looks back over so many windows' worth of rows."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signal:
+    """What a rule watches."""
+
+    name: str
+    meaning: str
+    scale: str = "decades"
+    """Of level and threshold: "decades" (log10), or "1"."""
+    fixed_floor: bool = False
+    """Whether the level itself is compared with the threshold, not its rise above the running minimum."""
+
+
+SIGNALS = (
+    Signal(name="shc", meaning="spectral heat capacity"),
+    Signal(name="total_variance", meaning="total variance, tr C"),
+    Signal(name="drift_energy", meaning="squared sum of squared slopes of the samples' losses"),
+    Signal(name="shc_detrended", meaning="SHC of linearly detrended windows"),
+    Signal(name="pr", meaning="participation ratio, either way"),
+    Signal(name="autocorrelation", meaning="lag-1 autocorrelation of the loss field", scale="1"),
+    Signal(name="autocorrelation_detrended", meaning="the same of linearly detrended windows", scale="1"),
+    Signal(name="mean_loss_variance", meaning="variance of the probe mean"),
+    Signal(name="mean_loss_slope", meaning="steepness of the probe mean, up or down"),
+    Signal(name="group_mean_loss", meaning="mean loss of any group of samples, either way"),
+    Signal(name="gradient_norm", meaning="gradient norm of the training batch, mean over the window"),
+    Signal(name="weight_norm", meaning="norm of the weights, either way"),
+    Signal(
+        name="kendall_tau",
+        meaning=f"Kendall's tau of log total variance over {TAU_WINDOWS} windows",
+        scale="1",
+        fixed_floor=True,
+    ),
+)
+
+
+Levels = dict[str, Float64[np.ndarray, "series windows"]]
+
+
+def measure(run: Run, *, window: int) -> Levels:
+    """Levels of every signal that the run has, (series, windows) each, a column for each window's last row.
+
+    A signal with several series alarms when one of them does. NaN where a signal has no value; a signal that
+    needs a scalar which was not logged is left out.
+    """
+    plain = analyze(run, window=window).observables
+    detrended = analyze(run, window=window, detrend="linear").observables
+
+    def of(name: str, table: pd.DataFrame = plain) -> np.ndarray:
+        return table[name].to_numpy(np.float64)
+
+    total = decades(of("total_variance"))
+    slowest = np.maximum(of("drift_share"), 0.0) * of("total_variance")
+    levels = {
+        "shc": [decades(of("shc"))],
+        "total_variance": [total],
+        "drift_energy": [2 * decades(slowest)],
+        "shc_detrended": [decades(of("shc", detrended))],
+        "pr": both_ways(decades(of("pr"))),
+        "autocorrelation": [of("autocorrelation")],
+        "autocorrelation_detrended": [of("autocorrelation", detrended)],
+        "mean_loss_variance": [decades(of("mean_loss_variance"))],
+        "mean_loss_slope": [decades(np.abs(of("mean_loss_slope")))],
+        "group_mean_loss": [
+            series for mean in _group_means(run) for series in both_ways(decades(mean[window - 1 :]))
+        ],
+        "kendall_tau": [rolling_tau(total, TAU_WINDOWS * window)],
+    }
+    scalars = run.scalars.set_index("step").reindex(run.steps)
+    if "gradient_norm" in scalars:
+        smooth = scalars["gradient_norm"].rolling(window).mean()
+        levels["gradient_norm"] = [decades(smooth.to_numpy(np.float64)[window - 1 :])]
+    if "weight_norm" in scalars:
+        norm = decades(scalars["weight_norm"].to_numpy(np.float64)[window - 1 :])
+        levels["weight_norm"] = both_ways(norm)
+    return {name: np.array(series) for name, series in levels.items()}
+
+
+def decades(values: np.ndarray) -> Float64[np.ndarray, " windows"]:
+    """log10, and NaN where there is none."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        level = np.log10(values)
+    return np.where(np.isfinite(level), level, np.nan)
+
+
+def both_ways(level: np.ndarray) -> list[np.ndarray]:
+    return [level, -level]
+
+
+def _group_means(run: Run) -> list[Float64[np.ndarray, " rows"]]:
+    if "group" not in run.samples:
+        return [run.losses.mean(axis=1, dtype=np.float64)]
+    groups = run.samples["group"].to_numpy()
+    return [run.losses[:, groups == group].mean(axis=1, dtype=np.float64) for group in pd.unique(groups)]
+
+
+def rolling_tau(values: Float64[np.ndarray, " windows"], length: int) -> Float64[np.ndarray, " windows"]:
+    """Kendall's tau (a) of the last `length` values against time; NaN before there are as many."""
+    count = len(values)
+    tau = np.full(count, np.nan)
+    if count < length:
+        return tau
+    concordant = np.zeros(count - length + 1)
+    for lag in range(1, length):
+        signs = np.sign(values[lag:] - values[:-lag])
+        sums = np.concatenate([[0.0], np.cumsum(signs)])
+        # Pairs (u - lag, u) inside the `length` values that end at t: u runs over t - length + 1 + lag ... t.
+        concordant += sums[length - lag :] - sums[: len(sums) - (length - lag)]
+    tau[length - 1 :] = concordant / (length * (length - 1) / 2)
+    return tau

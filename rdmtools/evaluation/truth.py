@@ -1,0 +1,115 @@
+"""When did the transition happen? Where a scalar that is not the loss crosses 10, 50 and 90 % of its rise.
+
+T10, T50 and T90 are the first logged steps at which the scalar is at or above those shares of the way from
+`low` to `high`. What has no T50, or is risen from the start, or creeps there, is no transition; what comes
+too early, or into another transition, cannot be judged. Each truth says which.
+"""
+
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from rdmtools.errors import FormatError
+from rdmtools.evaluation.corpus import Truth
+from rdmtools.run import Run
+
+SHARPEST = 1.0
+"""A transition is sharp where T90 - T10 is at most this share of T50 (counted from the cause)."""
+COVERED_WINDOWS = 5
+"""A transition is judged where at least so many windows of rows come before its T50."""
+
+JUDGED = "judged"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transition:
+    """One truth of one run: its crossings in steps, and whether it is judged, or why it is not."""
+
+    truth: Truth
+    t10: int | None
+    t50: int | None
+    t90: int | None
+    status: str
+    """Either "judged"; "no transition: ..." with the reason; or "not covered: ..."."""
+    watched_from: int
+    """Alarms at or after this step and before T50 warn of it."""
+
+    @property
+    def judged(self) -> bool:
+        return self.status == JUDGED
+
+    @property
+    def real(self) -> bool:
+        """Whether something happened, judged or not."""
+        return not self.status.startswith("no transition")
+
+
+def find_transitions(
+    run: Run, truths: Sequence[Truth], *, window: int, since: int | None
+) -> list[Transition]:
+    """The transitions of one run in the order of their T50, those without one last.
+
+    Parameters
+    ----------
+    window
+        Rows of the windows that are to warn of it: `COVERED_WINDOWS` of them must come before T50.
+    since
+        Step from which the cause was there; shares and watches begin at it.
+
+    Raises
+    ------
+    FormatError
+        Where the run has no such scalar.
+    """
+    start = int(run.steps[0]) if since is None else since
+    crossings = [(truth, *_crossings(run, truth, start)) for truth in truths]
+    crossings.sort(key=lambda each: np.inf if each[2] is None else each[2])
+    found: list[Transition] = []
+    watched_from, over = start, start
+    for truth, t10, t50, t90, first in crossings:
+        status = _status(run, start, t10, t50, t90, risen=first)
+        if status == JUDGED and t50 is not None:
+            before = int(np.searchsorted(run.steps, t50))
+            if before < COVERED_WINDOWS * window:
+                status = f"not covered: {before} rows before T50, needed {COVERED_WINDOWS * window}"
+            elif t50 <= over:
+                status = "not covered: begins before the one before it is over"
+        found.append(
+            Transition(truth=truth, t10=t10, t50=t50, t90=t90, status=status, watched_from=watched_from)
+        )
+        if t90 is not None and found[-1].real:
+            watched_from = over = max(over, t90)
+    return found
+
+
+def _crossings(run: Run, truth: Truth, start: int) -> tuple[int | None, int | None, int | None, bool]:
+    """T10, T50, T90, and whether the scalar was above T10 from the start."""
+    if truth.column not in run.scalars:
+        known = ", ".join(map(str, run.scalars.columns[1:])) or "none"
+        raise FormatError(f"{run.name}: no scalar {truth.column!r}, its truth; found {known}; log it")
+    known = run.scalars[["step", truth.column]].dropna()
+    known = known[known["step"] >= start]
+    steps = known["step"].to_numpy(np.int64)
+    share = (known[truth.column].to_numpy(np.float64) - truth.low) / (truth.high - truth.low)
+    t10, t50, t90 = (_first(steps, share >= level) for level in (0.1, 0.5, 0.9))
+    return t10, t50, t90, bool(len(share)) and bool(share[0] >= 0.1)
+
+
+def _first(steps: np.ndarray, reached: np.ndarray) -> int | None:
+    return int(steps[reached.argmax()]) if reached.any() else None
+
+
+def _status(run: Run, start: int, t10: int | None, t50: int | None, t90: int | None, *, risen: bool) -> str:
+    if t10 is None or t50 is None:
+        return "no transition: never risen"
+    if risen:
+        return "no transition: risen from the start"
+    if t90 is None:
+        return "not covered: never complete"
+    width = (t90 - t10) / max(t50 - start, 1)
+    if width > SHARPEST:
+        return f"no transition: creeps, T90 - T10 is {width:.2g} of T50"
+    return JUDGED
