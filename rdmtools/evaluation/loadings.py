@@ -20,14 +20,13 @@ from scipy.stats import rankdata
 from rdmtools.analysis.modes import window_modes
 from rdmtools.evaluation.corpus import Entry
 from rdmtools.evaluation.observed import Observed
-from rdmtools.evaluation.rates import middle
+from rdmtools.evaluation.rates import middle, resampled_weights, weighted_median
 from rdmtools.run import Run
 
 PLACES = (0.25, 0.5, 0.7, 0.8, 0.9, 0.95, 1.0, 1.1, 1.25, 1.5)
 """Where windows end, as shares of the way from the cause to T50."""
 SCORES = ("mode", "variance", "change", "mean_loss")
 _MEASURED = (*(f"auc_{name}" for name in SCORES), "auc_beyond", *(f"share_{name}" for name in SCORES[:3]))
-_RESAMPLES = 2000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,16 +167,8 @@ def groups_table(answers: pd.DataFrame) -> pd.DataFrame:
 
 def _spread(values: np.ndarray, runs: np.ndarray) -> tuple[float, float]:
     """Interval of the median where whole runs are drawn again."""
-    rng = np.random.default_rng(0)
-    names = np.unique(runs)
-    if len(names) < 2:
-        return float("nan"), float("nan")
-    parts = [values[runs == name] for name in names]
-    drawn = rng.integers(len(names), size=(_RESAMPLES, len(names)))
-    if all(len(part) == len(parts[0]) for part in parts):
-        stacked = np.stack(parts)
-        return middle(np.median(stacked[drawn].reshape(_RESAMPLES, -1), axis=1))
-    return middle(np.array([np.median(np.concatenate([parts[k] for k in each])) for each in drawn]))
+    weights = resampled_weights(runs.tolist(), [""] * len(runs))
+    return middle(weighted_median(values, weights)) if len(values) else (float("nan"), float("nan"))
 
 
 def separation_table(answers: pd.DataFrame) -> pd.DataFrame:
