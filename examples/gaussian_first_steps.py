@@ -11,7 +11,7 @@ decades above its running minimum, and medians over the seeds.
 """
 
 import argparse
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import deep_linear
@@ -23,14 +23,12 @@ from rich.progress import track
 
 import rdmtools as rdm
 from rdmtools.analysis.events import find_rises
+from rdmtools.integrations.torch import GaussianProbe
 
 DRAWS = 32
 SIGMA_SHARE = 0.01
 ROWS = 120
 CONTROLS = {"deep_linear": (None, "lazy", "solution"), "grokking": (None, "random_labels", "no_weight_decay")}
-
-Draw = Callable[[], np.ndarray]
-"""Losses of the probe, (samples,), with the weights changed once more at random."""
 
 
 def deep_linear_rows(
@@ -66,30 +64,15 @@ def grokking_rows(
     model = grokking.make_model(seed)
     optimizer = grokking.make_optimizer(model, control)
     stream = grokking.random_stream(seed, "batches")
-    noise = torch.Generator().manual_seed(seed)
     size = sum(weights.numel() for weights in model.parameters())
     sigma = SIGMA_SHARE * grokking.norm(list(model.parameters())) / size**0.5
+    around = GaussianProbe(model, sigma, draws=DRAWS, seed=seed)
+    batch = [(probe.pairs, probe.labels)]
     for step in range(every * ROWS):
         grokking.backward(model, task, task.train, stream)
         if step % every == 0:
-            drawn = [changed(model, sigma, noise, probe) for _ in range(DRAWS)]
-            losses = grokking.probe_losses(model, probe).numpy()
-            yield step, losses, np.array(drawn), probe.groups
+            yield step, grokking.probe_losses(model, probe).numpy(), around(step, batch), probe.groups
         optimizer.step()
-
-
-@torch.no_grad()
-def changed(
-    model: torch.nn.Module, sigma: float, noise: torch.Generator, probe: grokking.Probe
-) -> np.ndarray:
-    """Losses of the probe with the weights changed at random; the weights are put back to the bit."""
-    kept = [weights.clone() for weights in model.parameters()]
-    for weights in model.parameters():
-        weights += sigma * torch.randn(weights.shape, generator=noise)
-    losses = grokking.probe_losses(model, probe).numpy()
-    for weights, before in zip(model.parameters(), kept, strict=True):
-        weights.copy_(before)
-    return losses
 
 
 ROWS_OF = {"deep_linear": deep_linear_rows, "grokking": grokking_rows}
