@@ -181,7 +181,7 @@ def train(
     device: str = "cpu",
     log_every: int = 20,
     probe_size: int = 128,
-    steps: int = 6000,
+    steps: int = 6400,
 ) -> None:
     task = make_task(seed, random_labels=control == "random_labels")
     probe = make_probe(task, probe_size)
@@ -230,7 +230,7 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--log-every", type=int, default=20)
     parser.add_argument("--probe-size", type=int, default=128)
-    parser.add_argument("--steps", type=int, default=6000)
+    parser.add_argument("--steps", type=int, default=6400)
     train(**vars(parser.parse_args()))
 
 
