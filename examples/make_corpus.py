@@ -113,6 +113,7 @@ def run(job: Job) -> Job:
     script = importlib.import_module(job.setting)
     unfinished = job.folder / "unfinished" / f"{job.setting}_{job.path.name}"
     unfinished.parent.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(unfinished.with_suffix(".rdm"), ignore_errors=True)  # of a run that was stopped
     job.path.parent.mkdir(parents=True, exist_ok=True)
     script.train(str(unfinished), control=job.control, seed=job.seed, **job.options)
     companion = job.path.with_suffix(".rdm")
@@ -132,6 +133,7 @@ def make_corpus(folder: Path, settings: list[str], seeds: int, workers: int, opt
     wanted = jobs(folder, settings, seeds, options)
     whole = [job for job in wanted if job.path.exists()]
     missing = [job for job in wanted if not job.path.exists()]
+    failed: list[str] = []
     folder.mkdir(parents=True, exist_ok=True)
     times = (TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
     os.environ["OMP_NUM_THREADS"] = "1"
@@ -139,15 +141,20 @@ def make_corpus(folder: Path, settings: list[str], seeds: int, workers: int, opt
     with Progress("runs", BarColumn(), MofNCompleteColumn(), *times) as bar:
         task = bar.add_task("", total=len(wanted), completed=len(whole))
         with ProcessPoolExecutor(workers, mp_context=context, initializer=one_thread) as pool:
-            futures = [pool.submit(run, job) for job in missing]
+            futures = {pool.submit(run, job): job for job in missing}
             try:
                 for future in as_completed(futures):
-                    whole.append(future.result())
+                    if error := future.exception():
+                        failed.append(f"{futures[future].path.name}: {error}")
+                    else:
+                        whole.append(future.result())
                     bar.advance(task)
             finally:
                 pool.shutdown(cancel_futures=True)
                 there = {job.path for job in whole}
                 write_manifest(folder, [job.entry for job in wanted if job.path in there])
+    if failed:
+        sys.exit("\n".join(["these failed; the command trains them again:", *failed]))
 
 
 def main() -> None:
