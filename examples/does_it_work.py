@@ -1,0 +1,257 @@
+"""Puts measured results into docs/does_it_work.md: tables between its markers, and figures beside it.
+
+    python examples/make_corpus.py corpus
+    python examples/make_corpus.py wide --settings deep_linear grokking --seeds 10 --probe-size 512
+    python examples/sensitivity.py corpus wide --out sensitivity
+    python examples/gaussian_first_steps.py gaussian
+    python examples/does_it_work.py corpus sensitivity gaussian
+
+Prints the tables; with `--write` it puts them into the page. The prose between them is written by hand, after reading
+them: read it again when they change.
+"""
+
+import argparse
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from rdmtools.evaluation import Score, score
+from rdmtools.evaluation.rates import exact_interval
+from rdmtools.report.score_figures import groups_figure, leads_figure, price_figure, roc_figure
+
+PAGE = Path(__file__).parents[1] / "docs" / "does_it_work.md"
+FIGURES = PAGE.parent / "figures"
+WIDE_IN = 9.0
+GROUP_PLACES = (0.5, 0.8, 0.9, 1.0)
+
+
+def percent(share: float) -> str:
+    return "–" if pd.isna(share) else f"{100 * share:.0f}"
+
+
+def between(row: pd.Series, name: str, low: str = "low", high: str = "high", factor: float = 100) -> str:
+    """A figure with its interval."""
+    digits = 0 if factor == 100 else 2
+    values = [factor * row[key] for key in (name, f"{name}_{low}", f"{name}_{high}")]
+    if pd.isna(values[0]):
+        return "–"
+    return f"{values[0]:.{digits}f} ({values[1]:.{digits}f} to {values[2]:.{digits}f})"
+
+
+def markdown(head: list[str], rows: list[list[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def runs_told(found: Score) -> str:
+    """What the corpus holds: runs by cell, and when the transitions were."""
+    rows: list[list[str]] = []
+    for (setting, control), cell in found.truth.groupby(["setting", "control"], sort=False):
+        judged = cell[cell["status"] == "judged"]
+        times = [
+            f"{column.upper()} {judged[column].min():,} to {judged[column].max():,}"
+            for column in ("t10", "t50", "t90")
+        ]
+        rows.append(
+            [
+                setting,
+                control or "*(transition)*",
+                cell["kind"].iloc[0],
+                str(cell["run"].nunique()),
+                f"{len(judged)} of {len(cell)}",
+                ", ".join(times) if len(judged) else "",
+            ]
+        )
+    return markdown(["setting", "control", "kind", "runs", "judged truths", "steps"], rows)
+
+
+def contest(found: Score) -> str:
+    """One table for all settings: detected, lead and area in each, and false alarms of the quiet runs."""
+    parts: list[str] = []
+    for setting, here in found.contest.groupby("setting", sort=False):
+        count, runs = int(here["transitions"].iloc[0]), int(here["runs"].iloc[0])
+        rows = [
+            [
+                f"`{row['rule']}`",
+                "" if pd.isna(row["threshold"]) else f"{row['threshold']:.3g}",
+                f"{percent(row['detected'])} ({percent(row['detected_low'])}–{percent(row['detected_high'])})",
+                percent(row["before_t10"]),
+                between(row, "lead_share"),
+                f"{row['lead_windows']:.1f}",
+                f"{row['alarms']:.1f}",
+                between(row, "less_shc_lead"),
+                f"{percent(row['false_alarm_rate'])} "
+                f"({percent(row['false_alarm_low'])}–{percent(row['false_alarm_high'])})",
+                between(row, "area", factor=1),
+                between(row, "less_shc", factor=1),
+            ]
+            for _, row in here.iterrows()
+        ]
+        head = ["rule", "threshold", "detected, %", "before T10, %", "lead, % of T50", "windows", "alarms"]
+        head += ["lead less SHC's", "quiet runs alarmed, %", "AUROC", "AUROC less SHC's"]
+        parts.append(f"### {setting}: {count} transitions in {runs} runs\n\n{markdown(head, rows)}")
+    return "\n\n".join(parts)
+
+
+def false_alarms(found: Score) -> str:
+    rules = ["shc at 1.5 decades", "shc", "total_variance at 0.75 decades", "total_variance"]
+    rows: list[list[str]] = []
+    for controls in dict.fromkeys(found.rates["controls"]):
+        cells = [controls]
+        for rule in rules:
+            cell = found.rates[(found.rates["controls"] == controls) & (found.rates["rule"] == rule)]
+            row = cell.iloc[0]
+            told = f"{row['alarmed']} of {row['runs']}, {percent(row['rate'])} %"
+            cells.append(f"{told} ({percent(row['rate_low'])}–{percent(row['rate_high'])})")
+        rows.append(cells)
+    return markdown(["controls", *(f"`{rule}`" for rule in rules)], rows)
+
+
+def movements(found: Score) -> str:
+    alarms = found.alarms[found.alarms["held_out"] & (found.alarms["rule"] == "shc at 1.5 decades")]
+    rows: list[list[str]] = []
+    for (setting, control), cell in alarms.groupby(["setting", "control"], sort=False):
+        drift = int((cell["movement"] == "drift").sum())
+        share = cell["drift_share"].median()
+        told = [setting, control or "*(transition)*", str(drift), str(len(cell) - drift), f"{share:.2f}"]
+        rows.append(told)
+    return markdown(["setting", "control", "drift", "fluctuation", "median drift share"], rows)
+
+
+def loadings(found: Score) -> str:
+    rows: list[list[str]] = []
+    for _, row in found.groups[found.groups["place"].isin(GROUP_PLACES)].iterrows():
+        rows.append(
+            [
+                row["setting"],
+                row["control"] or "*(transition)*",
+                percent(row["place"]),
+                between(row, "auc_mode", factor=1),
+                f"{row['auc_variance']:.2f}",
+                f"{row['auc_change']:.2f}",
+                f"{row['auc_mean_loss']:.2f}",
+                between(row, "auc_beyond", factor=1),
+            ]
+        )
+    head = ["setting", "control", "% of T50", "first mode", "variance", "change", "mean loss"]
+    return markdown([*head, "mode beyond the three"], rows)
+
+
+def separation(found: Score, setting: str) -> str:
+    here = found.separation[found.separation["setting"] == setting]
+    rows = [
+        [
+            row["control"],
+            percent(row["place"]),
+            *(
+                f"{row[f'{name}_transition']:.2f} / {row[f'{name}_control']:.2f}: {row[f'area_{name}']:.2f}"
+                for name in ("share_mode", "share_variance", "share_change")
+            ),
+        ]
+        for _, row in here.iterrows()
+    ]
+    head = ["control", "% of T50", "first mode", "variance", "squared change"]
+    return markdown(head, rows)
+
+
+def sensitivity(folder: Path) -> str:
+    table = pd.read_csv(folder / "sensitivity.csv", dtype={"value": str})
+    parts: list[str] = []
+    for varied, here in table.groupby("varied", sort=False):
+        rows: list[list[str]] = []
+        for (value, setting), cell in here.groupby(["value", "setting"], sort=False):
+            line = [value, setting]
+            for rule in ("shc at 1.5 decades", "shc", "shc_detrended", "total_variance"):
+                row = cell[cell["rule"] == rule].squeeze()
+                line.append(
+                    f"{percent(row['detected'])} / {percent(row['lead_share'])} / "
+                    f"{percent(row['false_alarm_rate'])}"
+                    if len(row)
+                    else "–"
+                )
+            rows.append([*line, str(int(cell["transitions"].iloc[0]))])
+        head = [varied, "setting", "SHC, 1.5 decades", "SHC, fitted", "SHC detrended", "total variance"]
+        parts.append(markdown([*head, "transitions"], rows))
+    return "\n\n".join(parts)
+
+
+def gaussian(folder: Path) -> str:
+    """How far each SHC stands above its running minimum by row 20, 60 and 120; and how often it has alarmed."""
+    table = pd.read_csv(folder / "gaussian.csv", keep_default_na=False, na_values=[""])
+    table["control"] = table["control"].fillna("")
+    rows: list[list[str]] = []
+    for (setting, control), cell in table.groupby(["setting", "control"], sort=False):
+        runs = [run for _, run in cell.groupby("seed")]
+        line = [setting, control or "*(transition)*"]
+        for kind in ("gaussian", "window"):
+            rises = np.array([np.fmax.accumulate(rise(run[f"shc_{kind}"].to_numpy())) for run in runs])
+            line += [f"{np.median(rises[:, row]):.1f}" for row in (39, 79, 119)]
+            alarmed = int((rises[:, -1] >= 1.5).sum())
+            low, high = exact_interval(alarmed, len(runs))
+            line.append(f"{alarmed} of {len(runs)} ({percent(low)}–{percent(high)} %)")
+        rows.append(line)
+    head = ["setting", "control", "draws: 40", "80", "120", "alarmed", "window: 40", "80", "120", "alarmed"]
+    return markdown(head, rows)
+
+
+def rise(values: np.ndarray) -> np.ndarray:
+    """Decades above the running minimum."""
+    with np.errstate(divide="ignore"):
+        level = np.log10(values)
+    return level - np.fmin.accumulate(level)
+
+
+def written(page: str, name: str, text: str) -> str:
+    """The page with what is between the markers of that name replaced."""
+    begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+    before, found, rest = page.partition(begin)
+    _, closed, after = rest.partition(end)
+    if not (found and closed):
+        raise SystemExit(f"{PAGE.name}: no markers {begin} ... {end}; add them where the table belongs")
+    return f"{before}{begin}\n\n{text}\n\n{end}{after}"
+
+
+def draw(found: Score, folder: Path) -> None:
+    folder.mkdir(exist_ok=True)
+    roc_figure(found, WIDE_IN).savefig(folder / "roc.svg")
+    price_figure(found, WIDE_IN).savefig(folder / "price.svg")
+    for setting in dict.fromkeys(found.contest["setting"]):
+        leads_figure(found, setting, WIDE_IN).savefig(folder / f"leads_{setting}.svg")
+    for setting in dict.fromkeys(found.groups["setting"]):
+        groups_figure(found, setting, WIDE_IN).savefig(folder / f"groups_{setting}.svg")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("corpus", type=Path)
+    parser.add_argument("sensitivity", type=Path)
+    parser.add_argument("gaussian", type=Path)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--write", action="store_true", help=f"into {PAGE.name}")
+    given = parser.parse_args()
+    with ProcessPoolExecutor(given.workers) as pool:
+        found = score(given.corpus, executor=pool)
+    told = {
+        "runs": runs_told(found),
+        "contest": contest(found),
+        "false alarms": false_alarms(found),
+        "movements": movements(found),
+        "loadings": loadings(found),
+        "separation": separation(found, "narrow_finetuning"),
+        "sensitivity": sensitivity(given.sensitivity),
+        "gaussian": gaussian(given.gaussian),
+    }
+    for name, text in told.items():
+        print(f"\n## {name}\n\n{text}")
+    if given.write:
+        page = PAGE.read_text()
+        for name, text in told.items():
+            page = written(page, name, text)
+        PAGE.write_text(page)
+        draw(found, FIGURES)
+
+
+if __name__ == "__main__":
+    main()
