@@ -6,8 +6,8 @@
     python examples/gaussian_first_steps.py gaussian
     python examples/does_it_work.py corpus sensitivity gaussian
 
-Prints the tables; with `--write` it puts them into the page. The prose between them is written by hand, after reading
-them: read it again when they change.
+Prints the tables; with `--write` it puts them into the page. The prose between them is written by hand,
+after reading them: read it again when they change.
 """
 
 import argparse
@@ -76,7 +76,8 @@ def contest(found: Score) -> str:
             [
                 f"`{row['rule']}`",
                 "" if pd.isna(row["threshold"]) else f"{row['threshold']:.3g}",
-                f"{percent(row['detected'])} ({percent(row['detected_low'])}–{percent(row['detected_high'])})",
+                f"{percent(row['detected'])} "
+                f"({percent(row['detected_low'])}–{percent(row['detected_high'])})",
                 percent(row["before_t10"]),
                 between(row, "lead_share"),
                 f"{row['lead_windows']:.1f}",
@@ -178,7 +179,7 @@ def sensitivity(folder: Path) -> str:
 
 
 def gaussian(folder: Path) -> str:
-    """How far each SHC stands above its running minimum by row 20, 60 and 120; and how often it has alarmed."""
+    """How far each SHC has risen above its running minimum by rows 40, 80 and 120; how often that alarms."""
     table = pd.read_csv(folder / "gaussian.csv", keep_default_na=False, na_values=[""])
     table["control"] = table["control"].fillna("")
     rows: list[list[str]] = []
