@@ -73,15 +73,18 @@ class Score:
     """One row per setting, control and place: what tells runs with the transition from that control."""
 
     def save(self, folder: str | Path) -> Path:
-        """Write every table as Parquet and the page `score.html`; returns the folder."""
-        from rdmtools.report import write_score
+        """Write every table as Parquet, score.json and the page score.html; returns the folder.
 
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, table in self.tables().items():
-            table.to_parquet(folder / f"{name}.parquet", index=False)
-        write_score(self, folder / "score.html")
-        return folder
+        The folder is replaced as a whole.
+
+        Raises
+        ------
+        ParameterError
+            Where the place cannot be written, or it holds other results or files that rdmtools did not write.
+        """
+        from rdmtools.report import save_score
+
+        return save_score(self, folder)
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """Each table by its name."""

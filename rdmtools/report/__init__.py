@@ -13,13 +13,16 @@ from rdmtools.report.verdict import verdict
 if TYPE_CHECKING:
     from rdmtools.report.figures import overview_figure
     from rdmtools.report.page import notebook_html, write_report
+    from rdmtools.report.score_page import save_score, write_score
     from rdmtools.report.side_by_side import save_comparison
 
 _HOMES = {
     "notebook_html": "rdmtools.report.page",
     "overview_figure": "rdmtools.report.figures",
     "save_comparison": "rdmtools.report.side_by_side",
+    "save_score": "rdmtools.report.score_page",
     "write_report": "rdmtools.report.page",
+    "write_score": "rdmtools.report.score_page",
 }
 
 __all__ = [
@@ -29,9 +32,11 @@ __all__ = [
     "plain_records",
     "save",
     "save_comparison",
+    "save_score",
     "summarise",
     "verdict",
     "write_report",
+    "write_score",
 ]
 
 

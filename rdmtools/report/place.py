@@ -31,6 +31,11 @@ from rdmtools.schema import (
 RUNS_FILE = "runs.parquet"
 PAGE_FILE = "comparison.html"
 COMPARISON_FILE = "comparison.json"
+SCORE_FILE, SCORE_PAGE_FILE = "score.json", "score.html"
+SCORE_TABLES = (
+    *("rules", "truth", "transitions", "false_alarms", "alarms", "contest", "rates", "areas", "roc"),
+    *("loadings", "groups", "separation"),
+)
 ELSEWHERE = 'name another folder: --out DIR, or save("DIR")'
 _UNNOTICED = {".DS_Store", "Thumbs.db", "desktop.ini"}
 
@@ -64,14 +69,24 @@ COMPARISON = Contents(
     marked_file=COMPARISON_FILE,
     names=frozenset({RUNS_FILE, EVENTS_FILE, OBSERVABLES_FILE, PAGE_FILE, COMPARISON_FILE, FIGURES_FOLDER}),
 )
+SCORE = Contents(
+    what="a score",
+    mark="rdmtools score",
+    marked_file=SCORE_FILE,
+    names=frozenset(
+        {
+            *(SCORE_FILE, SCORE_PAGE_FILE),
+            *(f"{table}.parquet" for table in SCORE_TABLES),
+        }
+    ),
+)
 
 
 @contextmanager
 def replaced(folder: Path, ours: Contents) -> Generator[Path]:
     """A new folder to write into, which then takes the place of `folder`; on failure nothing is left."""
-    refuse_address(folder)
+    refuse_place(folder, ours)
     target = folder.resolve()
-    _refuse_foreign(folder, target, ours)
     mark = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
     fresh = target.with_name(f".{target.name}.{mark}.new")
     stale = target.with_name(f".{target.name}.{mark}.old")
@@ -94,6 +109,12 @@ def replaced(folder: Path, ours: Contents) -> Generator[Path]:
         shutil.rmtree(stale, ignore_errors=True)
 
 
+def refuse_place(folder: Path, ours: Contents) -> None:
+    """Raise ParameterError where `folder` may not be replaced: an address, or not only ours."""
+    refuse_address(folder)
+    _refuse_foreign(folder, folder.resolve(), ours)
+
+
 def refuse_address(folder: Path) -> None:
     """Raise ParameterError where `folder` is an address, of which `Path` would make a folder named "s3:"."""
     if is_address(folder):
@@ -110,7 +131,7 @@ def _refuse_foreign(folder: Path, target: Path, ours: Contents) -> None:
     held = {entry.name for entry in target.iterdir()} - _UNNOTICED
     if not held:
         return
-    for other in (ANALYSIS, COMPARISON):
+    for other in (ANALYSIS, COMPARISON, SCORE):
         if other is not ours and _is_marked(target, other):
             raise ParameterError(f"{folder} holds {other.what}, needed a folder for {ours.what}; {ELSEWHERE}")
     if not _is_marked(target, ours):

@@ -1,0 +1,297 @@
+"""How well does the method do, put before a person? One page from the tables of a score, limits first.
+
+contest.parquet and the other tables  score.json  score.html
+"""
+
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
+
+import json
+import math
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pandas as pd
+from markupsafe import Markup
+from matplotlib.figure import Figure
+
+from rdmtools import __version__
+from rdmtools.report import score_figures as figures
+from rdmtools.report.figures import NARROW_IN, WIDE_IN
+from rdmtools.report.page import render, write_page
+from rdmtools.report.panels import own_style
+from rdmtools.report.place import SCORE, SCORE_FILE, SCORE_PAGE_FILE, replaced
+from rdmtools.report.score_words import (
+    QUIET,
+    SHC,
+    TOTAL_VARIANCE,
+    between,
+    intro,
+    limits,
+    name_of,
+    points,
+    winners,
+)
+from rdmtools.report.summary import plain_records
+from rdmtools.report.svg import inline_svg, svg_text
+from rdmtools.report.words import counted, number, percent, signed
+
+if TYPE_CHECKING:
+    from rdmtools.evaluation import Score
+
+_PLACES = (0.9, 0.95, 1.0)
+_KINDS = {"transition": "with the transition", "quiet": "quiet controls", "hard": "hard controls"}
+
+
+class Cell(NamedTuple):
+    """What stands in a table: words, and below them, smaller, more of them."""
+
+    text: str
+    below: str = ""
+
+
+class Table(NamedTuple):
+    """Headings, of which the first `words` are of words and the others of numbers, and rows."""
+
+    headings: list[str]
+    rows: list[list[Cell]]
+    words: int = 1
+
+
+def save_score(score: "Score", folder: str | Path) -> Path:
+    """Write every table as Parquet, score.json and the page, into a folder replaced as a whole; returns it.
+
+    Raises
+    ------
+    ParameterError
+        Where the place cannot be written, or it holds other results or files that rdmtools did not write.
+    """
+    folder = Path(folder)
+    with replaced(folder, SCORE) as place:
+        for name, table in score.tables().items():
+            table.to_parquet(place / f"{name}.parquet", index=False)
+        found = {
+            "contents": SCORE.mark,
+            "rdmtools": __version__,
+            "window": score.window,
+            "runs": score.runs,
+            "contest": plain_records(score.contest),
+        }
+        text = json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False)
+        (place / SCORE_FILE).write_text(text + "\n", encoding="utf-8")
+        write_score(score, place / SCORE_PAGE_FILE)
+    return folder
+
+
+def write_score(score: "Score", path: str | Path) -> Path:
+    """Write the page of a score; returns its path.
+
+    One HTML file that needs nothing else: what is not covered, the contest of the rules in each setting,
+    false alarms, drift or fluctuation, what the eigenvectors say.
+    """
+    return write_page(_page(score), Path(path))
+
+
+def _page(score: "Score") -> str:
+    settings = list(dict.fromkeys(score.contest["setting"]))
+    told = list(dict.fromkeys(score.groups["setting"])) if len(score.groups) else []
+    with own_style():
+        roc = price = None
+        if len(score.roc):
+            roc = _figure("roc", "ROC curves", lambda width: figures.roc_figure(score, width))
+            price = _figure(
+                "price", "Median lead against false alarms", lambda width: figures.price_figure(score, width)
+            )
+        sections = [
+            {
+                "name": name_of(setting),
+                "facts": _facts(score, setting),
+                "winners": winners(score, setting),
+                "table": _contest(score, setting),
+                "leads": _figure(
+                    f"leads-{index}",
+                    f"Leads in {name_of(setting)}",
+                    lambda width, setting=setting: figures.leads_figure(score, setting, width),
+                ),
+            }
+            for index, setting in enumerate(settings)
+        ]
+        eigenvectors = [
+            {
+                "name": name_of(setting),
+                "drawn": _figure(
+                    f"groups-{index}",
+                    f"What scores of samples tell in {name_of(setting)}",
+                    lambda width, setting=setting: figures.groups_figure(score, setting, width),
+                ),
+                "table": _separation(score, setting),
+            }
+            for index, setting in enumerate(told)
+        ]
+    return render(
+        "score.html.jinja",
+        name="How early, how often, and how often for nothing",
+        intro=intro(score),
+        limits=limits(score),
+        sections=sections,
+        roc=roc,
+        price=price,
+        false_alarms=_false_alarms(score),
+        movements=_movements(score),
+        eigenvectors=eigenvectors,
+    )
+
+
+def _figure(prefix: str, label: str, draw: Callable[[float], Figure]) -> dict[str, Markup]:
+    """One drawing for wide screens and paper, one for phones."""
+    spoken = f"{label}; numbers in the tables."
+    return {
+        name: Markup(inline_svg(svg_text(draw(width)), f"{prefix}-{name}", spoken))
+        for name, width in (("wide", WIDE_IN), ("narrow", NARROW_IN))
+    }
+
+
+def _facts(score: "Score", setting: str) -> str:
+    first = score.contest[score.contest["setting"] == setting].iloc[0]
+    transitions, runs = int(first["transitions"]), int(first["runs"])
+    return f"{counted(transitions, 'transition')} in {counted(runs, 'run')} of odd seeds."
+
+
+def _contest(score: "Score", setting: str) -> Table:
+    """Every rule in one setting. Columns of false alarms are there only where there are quiet runs."""
+    rows = score.contest[score.contest["setting"] == setting].to_dict("records")
+    quiet = {row["rule"]: row for row in _of(score.rates, "controls", QUIET)}
+    columns: list[tuple[str, Callable[[dict[Any, Any]], Cell]]] = [
+        ("rule", lambda row: Cell(name_of(row["rule"]))),
+        ("threshold", lambda row: Cell(_number(row["threshold"]))),
+        ("detected", lambda row: Cell(percent(row["detected"]), between(row, "detected"))),
+        ("before T10", lambda row: Cell(percent(row["before_t10"]), between(row, "before_t10"))),
+        ("lead, share of T50", lambda row: Cell(percent(row["lead_share"]), between(row, "lead_share"))),
+        ("lead, windows", lambda row: Cell(f"{row['lead_windows']:.1f}")),
+        ("lead less SHC, points", lambda row: _paired(row, "less_shc_lead", points, "earlier", "later")),
+        ("alarms a transition", lambda row: Cell(f"{row['alarms']:.1f}")),
+    ]
+    if quiet:
+        columns.extend(
+            [
+                ("quiet runs alarmed", lambda row: _alarmed(quiet.get(row["rule"]))),
+                ("alarms per 1,000 rows", lambda row: Cell(f"{row['false_alarms_per_1000_rows']:,.2f}")),
+            ]
+        )
+    if any(not math.isnan(row["area"]) for row in rows):
+        columns.extend(
+            [
+                ("AUROC", lambda row: Cell(_area(row["area"]), _areas(row, "area"))),
+                ("AUROC less SHC", lambda row: _paired(row, "less_shc", _less, "better", "worse")),
+            ]
+        )
+    return Table([heading for heading, _ in columns], [[cell(row) for _, cell in columns] for row in rows])
+
+
+def _paired(row: dict[Any, Any], name: str, shown: Callable[[float], str], more: str, less: str) -> Cell:
+    """A difference to SHC, its interval, and in words whether that leaves 0 out."""
+    value, low, high = row[name], row[f"{name}_low"], row[f"{name}_high"]
+    if math.isnan(value) or row["rule"].split(" at ")[0] == SHC:
+        return Cell("–")
+    mark = f" ▲ {more}" if low > 0 else f" ▼ {less}" if high < 0 else ""
+    interval = f"{shown(low)} to {shown(high)}" if math.isfinite(low) else ""
+    return Cell(shown(value) + mark, interval)
+
+
+def _alarmed(row: dict[Any, Any] | None) -> Cell:
+    if row is None:
+        return Cell("–")
+    return Cell(f"{row['alarmed']} of {row['runs']}", f"{percent(row['rate'])} ({between(row, 'rate')})")
+
+
+def _false_alarms(score: "Score") -> Table | None:
+    """Rates of the rules on SHC and on total variance, controls below one another; None without controls."""
+    if score.rates.empty:
+        return None
+    rules = score.rules.loc[score.rules["signal"].isin([SHC, TOTAL_VARIANCE]), "name"].tolist()
+    found = {(row["controls"], row["rule"]): row for row in score.rates.to_dict("records")}
+    controls = sorted(dict.fromkeys(score.rates["controls"]), key=_order)
+    return Table(
+        ["controls", *map(name_of, rules)],
+        [
+            [
+                Cell("quiet, all settings" if name == QUIET else name_of(name)),
+                *(_alarmed(found.get((name, rule))) for rule in rules),
+            ]
+            for name in controls
+        ],
+    )
+
+
+def _order(controls: str) -> int:
+    return 0 if controls == QUIET else 1 if controls.endswith("(quiet)") else 2
+
+
+def _movements(score: "Score") -> Table | None:
+    """Alarms of odd seeds by movement; None where there are none."""
+    alarms = score.alarms[score.alarms["held_out"].astype(bool)]
+    if alarms.empty:
+        return None
+    rows: list[list[Cell]] = []
+    for (setting, rule), cell in alarms.groupby(["setting", "rule"], sort=False):
+        row = [Cell(name_of(setting)), Cell(name_of(rule))]
+        for kind in _KINDS:
+            here = cell[cell["kind"] == kind]
+            fluctuation = int((here["movement"] == "fluctuation").sum())
+            row += [Cell(str(len(here) - fluctuation)), Cell(str(fluctuation))]
+        rows.append(row)
+    headings = [f"{kind}: {movement}" for kind in _KINDS.values() for movement in ("drift", "fluctuation")]
+    return Table(["setting", "rule", *headings], rows, 2)
+
+
+def _separation(score: "Score", setting: str) -> Table | None:
+    """What tells runs with the transition from controls near T50; None where nothing was asked."""
+    if score.separation.empty:
+        return None
+    here = score.separation[
+        (score.separation["setting"] == setting) & score.separation["place"].isin(_PLACES)
+    ].sort_values(["control", "place"], kind="stable")
+    if here.empty:
+        return None
+    return Table(
+        [
+            *("control", "share of the way", "runs, controls"),
+            *("group's share of the mode: transition", "group's share of the mode: control"),
+            *("AUROC of its share of the mode", "AUROC of its share of variance"),
+            "AUROC of its share of squared change",
+        ],
+        [
+            [
+                Cell(name_of(row["control"])),
+                Cell(f"{row['place']:.0%}"),
+                Cell(f"{row['runs']}, {row['controls']}"),
+                Cell(percent(row["share_mode_transition"])),
+                Cell(percent(row["share_mode_control"])),
+                *(Cell(_area(row[f"area_share_{name}"])) for name in ("mode", "variance", "change")),
+            ]
+            for row in here.to_dict("records")
+        ],
+    )
+
+
+def _of(table: pd.DataFrame, column: str, value: str) -> Iterable[dict[Any, Any]]:
+    return table[table[column] == value].to_dict("records")
+
+
+def _number(value: float) -> str:
+    return number(float(f"{value:.3g}"))
+
+
+def _area(value: float) -> str:
+    return f"{value:.2f}" if math.isfinite(value) else "–"
+
+
+def _areas(row: dict[Any, Any], name: str) -> str:
+    low, high = row[f"{name}_low"], row[f"{name}_high"]
+    return f"{low:.2f}–{high:.2f}" if math.isfinite(low) else ""
+
+
+def _less(difference: float) -> str:
+    if not math.isfinite(difference):
+        return "–"
+    return "0" if abs(difference) < 0.005 else signed(round(difference, 2))
