@@ -58,7 +58,8 @@ def transitions_table(
     columns += ["lead_steps", "lead_windows", "lead_share", "before_t10", "alarms"]
     table = pd.DataFrame(rows, columns=pd.Index(columns))
     whole = dict.fromkeys(["t10", "t50", "t90", "alarm_step", "lead_steps", "alarms"], "Int64")
-    return table.astype({**whole, "lead_windows": "Float64", "lead_share": "Float64", "before_t10": bool})
+    shares = dict.fromkeys(["lead_windows", "lead_share"], "Float64")
+    return table.astype({**whole, **shares, **dict.fromkeys(["before_t10", "held_out"], bool)})
 
 
 def false_alarms_table(

@@ -261,4 +261,5 @@ def _kinds_table(runs: Sequence[Observed], rules: Sequence[Rule]) -> pd.DataFram
                     }
                 )
     columns = ["run", "setting", "control", "kind", "held_out", "rule", "alarm_step"]
-    return pd.DataFrame(rows, columns=pd.Index([*columns, "movement", "drift_share", "false"]))
+    columns += ["movement", "drift_share", "false"]
+    return pd.DataFrame(rows, columns=pd.Index(columns)).astype({"held_out": bool, "false": bool})

@@ -116,7 +116,7 @@ def price_figure(score: "Score", width_in: float) -> Figure:
 
 def leads_figure(score: "Score", setting: str, width_in: float) -> Figure:
     """One dot per transition of odd seeds, a lane per rule, over the share of the way to T50 that is left."""
-    rows = score.transitions[score.transitions["held_out"].astype(bool)]
+    rows = score.transitions[score.transitions["held_out"]]
     rows = rows[rows["setting"] == setting]
     rules = _told_rules(score, setting)
     t10 = _t10_leads(rows)

@@ -229,7 +229,7 @@ def _order(controls: str) -> int:
 
 def _movements(score: "Score") -> Table | None:
     """Alarms of odd seeds by movement; None where there are none."""
-    alarms = score.alarms[score.alarms["held_out"].astype(bool)]
+    alarms = score.alarms[score.alarms["held_out"]]
     if alarms.empty:
         return None
     rows: list[list[Cell]] = []

@@ -88,7 +88,7 @@ def limits(score: "Score") -> list[str]:
             if setting not in contested
         ]
     abstained = score.transitions[score.transitions["outcome"].eq("abstained")]
-    abstained = abstained[abstained["held_out"].astype(bool)]
+    abstained = abstained[abstained["held_out"]]
     if len(abstained):
         told = [
             f"{name_of(rule)} in {counted(here['run'].nunique(), 'run')} of {name_of(setting)}"
