@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -18,6 +20,11 @@ from rdmtools.report.score_words import winners
 ROWS, SAMPLES, EVERY, WINDOW = 260, 12, 10, 20
 SETTINGS = ("first", "second")
 CONTROLS = {"": "transition", "still": "quiet", "ramp": "hard"}
+
+
+def rdmtools(*words):
+    script = [sys.executable, "-m", "rdmtools_cli", *map(str, words)]
+    return subprocess.run(script, capture_output=True, text=True, check=False)
 
 
 def write_run(folder, setting, control, seed):
@@ -180,3 +187,47 @@ def test_a_folder_is_replaced_as_a_whole_and_only_if_it_is_ours(whole, tmp_path)
     with pytest.raises(ParameterError, match=r"thesis\.txt"):
         whole.save(folder)
     assert (folder / "thesis.txt").read_text() == "mine"
+
+
+def test_the_command_prints_the_contest_and_leaves_the_page(corpus):
+    folder, _ = corpus
+    done = rdmtools("score", folder, "--window", 25)
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert " ".join(lines[0].split()) == "setting rule detected before T10 lead quiet alarms AUROC"
+    assert max(map(len, lines[:-1])) <= 100
+    assert any(line.startswith("second") and "shc at 1.5 decades" in line for line in lines)
+    assert "4 transitions in 4 runs of odd seeds; window 25" in done.stdout
+    assert "intervals (95%) are on the page" in done.stdout
+    assert (folder / "score" / "score.html").is_file()
+    assert len(pd.read_parquet(folder / "score" / "transitions.parquet"))
+
+
+def test_the_command_for_machines(corpus, tmp_path):
+    done = rdmtools("score", corpus[0], "--json", "--out", tmp_path / "kept")
+    assert (done.returncode, done.stderr) == (0, "")
+    records = [json.loads(line) for line in done.stdout.splitlines()]
+    kept = pd.read_parquet(tmp_path / "kept" / "contest.parquet")
+    assert [record["rule"] for record in records] == kept["rule"].tolist()
+    assert {record["setting"] for record in records} == set(SETTINGS)
+
+
+def test_a_broken_corpus_is_told_in_one_line(tmp_path):
+    for text, told in (
+        ("path,setting,seed,kind\n", "no column 'truth'"),
+        ("path,setting,seed,kind,truth\nlost.parquet,a,1,quiet,skill\n", "no lost.parquet"),
+    ):
+        (tmp_path / "manifest.csv").write_text(text)
+        done = rdmtools("score", tmp_path)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.startswith("error: ")
+        assert told in done.stderr
+        assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "score").exists()
+
+
+def test_a_place_that_is_not_ours_is_refused_before_the_work(corpus, tmp_path):
+    (tmp_path / "thesis.txt").write_text("mine")
+    done = rdmtools("score", corpus[0], "--out", tmp_path, "--json")
+    assert done.returncode == 2
+    assert "rdmtools did not write it" in json.loads(done.stdout)["error"]

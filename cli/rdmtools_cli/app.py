@@ -11,6 +11,7 @@ from rdmtools_cli.compare import compare
 from rdmtools_cli.convert import convert
 from rdmtools_cli.info import info
 from rdmtools_cli.recover import recover
+from rdmtools_cli.score import score
 
 app = typer.Typer(
     name="rdmtools",
@@ -25,6 +26,7 @@ app.command()(info)
 app.command()(compare)
 app.command()(convert)
 app.command()(recover)
+app.command()(score)
 
 
 def _print_version(wanted: bool) -> None:
