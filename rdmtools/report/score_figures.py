@@ -17,7 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedFormatter, FixedLocator
 
-from rdmtools.report.figures import NARROW_IN, WIDE_IN
+from rdmtools.report.figures import WIDE_IN
 from rdmtools.report.panels import (
     LINE_IN,
     PAPER,
@@ -30,6 +30,7 @@ from rdmtools.report.panels import (
     text_in,
 )
 from rdmtools.report.score_words import SHC, TOTAL_VARIANCE, name_of
+from rdmtools.report.words import shown
 
 if TYPE_CHECKING:
     from rdmtools.evaluation import Score
@@ -45,7 +46,7 @@ SCORES = {
 _WIDTHS = (3.4, 2.5, 1.7, 1.1, 0.9)
 _SHARES = {0.0: "0", 0.5: "50%", 1.0: "100%"}
 _LEFT_IN, _RIGHT_IN, _GAP_IN, _BELOW_IN = 0.5, 0.18, 0.12, 0.42
-_PANEL_IN = 1.5
+_PANEL_IN, _WIDEST_IN = 1.5, 3.2
 _LANE_IN = 0.34
 _OTHERS_TOLD = 4
 
@@ -65,7 +66,7 @@ def roc_figure(score: "Score", width_in: float) -> Figure:
     areas = score.areas[score.areas["controls"] == "quiet"].set_index(["setting", "signal"])["area"]
     titles = [
         [
-            (name_of(setting), "ink"),
+            (_short(setting), "ink"),
             *(
                 (
                     f"{_stroke(index)} {name_of(signal)}, {float(areas[setting, signal]):.2f}",
@@ -91,7 +92,7 @@ def price_figure(score: "Score", width_in: float) -> Figure:
     """Median lead against share of quiet runs alarmed, a panel per setting; dots at fitted thresholds."""
     settings = _settings(score.roc)
     titles = [
-        [(name_of(setting), "ink"), *_signal_titles(drawn_signals(score, setting))] for setting in settings
+        [(_short(setting), "ink"), *_signal_titles(drawn_signals(score, setting))] for setting in settings
     ]
     figure, panels = _panels(titles, width_in, "share of quiet runs alarmed", _PANEL_IN)
     for setting, axes in zip(settings, panels, strict=True):
@@ -174,8 +175,7 @@ def groups_figure(score: "Score", setting: str, width_in: float) -> Figure:
     controls = list(dict.fromkeys(here["control"]))
     controls.sort(key=lambda name: name != "")
     titles: list[list[tuple[str, str]]] = [
-        [(f"control: {name_of(control)}" if control else "with the transition", "ink")]
-        for control in controls
+        [(f"control: {_short(control)}" if control else "with the transition", "ink")] for control in controls
     ]
     legend = [(f"{_stroke(i)} {words}", f"series-{i % 4 + 1}") for i, words in enumerate(SCORES.values())]
     figure, panels = _panels(titles, width_in, "share of the way to T50", 1.2, above=legend)
@@ -184,8 +184,8 @@ def groups_figure(score: "Score", setting: str, width_in: float) -> Figure:
         places = cell["place"].to_numpy()
         axes.set_ylim(-0.02, 1.02)
         axes.set_xlim(min(0.2, float(here["place"].min())), max(1.05, float(here["place"].max())))
-        axes.xaxis.set_major_locator(FixedLocator([0.25, 0.5, 1.0, 1.5]))
-        axes.xaxis.set_major_formatter(FixedFormatter(["25%", "50%", "T50", "150%"]))
+        axes.xaxis.set_major_locator(FixedLocator([0.5, 1.0, 1.5]))
+        axes.xaxis.set_major_formatter(FixedFormatter(["50%", "T50", "150%"]))
         axes.yaxis.set_major_locator(FixedLocator([0, 0.5, 1]))
         axes.yaxis.set_major_formatter(FixedFormatter(["0", "0.5", "1"]))
         axes.axhline(0.5, color=colour("muted"), linewidth=0.8)
@@ -203,11 +203,17 @@ class _Grid:
     panel_in: float
 
     @classmethod
-    def of(cls, count: int, width_in: float) -> "_Grid":
-        most = 3 if width_in >= WIDE_IN else 1 if width_in <= NARROW_IN and count == 1 else 2
-        across = max(min(count, most), 1)
-        room = width_in - across * _LEFT_IN - _RIGHT_IN - (across - 1) * _GAP_IN
-        return cls(across=across, panel_in=min(room / across, 2.6 if most > 2 else room))
+    def of(cls, titles: Sequence[Sequence[tuple[str, str]]], width_in: float) -> "_Grid":
+        """As many panels in a row as have room for the widest of their titles."""
+        widest = max(text_in(words) for lines in titles for words, _ in lines)
+        across = max(min(len(titles), 3 if width_in >= WIDE_IN else 2), 1)
+        while across > 1 and cls._panel(across, width_in) + _RIGHT_IN < widest:
+            across -= 1
+        return cls(across=across, panel_in=min(cls._panel(across, width_in), _WIDEST_IN))
+
+    @staticmethod
+    def _panel(across: int, width_in: float) -> float:
+        return (width_in - across * _LEFT_IN - _RIGHT_IN - (across - 1) * _GAP_IN) / across
 
 
 def _panels(
@@ -218,12 +224,12 @@ def _panels(
     above: Sequence[tuple[str, str]] = (),
 ) -> tuple[Figure, list[Axes]]:
     """Empty panels in rows under their titles, and under the lines `above` that hold for all."""
-    grid = _Grid.of(len(titles), width_in)
+    grid = _Grid.of(titles, width_in)
     rows = math.ceil(len(titles) / grid.across)
     lines = max(map(len, titles))
     row_in = LINE_IN * lines + height_in + 0.3
     legend = _flowed(above, width_in - _LEFT_IN - _RIGHT_IN)
-    height = 0.06 + LINE_IN * (len(legend) + bool(legend)) + rows * row_in + 0.22
+    height = 0.06 + LINE_IN * (len(legend) + bool(legend)) + rows * row_in + 0.12
     figure = _paper(width_in, height)
     for line, entries in enumerate(legend):
         left = _LEFT_IN
@@ -288,6 +294,10 @@ def _line(axes: Axes, x: np.ndarray, y: np.ndarray, index: int) -> None:
         linestyle="--" if is_dashed(index) else "-",
         zorder=2 + index / 10,
     )
+
+
+def _short(name: str) -> str:
+    return shown(name_of(name), 24)
 
 
 def _stroke(index: int) -> str:

@@ -34,7 +34,7 @@ from rdmtools.report.score_words import (
 )
 from rdmtools.report.summary import plain_records
 from rdmtools.report.svg import inline_svg, svg_text
-from rdmtools.report.words import counted, number, percent, signed
+from rdmtools.report.words import counted, number, percent
 
 if TYPE_CHECKING:
     from rdmtools.evaluation import Score
@@ -294,4 +294,4 @@ def _areas(row: dict[Any, Any], name: str) -> str:
 def _less(difference: float) -> str:
     if not math.isfinite(difference):
         return "–"
-    return "0" if abs(difference) < 0.005 else signed(round(difference, 2))
+    return "0" if abs(difference) < 0.005 else f"{difference:+.2f}".replace("-", "−")

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 SHC, TOTAL_VARIANCE = "shc", "total_variance"
 QUIET = "quiet"
-_MOST_NAMED = 12
 
 
 def name_of(text: Any) -> str:
@@ -37,17 +36,24 @@ def intro(score: "Score") -> list[str]:
     judged = score.truth[(score.truth["kind"] == "transition") & score.truth["status"].eq("judged")]
     odd = judged[judged["seed"] % 2 == 1]
     settings = counted(runs["setting"].nunique(), "setting")
-    return [
+    fitted = kinds[QUIET] - odd_kinds[QUIET]
+    lines = [
         f"{counted(score.runs, 'run')} of {settings}, in windows of {score.window} logged rows:"
         f" {counted(kinds['transition'], 'run')} with {counted(len(judged), 'judged transition')},"
         f" {counted(kinds[QUIET], 'quiet control run')}, in which nothing happens, and"
         f" {counted(kinds['hard'], 'hard control run')}, in which something milder does.",
-        f"Thresholds are fitted to the {counted(kinds[QUIET] - odd_kinds[QUIET], 'quiet run')} of even seeds,"
-        " each as the lowest at which at most 5% of them alarm; a threshold named in decades was stated"
-        f" before there were runs. What is shown is of odd seeds alone: {counted(len(odd), 'transition')} in"
+        "A threshold named in decades was stated before there were runs."
+        f" What is shown is of odd seeds alone: {counted(len(odd), 'transition')} in"
         f" {counted(odd['run'].nunique(), 'run')}, {counted(odd_kinds[QUIET], 'quiet run')},"
         f" {counted(odd_kinds['hard'], 'hard run')}.",
     ]
+    if fitted:
+        lines.insert(
+            1,
+            f"Thresholds are fitted to the {counted(fitted, 'quiet run')} of even seeds, each as the lowest"
+            " at which at most 5% of them alarm.",
+        )
+    return lines
 
 
 def limits(score: "Score") -> list[str]:
@@ -63,12 +69,13 @@ def limits(score: "Score") -> list[str]:
         lines.append(f"Truths of controls: {_statuses(controls)}.")
         happened = controls[~controls["status"].str.startswith("no transition")]
         if len(happened):
-            named = [_happened(each) for each in happened.head(_MOST_NAMED).to_dict("records")]
-            more = len(happened) - len(named)
+            named = [
+                _happened(f"{setting}/{control}", here)
+                for (setting, control), here in happened.groupby(["setting", "control"], sort=False)
+            ]
             lines.append(
                 f"In {counted(happened['run'].nunique(), 'control run')} the truth says that something did"
-                f" happen, and alarms there count as false all the same: {listed(named)}"
-                + (f", and {more} more." if more else ".")
+                f" happen, and alarms there count as false all the same: {'; '.join(named)}."
             )
     quiet = truth[truth["kind"] == QUIET]
     if quiet.empty:
@@ -114,9 +121,10 @@ def _plain(status: str) -> str:
     return f"not covered ({status.removeprefix('not covered: ')})" if ":" in status else status
 
 
-def _happened(truth: dict[Any, Any]) -> str:
-    at = "" if pd.isna(truth["t50"]) else f", T50 at {int(truth['t50']):,}"
-    return f"{shown(truth['run'], 60)} ({shown(truth['truth'], 40)}{at}; {shown(truth['status'], 60)})"
+def _happened(control: str, truths: pd.DataFrame) -> str:
+    """Which seeds of a control, and how their truths are judged."""
+    seeds = list(dict.fromkeys(truths["seed"].astype(str)))
+    return f"{shown(control, 80)}, seed{'s' * (len(seeds) > 1)} {listed(seeds)} ({_statuses(truths)})"
 
 
 def winners(score: "Score", setting: str) -> list[str]:
