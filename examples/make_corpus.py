@@ -62,6 +62,12 @@ SETTINGS = {
         quiet=("no_repeats", "already_formed"),
         hard=("one_layer",),
     ),
+    "narrow_finetuning": Setting(
+        truths=(Truth(column="misaligned_rate", group="out-of-domain"),),
+        quiet=("aligned", "no_switch"),
+        hard=("benign",),
+        since=200,
+    ),
 }
 
 

@@ -34,6 +34,10 @@ PROBES = {
     "deep_linear": {"random": ["random"], "modes": ["mode 1", "mode 2", "mode 3"]},
     "grokking": {"train": ["train"], "held-out": ["held-out"]},
     "induction": {"repeated": ["repeated"], "fresh": ["fresh"], "random": ["random"]},
+    "narrow_finetuning": {
+        "in-domain": ["in-domain trained", "in-domain untrained"],
+        "out-of-domain": ["out-of-domain"],
+    },
 }
 
 
