@@ -35,7 +35,11 @@ def find_rises(series: Float64[np.ndarray, " windows"], *, decades: float) -> li
     Zeros and NaN have no level on a log scale: they neither set the floor nor fire nor end an event.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
-        level = np.log10(series)
+        return find_level_rises(np.log10(series), decades=decades)
+
+
+def find_level_rises(level: Float64[np.ndarray, " windows"], *, decades: float) -> list[Rise]:
+    """The same of levels, which are log10 of the series already."""
     rises: list[Rise] = []
     floor, alarm, peak = -1, -1, -1
 

@@ -25,13 +25,13 @@ def find_alarms(
     floor = np.full(shape, 0.0 if fixed_floor else np.inf)
     peak = np.full(shape, -np.inf)
     armed = np.ones(shape, dtype=bool)
+    known = np.where(np.isfinite(levels), levels, np.nan)
     for now in range(windows):
-        level = np.broadcast_to(levels[:, now, None], shape)
-        finite = np.isfinite(level)
+        level = np.broadcast_to(known[:, now, None], shape)
+        finite = ~np.isnan(level)
         if not fixed_floor:
             floor = np.where(armed & finite, np.minimum(floor, level), floor)
-        with np.errstate(invalid="ignore"):
-            alarm = armed & finite & (level - floor >= thresholds)
+        alarm = armed & finite & (level - floor >= thresholds)
         peak = np.where(alarm, level, np.where(~armed & finite, np.maximum(peak, level), peak))
         low = level <= thresholds / 2 if fixed_floor else peak - level >= thresholds / 2
         again = ~armed & finite & low
