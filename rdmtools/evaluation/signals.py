@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from jaxtyping import Float64
+from numpy.lib.stride_tricks import sliding_window_view
 
 from rdmtools.analysis.pipeline import analyze
 from rdmtools.run import Run
@@ -88,8 +89,7 @@ def measure(run: Run, *, window: int) -> Levels:
     }
     scalars = run.scalars.set_index("step").reindex(run.steps)
     if "gradient_norm" in scalars:
-        smooth = scalars["gradient_norm"].rolling(window).mean()
-        levels["gradient_norm"] = [decades(smooth.to_numpy(np.float64)[window - 1 :])]
+        levels["gradient_norm"] = [decades(_means(scalars["gradient_norm"].to_numpy(np.float64), window))]
     if "weight_norm" in scalars:
         norm = decades(scalars["weight_norm"].to_numpy(np.float64)[window - 1 :])
         levels["weight_norm"] = both_ways(norm)
@@ -107,24 +107,37 @@ def both_ways(level: np.ndarray) -> list[np.ndarray]:
     return [level, -level]
 
 
+def _means(values: Float64[np.ndarray, " rows"], window: int) -> Float64[np.ndarray, " windows"]:
+    """Mean of what is known of each window's rows; NaN where nothing is."""
+    rows = sliding_window_view(values, window)
+    known = np.isfinite(rows)
+    count = known.sum(axis=1)
+    return np.where(count > 0, np.where(known, rows, 0.0).sum(axis=1) / np.maximum(count, 1), np.nan)
+
+
 def _group_means(run: Run) -> list[Float64[np.ndarray, " rows"]]:
     if "group" not in run.samples:
         return [run.losses.mean(axis=1, dtype=np.float64)]
-    groups = run.samples["group"].to_numpy()
-    return [run.losses[:, groups == group].mean(axis=1, dtype=np.float64) for group in pd.unique(groups)]
+    codes, names = pd.factorize(run.samples["group"], use_na_sentinel=False)
+    return [run.losses[:, codes == code].mean(axis=1, dtype=np.float64) for code in range(len(names))]
 
 
 def rolling_tau(values: Float64[np.ndarray, " windows"], length: int) -> Float64[np.ndarray, " windows"]:
-    """Kendall's tau (a) of the last `length` values against time; NaN before there are as many."""
+    """Kendall's tau (a) of the last `length` values against time; NaN before there are as many.
+
+    NaN too where one of them is.
+    """
     count = len(values)
     tau = np.full(count, np.nan)
     if count < length:
         return tau
     concordant = np.zeros(count - length + 1)
     for lag in range(1, length):
-        signs = np.sign(values[lag:] - values[:-lag])
+        signs = np.nan_to_num(np.sign(values[lag:] - values[:-lag]))
         sums = np.concatenate([[0.0], np.cumsum(signs)])
         # Pairs (u - lag, u) inside the `length` values that end at t: u runs over t - length + 1 + lag ... t.
         concordant += sums[length - lag :] - sums[: len(sums) - (length - lag)]
-    tau[length - 1 :] = concordant / (length * (length - 1) / 2)
+    gaps = np.concatenate([[0], np.cumsum(np.isnan(values))])
+    whole = gaps[length:] == gaps[:-length]
+    tau[length - 1 :] = np.where(whole, concordant / (length * (length - 1) / 2), np.nan)
     return tau
