@@ -3,8 +3,8 @@
     watched from ---------- T10 --- T50 --- T90 ---- a window later ----------- end
     |  first alarm here: detected    | late  |                    | alarms here are false
 
-Lead is step of T50 less step of the alarm. Alarms before the cause (`since`) are false as well, and every
-alarm of a control is.
+Lead is step of T50 less step of the alarm, and 0 where logging cannot tell the two apart. Alarms before the
+cause (`since`) are false as well, and every alarm of a control is.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ class Verdict:
     """What a rule said of one transition."""
 
     outcome: str
-    """Either "detected" before T50; "late" up to T90; else "missed"."""
+    """Either "detected" before T50, with a lead; "late" up to T90; else "missed"."""
     alarm_step: int | None
     lead_steps: int | None
     """T50 less the alarm; 0 where late, None where missed."""
@@ -41,7 +41,9 @@ def judge(transition: Transition, alarm_steps: Int64[np.ndarray, " alarms"], *, 
     assert transition.t90 is not None
     after = alarm_steps[(alarm_steps >= transition.watched_from) & (alarm_steps <= transition.t90)]
     alarm = int(after[0]) if len(after) else None
-    lead = None if alarm is None else max(transition.t50 - alarm, 0)
+    lead = None if alarm is None else transition.t50 - alarm
+    if lead is not None and lead < transition.resolution:
+        lead = 0
     return Verdict(
         outcome="missed" if lead is None else "detected" if lead else "late",
         alarm_step=alarm,

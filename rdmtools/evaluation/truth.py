@@ -9,6 +9,7 @@ too early, or into another transition, cannot be judged. Each truth says which.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -36,6 +37,8 @@ class Transition:
     """Either "judged"; "no transition: ..." with the reason; or "not covered: ..."."""
     watched_from: int
     """Alarms at or after this step and before T50 warn of it."""
+    resolution: int = 1
+    """Steps below which a lead counts as 0: those between the rows, or the scalar's values, about T50."""
 
     @property
     def judged(self) -> bool:
@@ -65,12 +68,12 @@ def find_transitions(
         Where the run has no such scalar.
     """
     start = int(run.steps[0]) if since is None else since
-    crossings = [(truth, *_crossings(run, truth, start)) for truth in truths]
-    crossings.sort(key=lambda each: np.inf if each[2] is None else each[2])
+    crossings = [_crossings(run, truth, start) for truth in truths]
+    crossings.sort(key=lambda each: np.inf if each.t50 is None else each.t50)
     found: list[Transition] = []
-    watched_from, over = start, start
-    for truth, t10, t50, t90, first in crossings:
-        status = _status(run, start, t10, t50, t90, risen=first)
+    watched_from, over = start, float(start)
+    for truth, t10, t50, t90, risen, gap in crossings:
+        status = _status(run, start, t10, t50, t90, risen=risen)
         if status == JUDGED and t50 is not None:
             before = int(np.searchsorted(run.steps, t50))
             if before < COVERED_WINDOWS * window:
@@ -78,15 +81,35 @@ def find_transitions(
             elif t50 <= over:
                 status = "not covered: begins before the one before it is over"
         found.append(
-            Transition(truth=truth, t10=t10, t50=t50, t90=t90, status=status, watched_from=watched_from)
+            Transition(
+                truth=truth,
+                t10=t10,
+                t50=t50,
+                t90=t90,
+                status=status,
+                watched_from=watched_from,
+                resolution=gap,
+            )
         )
-        if t90 is not None and found[-1].real:
-            watched_from = over = max(over, t90)
+        if found[-1].real:
+            # one that is never complete is never over
+            over = max(over, np.inf if t90 is None else t90)
+            watched_from = watched_from if t90 is None else max(watched_from, t90 + 1)
     return found
 
 
-def _crossings(run: Run, truth: Truth, start: int) -> tuple[int | None, int | None, int | None, bool]:
-    """T10, T50, T90, and whether the scalar was above T10 from the start."""
+class _Crossings(NamedTuple):
+    truth: Truth
+    t10: int | None
+    t50: int | None
+    t90: int | None
+    risen: bool
+    """Whether the scalar was above T10 from the start."""
+    gap: int
+    """Steps between the rows, or the scalar's values, on both sides of T50, whichever are further apart."""
+
+
+def _crossings(run: Run, truth: Truth, start: int) -> _Crossings:
     if truth.column not in run.scalars:
         known = ", ".join(map(str, run.scalars.columns[1:])) or "none"
         raise FormatError(f"{run.name}: no scalar {truth.column!r}, its truth; found {known}; log it")
@@ -95,7 +118,14 @@ def _crossings(run: Run, truth: Truth, start: int) -> tuple[int | None, int | No
     steps = known["step"].to_numpy(np.int64)
     share = (known[truth.column].to_numpy(np.float64) - truth.low) / (truth.high - truth.low)
     t10, t50, t90 = (_first(steps, share >= level) for level in (0.1, 0.5, 0.9))
-    return t10, t50, t90, bool(len(share)) and bool(share[0] >= 0.1)
+    risen = bool(len(share)) and bool(share[0] >= 0.1)
+    gap = 1 if t50 is None else max(_gap(run.steps, t50), _gap(steps, t50))
+    return _Crossings(truth, t10, t50, t90, risen, gap)
+
+
+def _gap(steps: np.ndarray, step: int) -> int:
+    after = int(np.searchsorted(steps, step))
+    return int(steps[after] - steps[after - 1]) if 0 < after < len(steps) else 1
 
 
 def _first(steps: np.ndarray, reached: np.ndarray) -> int | None:

@@ -1,0 +1,52 @@
+"""Corpora with a known truth, of a few lines each: observed runs built by hand, and small ones on disk."""
+
+from pathlib import Path
+
+import numpy as np
+
+from rdmtools.evaluation.corpus import Entry, Truth
+from rdmtools.evaluation.observed import Observed
+from rdmtools.evaluation.truth import Transition
+
+WINDOW, SPACING, WINDOWS = 4, 10, 60
+
+
+def entry(seed=1, kind="transition", control=None, setting="toy", truths=(), since=None, folder="runs"):
+    control = control if control is not None else "" if kind == "transition" else kind
+    path = Path(folder) / f"{setting}-{control or 'transition'}-{seed}.parquet"
+    return Entry(
+        path=path, setting=setting, control=control, seed=seed, kind=kind, truths=truths, since=since
+    )
+
+
+def transition(t50=400, t10=None, t90=None, watched_from=0, status="judged", resolution=SPACING, truth=None):
+    return Transition(
+        truth=truth or Truth(column="accuracy"),
+        t10=t50 - 40 if t10 is None else t10,
+        t50=t50,
+        t90=t50 + 40 if t90 is None else t90,
+        status=status,
+        watched_from=watched_from,
+        resolution=resolution,
+    )
+
+
+def observed(levels, *transitions, seed=1, kind="transition", start=0, **of_entry):
+    """A run whose signals have these levels, {name: (series, windows)}; a control is idle throughout."""
+    levels = {name: np.atleast_2d(np.asarray(series, dtype=float)) for name, series in levels.items()}
+    windows = next(iter(levels.values())).shape[1]
+    return Observed(
+        entry=entry(seed=seed, kind=kind, **of_entry),
+        transitions=transitions,
+        steps=SPACING * np.arange(windows),
+        start=start,
+        window=WINDOW,
+        spacing=float(SPACING),
+        idle=np.full(windows, kind != "transition"),
+        levels=levels,
+    )
+
+
+def step_up(height, at, windows=WINDOWS):
+    """A level of 0 that stands at `height` from window `at` on."""
+    return np.where(np.arange(windows) >= at, float(height), 0.0)
