@@ -22,9 +22,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from rdmtools.errors import FormatError
+from rdmtools.errors import FormatError, ParameterError
 
 MANIFEST = "manifest.csv"
 KINDS = ("transition", "quiet", "hard")
@@ -42,6 +43,12 @@ class Truth:
     high: float = 1.0
     group: str = ""
     """Of the samples that the transition is about; empty where there is none."""
+
+    def __post_init__(self) -> None:
+        if not abs(self.high - self.low) > 0:
+            raise ParameterError(
+                f"truth {self.column!r} goes from {self.low:g} to {self.high:g}; needed two values apart"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,22 +88,30 @@ def read_corpus(folder: str | Path) -> list[Entry]:
         raise FormatError(
             f"{folder}: no {MANIFEST}; needed a row per run and truth with {', '.join(_NEEDED)}"
         )
-    table = pd.read_csv(path, dtype=dict.fromkeys(_TEXTS, str))
+    # an empty cell alone is none: a control may be called null
+    texts = dict.fromkeys(_TEXTS, str)
+    table = pd.read_csv(path, dtype=texts, keep_default_na=False, na_values=[""])
     absent = [name for name in _NEEDED if name not in table.columns]
     if absent:
         raise FormatError(f"{path}: no column {absent[0]!r}; found {', '.join(table.columns)}; add it")
     if table.empty:
         raise FormatError(f"{path}: no runs; needed at least one row")
-    for name, default in (("control", ""), ("group", ""), ("low", 0.0), ("high", 1.0), ("since", None)):
+    for name, default in (("control", ""), ("group", ""), ("low", 0.0), ("high", 1.0), ("since", np.nan)):
         if name not in table.columns:
             table[name] = default
     for name in _NUMBERS:
         values = pd.to_numeric(table[name], errors="coerce")
-        wrong = values.isna() & table[name].notna() if name == "since" else values.isna()
+        whole = name in ("seed", "since")
+        wrong = values.isna() | values.isin([np.inf, -np.inf])
+        if whole:
+            wrong |= values % 1 != 0
+        if name == "since":
+            wrong &= table[name].notna()
         if wrong.any():
             line = int(wrong.to_numpy().argmax())
+            found = "empty" if pd.isna(table[name].iloc[line]) else table[name].iloc[line]
             raise FormatError(
-                f"{path}: {name} is {table[name].iloc[line]!r} in line {line + 2}; needed a number"
+                f"{path}: {name} is {found} in line {line + 2}; needed a {'whole ' if whole else ''}number"
             )
         table[name] = values
     table[list(_TEXTS)] = table[list(_TEXTS)].fillna("")
@@ -116,17 +131,25 @@ def _entry(folder: Path, manifest: Path, rows: pd.DataFrame) -> Entry:
         raise FormatError(
             f"{manifest}: kind of {name} is {first['kind']!r}; choose one of {', '.join(KINDS)}"
         )
+    if (first["kind"] == "transition") != (first["control"] == ""):
+        raise FormatError(
+            f"{manifest}: {name} has kind {first['kind']!r} and control {first['control']!r}; "
+            "needed a control's name for all kinds but transition, and none for that"
+        )
     if not (folder / name).is_file():
         raise FormatError(f"{folder}: no {name}, which {MANIFEST} names; train it, or take its rows out")
-    truths = tuple(
-        Truth(
-            column=str(line["truth"]),
-            low=float(line["low"]),
-            high=float(line["high"]),
-            group=str(line["group"]),
+    try:
+        truths = tuple(
+            Truth(
+                column=str(line["truth"]),
+                low=float(line["low"]),
+                high=float(line["high"]),
+                group=str(line["group"]),
+            )
+            for line in lines
         )
-        for line in lines
-    )
+    except ParameterError as error:
+        raise FormatError(f"{manifest}: {name}: {error}") from error
     return Entry(
         path=folder / name,
         setting=str(first["setting"]),
