@@ -1,4 +1,4 @@
-"""T10, T50 and T90 in closed form, and the line between what is judged, what is none and what is not covered."""
+"""T10, T50 and T90 in closed form, and what is judged, what is none, what is not covered."""
 
 import numpy as np
 import pytest
@@ -163,7 +163,7 @@ def test_transitions_come_in_the_order_of_their_t50():
 
 def test_a_transition_begins_after_the_one_before_it_is_over():
     first = ramp(500, 600)  # T90 at 590
-    early, late = (several(a=first, b=(STEPS >= t50).astype(float))[1] for t50 in (590, 600))
+    early, late = (several(a=first, b=1.0 * (t50 <= STEPS))[1] for t50 in (590, 600))
     assert early.status == "not covered: begins before the one before it is over"
     assert late.judged
 

@@ -1,4 +1,4 @@
-"""How sure is a rate? Exact intervals, areas under ROC curves, and resampling of whole runs."""
+"""How sure is a rate? Exact intervals, and resampling of whole runs."""
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
@@ -26,18 +26,15 @@ def exact_interval(hits: float, trials: float, *, level: float = LEVEL) -> tuple
     return low, high
 
 
-def wins(
-    positives: Float64[np.ndarray, " positives"], negatives: Float64[np.ndarray, " negatives"]
-) -> Float64[np.ndarray, "positives negatives"]:
-    """1 where a positive scores above a negative, 1/2 where they tie: its mean is the area under the ROC."""
-    above, tied = positives[:, None] > negatives, positives[:, None] == negatives
-    return above + 0.5 * tied
-
-
 def resampled_weights(
     runs: Sequence[str], strata: Sequence[str], *, resamples: int = RESAMPLES, seed: int = 0
 ) -> Float64[np.ndarray, "resamples rows"]:
-    """Weights of rows where whole runs are drawn again within strata: how often each row's run was drawn."""
+    """Weights of rows where whole runs are drawn again within strata: how often each row's run was drawn.
+
+    NaN where there is but one run, which tells nothing of how runs differ.
+    """
+    if len(set(runs)) < 2:
+        return np.full((resamples, len(runs)), np.nan)
     rng = np.random.default_rng(seed)
     weights = np.zeros((resamples, len(runs)))
     names, layers = np.asarray(runs), np.asarray(strata)
@@ -62,8 +59,9 @@ def middle(values: np.ndarray, *, level: float = LEVEL) -> tuple[float, float]:
 def weighted_median(
     values: Float64[np.ndarray, " rows"], weights: Float64[np.ndarray, "resamples rows"]
 ) -> Float64[np.ndarray, " resamples"]:
-    """Median of each resample."""
+    """Median of each resample, as if each value were there as often as its weight says."""
     order = np.argsort(values)
     total = np.cumsum(weights[:, order], axis=1)
-    place = np.argmax(total >= total[:, -1:] / 2, axis=1)
-    return np.where(total[:, -1] > 0, values[order][place], np.nan)
+    half = total[:, -1:] / 2
+    low, high = np.argmax(total >= half, axis=1), np.argmax(total > half, axis=1)
+    return np.where(total[:, -1] > 0, (values[order][low] + values[order][high]) / 2, np.nan)

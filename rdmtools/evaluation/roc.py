@@ -15,7 +15,7 @@ from jaxtyping import Float64
 
 from rdmtools.evaluation.judging import judge
 from rdmtools.evaluation.observed import Observed
-from rdmtools.evaluation.rates import middle, resampled_weights, wins
+from rdmtools.evaluation.rates import exact_interval, middle, resampled_weights
 from rdmtools.evaluation.rules import REFERENCE, fired, score_of
 from rdmtools.evaluation.signals import Signal
 
@@ -27,51 +27,63 @@ class Sweep:
     signal: Signal
     setting: str
     thresholds: Float64[np.ndarray, " thresholds"]
-    """Rising; each just above what one quiet run reaches."""
+    """Rising; what one control reaches, and just above it."""
     leads: Float64[np.ndarray, "transitions thresholds"]
     """Lead as a share; NaN where not detected before T50."""
     runs: list[str]
     """The run of each transition."""
     quiet: Float64[np.ndarray, " negatives"]
-    """The highest threshold at which each quiet run, of any setting, alarms."""
+    """The highest threshold at which each quiet run, of any setting, alarms; 0 where it never does."""
     quiet_runs: list[str]
     quiet_cells: list[str]
     hard: dict[str, Float64[np.ndarray, " negatives"]]
     """The same for each hard control of this setting."""
 
-    @property
-    def scores(self) -> Float64[np.ndarray, " transitions"]:
-        """The highest threshold at which each transition is detected; -inf for none."""
+    def wins(
+        self, negatives: Float64[np.ndarray, " negatives"]
+    ) -> Float64[np.ndarray, "transitions negatives"]:
+        """1 where a transition is detected just above what a control reaches; 1/2 where only at just that.
+
+        Its mean is the area under the ROC curve. A rule may find a transition at a high threshold and not at
+        a lower one, where it is not yet armed again: so each pair is told at the control's own threshold.
+        """
         detected = ~np.isnan(self.leads)
-        highest = np.where(detected, self.thresholds, -np.inf)
-        return highest.max(axis=1, initial=-np.inf)
+        place = np.searchsorted(self.thresholds, negatives)
+        at = np.where(negatives > 0, detected[:, place], True)
+        above = detected[:, np.where(negatives > 0, place + 1, place)]
+        return (at + above.astype(np.float64)) / 2
 
 
 def sweep(runs: Sequence[Observed], setting: str, signal: Signal) -> Sweep | None:
-    """The signal at every threshold worth trying; None without negatives or without transitions to judge."""
-    shown = [run for run in runs if run.entry.held_out and signal.name in run.levels]
-    quiet = [run for run in shown if run.entry.kind == "quiet"]
+    """The signal at every threshold worth trying; None without negatives or without transitions to judge.
+
+    A transition whose run lacks the signal is never found; a control that lacks it tells nothing.
+    """
+    shown = [run for run in runs if run.entry.held_out]
+    quiet = [run for run in shown if run.entry.kind == "quiet" and signal.name in run.levels]
     here = [run for run in shown if run.entry.setting == setting]
     positives = [run for run in here if run.entry.kind == "transition" and run.judged]
-    if not quiet or not positives:
+    if not quiet or not any(signal.name in run.levels for run in positives):
         return None
     hard: dict[str, list[float]] = {}
     for run in here:
-        if run.entry.kind == "hard":
-            hard.setdefault(run.entry.control, []).append(score_of(run, signal))
-    reached = np.array([score_of(run, signal) for run in quiet])
+        if run.entry.kind == "hard" and signal.name in run.levels:
+            hard.setdefault(run.entry.control, []).append(max(score_of(run, signal), 0.0))
+    reached = np.array([max(score_of(run, signal), 0.0) for run in quiet])
     known = np.concatenate([reached, *map(np.array, hard.values())])
-    thresholds = np.unique(np.nextafter(np.maximum(known, 0.0), np.inf))
+    thresholds = np.unique([*known[known > 0], *np.nextafter(known, np.inf)])
     leads: list[np.ndarray] = []
     names: list[str] = []
     for run, alarms in zip(positives, fired(positives, signal, thresholds.tolist()), strict=True):
-        assert alarms is not None
         for transition in run.judged:
+            names.append(run.entry.name)
+            if alarms is None:
+                leads.append(np.full(len(thresholds), np.nan))
+                continue
             verdicts = [judge(transition, run.steps[each], start=run.start) for each in alarms]
             leads.append(
                 np.array([v.lead_share if v.outcome == "detected" else np.nan for v in verdicts], float)
             )
-            names.append(run.entry.name)
     return Sweep(
         signal=signal,
         setting=setting,
@@ -119,6 +131,10 @@ def areas_table(sweeps: Sequence[Sweep]) -> pd.DataFrame:
             for controls in ("quiet", *each.hard):
                 area, samples = _area(each, controls)
                 low, high = middle(samples)
+                if area in (0.0, 1.0):
+                    # no resample differs: exact, for pairs vary no more than as many runs of the fewer kind
+                    pairs = min(len(set(each.runs)), len(_negatives(each, controls)))
+                    low, high = exact_interval(area * pairs, pairs)
                 row = {
                     "setting": setting,
                     "signal": each.signal.name,
@@ -127,7 +143,7 @@ def areas_table(sweeps: Sequence[Sweep]) -> pd.DataFrame:
                     "area_low": low,
                     "area_high": high,
                 }
-                if reference is not None and each.runs == reference.runs:
+                if reference is not None and _negatives(each, controls) == _negatives(reference, controls):
                     other, others = _area(reference, controls)
                     low, high = middle(samples - others)
                     row |= {"less_shc": area - other, "less_shc_low": low, "less_shc_high": high}
@@ -137,11 +153,16 @@ def areas_table(sweeps: Sequence[Sweep]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=pd.Index(columns))
 
 
+def _negatives(sweep: Sweep, controls: str) -> list[str]:
+    """Names of the controls; of hard ones, all are of one cell, and a number is enough."""
+    return sweep.quiet_runs if controls == "quiet" else [str(k) for k in range(len(sweep.hard[controls]))]
+
+
 def _area(sweep: Sweep, controls: str) -> tuple[float, np.ndarray]:
     negatives = sweep.quiet if controls == "quiet" else sweep.hard[controls]
-    names = sweep.quiet_runs if controls == "quiet" else [str(k) for k in range(len(negatives))]
+    names = _negatives(sweep, controls)
     cells = sweep.quiet_cells if controls == "quiet" else [controls] * len(negatives)
-    table = wins(sweep.scores, negatives)
+    table = sweep.wins(negatives)
     ours = resampled_weights(sweep.runs, [sweep.setting] * len(sweep.runs))
     theirs = resampled_weights(names, cells, seed=1)
     samples = np.einsum("bp,pn,bn->b", ours, table, theirs, optimize=True)
