@@ -81,7 +81,7 @@ def answer(run: Run, question: Question, *, window: int) -> Iterator[dict[str, o
         return
     for place, step in question.places:
         stop = int(np.searchsorted(run.steps, step, side="right"))
-        if stop < window:
+        if stop < window or step > run.steps[-1]:
             continue
         yield {
             "run": question.entry.name,
@@ -103,7 +103,7 @@ def told(rows: Float[np.ndarray, "w samples"], inside: np.ndarray) -> dict[str, 
     values = rows.astype(np.float64)
     place = np.arange(len(values)) - (len(values) - 1) / 2
     scores = {
-        "mode": np.abs(modes.loadings[0]),
+        "mode": np.abs(modes.loadings[0]) * (modes.eigenvalues[0] > 0),  # none of what stands still
         "variance": values.var(axis=0, ddof=1),
         "change": np.abs(place @ values / (place @ place)) * (len(values) - 1),
         "mean_loss": values.mean(axis=0),
@@ -111,9 +111,10 @@ def told(rows: Float[np.ndarray, "w samples"], inside: np.ndarray) -> dict[str, 
     ranks = {name: rankdata(score) for name, score in scores.items()}
     simpler = np.column_stack([np.ones(len(inside)), *(ranks[name] for name in SCORES[1:])])
     beyond = ranks["mode"] - simpler @ np.linalg.lstsq(simpler, ranks["mode"], rcond=None)[0]
+    beyond = np.round(beyond, 6)  # what is but rounding error ranks nobody
     areas = {f"auc_{name}": area(score, inside) for name, score in scores.items()}
     shares = {
-        "share_mode": float(np.sum(scores["mode"][inside] ** 2)),
+        "share_mode": _part(scores["mode"] ** 2, inside),
         "share_variance": _part(scores["variance"], inside),
         "share_change": _part(scores["change"] ** 2, inside),
     }
@@ -181,6 +182,8 @@ def separation_table(answers: pd.DataFrame) -> pd.DataFrame:
     rows: list[dict[str, object]] = []
     for (setting, place), cell in shown.groupby(["setting", "place"], sort=False):
         mine = cell[cell["control"] == ""]
+        if mine.empty:
+            continue
         for control, theirs in cell[cell["control"] != ""].groupby("control", sort=False):
             row: dict[str, object] = {"setting": setting, "control": control, "place": place}
             row |= {"runs": mine["run"].nunique(), "controls": theirs["run"].nunique()}
