@@ -101,6 +101,9 @@ def test_the_largest_rise_is_exact_where_levels_are_rounded():
     rises = largest_rise(levels)
     assert find_alarms(levels, rises[:, None]).any(axis=(1, 2)).all()
     assert not find_alarms(levels, np.nextafter(rises, np.inf)[:, None]).any()
+    for level, rise in zip(levels, rises, strict=True):
+        assert find_level_rises(level, decades=rise)
+        assert find_level_rises(level, decades=np.nextafter(rise, np.inf)) == []
 
 
 def test_a_series_that_never_has_a_level_never_fires():

@@ -13,9 +13,10 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
 import pandas as pd
 
-from rdmtools.analysis.events import find_rises
+from rdmtools.analysis.events import find_level_rises
 from rdmtools.analysis.settings import AnalysisSettings
 from rdmtools.errors import FormatError
 from rdmtools.evaluation.contest import contest_table, false_alarms_table, rates_table, transitions_table
@@ -139,6 +140,12 @@ def score(
     entries = read_corpus(corpus) if isinstance(corpus, str | Path) else list(corpus)
     if not entries:
         raise FormatError("the corpus has no runs; needed at least one")
+    names = [entry.name for entry in entries]
+    if again := next((name for name in names if names.count(name) > 1), None):
+        raise FormatError(
+            f"{names.count(again)} runs are {again}; needed one for each setting, control and seed; "
+            "give each a seed of its own"
+        )
     observe = partial(_observed, window=window, change=change)
     runs: list[Observed] = []
     for done, each in enumerate(_each(observe, entries, executor), start=1):
@@ -242,10 +249,13 @@ def _kinds_table(runs: Sequence[Observed], rules: Sequence[Rule]) -> pd.DataFram
         if rule.signal != REFERENCE:
             continue
         for run in runs:
-            level, detrended = run.levels["shc"][0], run.levels["shc_detrended"][0]
+            level = run.levels["shc"][0]
+            # one that does not move at all once its line is removed stands below every other
+            detrended = np.nan_to_num(run.levels["shc_detrended"][0], nan=-np.inf)
             drift = run.levels["drift_energy"][0] / 2 - run.levels["total_variance"][0]
-            for rise in find_rises(10.0**level, decades=rule.threshold):
-                survives = detrended[rise.alarm] - detrended[rise.floor] >= rule.threshold
+            for rise in find_level_rises(level, decades=rule.threshold):
+                low, high = detrended[rise.floor], detrended[rise.alarm]
+                survives = high > -np.inf and high - low >= rule.threshold
                 rows.append(
                     {
                         "run": run.entry.name,
