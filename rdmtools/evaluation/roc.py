@@ -36,7 +36,7 @@ class Sweep:
     """The highest threshold at which each quiet run, of any setting, alarms; 0 where it never does."""
     quiet_runs: list[str]
     quiet_cells: list[str]
-    hard: dict[str, Float64[np.ndarray, " negatives"]]
+    hard: dict[str, Float64[np.ndarray, " _"]]
     """The same for each hard control of this setting."""
 
     def wins(
