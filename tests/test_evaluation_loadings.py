@@ -236,6 +236,12 @@ def test_one_run_has_no_interval():
     assert np.isnan([found["auc_mode_low"], found["auc_mode_high"]]).all()
 
 
+def test_a_run_without_a_share_is_left_out_of_median_and_interval():
+    (found,) = groups_table(answers([0.9, 0.8, np.nan])).to_dict("records")
+    assert found["share_mode"] == pytest.approx(0.85)
+    assert (found["share_mode_low"], found["share_mode_high"]) == pytest.approx((0.8, 0.9))
+
+
 def test_separation_is_the_area_over_runs():
     table = pd.concat([answers([0.9, 0.4, 0.6]), answers([0.5, 0.3], "frozen")])
     (row,) = separation_table(table).to_dict("records")

@@ -168,8 +168,11 @@ def groups_table(answers: pd.DataFrame) -> pd.DataFrame:
 
 def _spread(values: np.ndarray, runs: np.ndarray) -> tuple[float, float]:
     """Interval of the median where whole runs are drawn again."""
-    weights = resampled_weights(runs.tolist(), [""] * len(runs))
-    return middle(weighted_median(values, weights)) if len(values) else (float("nan"), float("nan"))
+    known = np.isfinite(values)
+    if not known.any():
+        return float("nan"), float("nan")
+    values, runs = values[known], runs[known]
+    return middle(weighted_median(values, resampled_weights(runs.tolist(), [""] * len(runs))))
 
 
 def separation_table(answers: pd.DataFrame) -> pd.DataFrame:
