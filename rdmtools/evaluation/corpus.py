@@ -131,13 +131,13 @@ def _entry(folder: Path, manifest: Path, rows: pd.DataFrame) -> Entry:
         raise FormatError(
             f"{manifest}: kind of {name} is {first['kind']!r}; choose one of {', '.join(KINDS)}"
         )
+    if not (folder / name).is_file():
+        raise FormatError(f"{folder}: no {name}, which {MANIFEST} names; train it, or take its rows out")
     if (first["kind"] == "transition") != (first["control"] == ""):
         raise FormatError(
             f"{manifest}: {name} has kind {first['kind']!r} and control {first['control']!r}; "
             "needed a control's name for all kinds but transition, and none for that"
         )
-    if not (folder / name).is_file():
-        raise FormatError(f"{folder}: no {name}, which {MANIFEST} names; train it, or take its rows out")
     try:
         truths = tuple(
             Truth(
