@@ -150,6 +150,19 @@ class TestTransitions:
         assert table["lead_share_low"] <= table["lead_share"] <= table["lead_share_high"]
         assert table["less_shc_lead"] == 0
 
+    def test_chance_is_what_quiet_controls_of_the_seed_do_between_the_same_steps(self):
+        within, after = quiet(1, 2, control="a"), quiet(1, 2, control="b")
+        after.levels["shc"][:] = step_up(2, 45)  # T50 is at window 40
+        others = [quiet(3, 2), quiet(1, 2, setting="other"), quiet(1, 2, kind="hard")]
+        runs = [rising(1, 2), rising(5, 2), within, after, *others]
+        rows = tables(runs, [rule(), rule(name=ALWAYS)])[0].set_index(["rule", "seed"])["chance"]
+        assert rows["shc", 1] == 0.5
+        assert rows[ALWAYS, 1] == 1
+        assert pd.isna(rows["shc", 5])  # no control of that seed
+        # at the row where a lead would be too short to tell, an alarm would not have counted
+        within.levels["shc"][:] = step_up(2, 40)
+        assert tables(runs, [rule()])[0].set_index("seed")["chance"][1] == 0
+
     def test_what_is_not_judged_is_not_shown(self):
         none = observed({"shc": step_up(2, 30)}, transition(status="no transition: never risen"), seed=3)
         table, *_, contest = tables([rising(1, 2.0), none], [rule()])

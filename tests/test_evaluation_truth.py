@@ -100,10 +100,10 @@ def test_shares_begin_at_the_cause():
     assert (crossings(found), found.status, found.watched_from) == ((810, 850, 890), "judged", 500)
 
 
-def test_width_is_a_share_of_the_way_from_the_cause():
+def test_width_is_a_share_of_t50_wherever_the_cause_was():
     values = ramp(1000, 1400)  # T90 - T10 = 320, T50 = 1200
-    assert one(values, since=880).judged
-    assert one(values, since=890).status.startswith("no transition: creeps")
+    assert one(values, since=890).judged
+    assert one(ramp(200, 1700), since=150).status.startswith("no transition: creeps, T90 - T10 is 1.3 of")
 
 
 def test_a_cause_after_the_end():
@@ -157,13 +157,13 @@ def test_transitions_come_in_the_order_of_their_t50():
     found = several(c=ramp(1500, 1600), never=np.zeros(ROWS), a=ramp(500, 600), b=ramp(1000, 1100))
     assert [each.truth.column for each in found] == ["a", "b", "c", "never"]
     assert [each.status for each in found[:3]] == ["judged"] * 3
-    # each is watched from the step after the one before it was at 90 %
-    assert [each.watched_from for each in found[:3]] == [0, 591, 1091]
+    # each is watched from the first window that holds nothing of the one before it, which was over at 590
+    assert [each.watched_from for each in found[:3]] == [0, 590 + 10 * WINDOW, 1090 + 10 * WINDOW]
 
 
 def test_a_transition_begins_after_the_one_before_it_is_over():
     first = ramp(500, 600)  # T90 at 590
-    early, late = (several(a=first, b=1.0 * (t50 <= STEPS))[1] for t50 in (590, 600))
+    early, late = (several(a=first, b=1.0 * (t50 <= STEPS))[1] for t50 in (630, 640))
     assert early.status == "not covered: begins before the one before it is over"
     assert late.judged
 
@@ -175,7 +175,7 @@ def test_one_inside_another_leaves_the_later_end():
         "not covered: begins before the one before it is over",
         "judged",
     ]
-    assert found[2].watched_from == 961
+    assert found[2].watched_from == 960 + 10 * WINDOW
 
 
 def test_one_that_never_completes_is_never_over():

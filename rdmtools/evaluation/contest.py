@@ -18,17 +18,27 @@ from rdmtools.evaluation.judging import judge
 from rdmtools.evaluation.observed import Observed
 from rdmtools.evaluation.rates import exact_interval, middle, resampled_weights, weighted_median
 from rdmtools.evaluation.rules import REFERENCE, Rule
+from rdmtools.evaluation.truth import Transition
 
 
 def transitions_table(
     runs: Sequence[Observed], rules: Sequence[Rule], alarms: dict[str, list[np.ndarray | None]]
 ) -> pd.DataFrame:
-    """One row per judged transition and rule: outcome, alarm and lead."""
+    """One row per judged transition and rule: outcome, alarm and lead.
+
+    `chance` is the share of the quiet controls of the same setting and seed in which the rule alarms between
+    the same steps, where nothing happens: what `detected` would be if the rule knew nothing. NaN without any.
+    """
     rows = []
     for rule in rules:
+        quiet: dict[tuple[str, int], list[np.ndarray]] = {}
+        for run, fired in zip(runs, alarms[rule.name], strict=True):
+            if run.entry.kind == "quiet" and fired is not None:
+                quiet.setdefault((run.entry.setting, run.entry.seed), []).append(run.steps[fired])
         for run, fired in zip(runs, alarms[rule.name], strict=True):
             if run.entry.kind != "transition":
                 continue
+            partners = quiet.get((run.entry.setting, run.entry.seed), [])
             for transition in run.judged:
                 row = _place(run) | {
                     "truth": transition.truth.column,
@@ -52,14 +62,23 @@ def transitions_table(
                         "lead_share": verdict.lead_share,
                         "before_t10": verdict.before_t10,
                         "alarms": verdict.alarms,
+                        "chance": chance_of(transition, partners),
                     }
                 )
     columns = [*_PLACE, "truth", "t10", "t50", "t90", "rule", "outcome", "alarm_step"]
-    columns += ["lead_steps", "lead_windows", "lead_share", "before_t10", "alarms"]
+    columns += ["lead_steps", "lead_windows", "lead_share", "before_t10", "alarms", "chance"]
     table = pd.DataFrame(rows, columns=pd.Index(columns))
     whole = dict.fromkeys(["t10", "t50", "t90", "alarm_step", "lead_steps", "alarms"], "Int64")
-    shares = dict.fromkeys(["lead_windows", "lead_share"], "Float64")
+    shares = dict.fromkeys(["lead_windows", "lead_share", "chance"], "Float64")
     return table.astype({**whole, **shares, **dict.fromkeys(["before_t10", "held_out"], bool)})
+
+
+def chance_of(transition: Transition, partners: Sequence[np.ndarray]) -> float | None:
+    """Share of the partners, each as the steps of its alarms, that alarm where a warning would count."""
+    assert transition.t50 is not None
+    last = transition.t50 - transition.resolution
+    hits = [bool(((steps >= transition.watched_from) & (steps <= last)).any()) for steps in partners]
+    return float(np.mean(hits)) if hits else None
 
 
 def false_alarms_table(
@@ -140,8 +159,9 @@ def contest_table(
     """The contest: one row per setting and rule, of odd seeds.
 
     Shares are of judged transitions, medians over all of them (one that is not detected has lead 0), `alarms`
-    is the mean number before T50, `less_shc_lead` the median over transitions of the lead less that of SHC
-    under the same kind of rule.
+    is the mean number before T50, `chance` the share of quiet controls of the same seeds that alarm between
+    the same steps, `less_shc_lead` the median over transitions of the lead less that of SHC under the same
+    kind of rule.
     """
     shown = transitions[transitions["held_out"]]
     quiet = {row["rule"]: row for row in rates[rates["controls"] == "quiet"].to_dict("records")}
@@ -172,6 +192,7 @@ def contest_table(
                 "lead_windows": float(of_rule["lead_windows"].fillna(0.0).median()),
                 "lead_steps": float(of_rule["lead_steps"].fillna(0).median()),
                 "alarms": float(of_rule["alarms"].fillna(0).mean()),
+                "chance": float(of_rule["chance"].astype(float).mean()),
             }
             row["detected_low"], row["detected_high"] = exact_interval(share * runs, runs)
             row["before_t10_low"], row["before_t10_high"] = exact_interval(early * runs, runs)
@@ -201,7 +222,7 @@ _CONTEST = [
     *("setting", "rule", "threshold", "transitions", "runs"),
     *("detected", "detected_low", "detected_high", "before_t10", "before_t10_low", "before_t10_high"),
     *("late", "missed", "lead_share", "lead_share_low", "lead_share_high", "lead_windows", "lead_steps"),
-    *("alarms", "less_shc_lead", "less_shc_lead_low", "less_shc_lead_high"),
+    *("alarms", "chance", "less_shc_lead", "less_shc_lead_low", "less_shc_lead_high"),
     *_QUIET,
     *_AREA,
 ]

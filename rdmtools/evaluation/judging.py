@@ -1,7 +1,7 @@
 """Was a transition announced, and how long before? Were there alarms for nothing?
 
     watched from ---------- T10 --- T50 --- T90 ---- a window later ----------- end
-    |  first alarm here: detected    | late  |                    | alarms here are false
+    |  first alarm here: detected    | late  |       | alarms here are false, or warn of the next
 
 Lead is step of T50 less step of the alarm, and 0 where logging cannot tell the two apart. Alarms before the
 cause (`since`) are false as well, and every alarm of a control is.

@@ -18,7 +18,7 @@ from rdmtools.evaluation.corpus import Truth
 from rdmtools.run import Run
 
 SHARPEST = 1.0
-"""A transition is sharp where T90 - T10 is at most this share of T50 (counted from the cause)."""
+"""A transition is sharp where T90 - T10 is at most this share of T50 (counted from the first row)."""
 COVERED_WINDOWS = 5
 """A transition is judged where at least so many windows of rows come before its T50."""
 
@@ -71,14 +71,14 @@ def find_transitions(
     crossings = [_crossings(run, truth, start) for truth in truths]
     crossings.sort(key=lambda each: np.inf if each.t50 is None else each.t50)
     found: list[Transition] = []
-    watched_from, over = start, float(start)
+    watched_from, endless = start, False
     for truth, t10, t50, t90, risen, gap in crossings:
-        status = _status(run, start, t10, t50, t90, risen=risen)
+        status = _status(run, t10, t50, t90, risen=risen)
         if status == JUDGED and t50 is not None:
             before = int(np.searchsorted(run.steps, t50))
             if before < COVERED_WINDOWS * window:
                 status = f"not covered: {before} rows before T50, needed {COVERED_WINDOWS * window}"
-            elif t50 <= over:
+            elif endless or t50 <= watched_from:
                 status = "not covered: begins before the one before it is over"
         found.append(
             Transition(
@@ -92,10 +92,17 @@ def find_transitions(
             )
         )
         if found[-1].real:
-            # one that is never complete is never over
-            over = max(over, np.inf if t90 is None else t90)
-            watched_from = watched_from if t90 is None else max(watched_from, t90 + 1)
+            if t90 is None:
+                endless = True
+            else:
+                watched_from = max(watched_from, _left_behind(run.steps, t90, window))
     return found
+
+
+def _left_behind(steps: np.ndarray, step: int, window: int) -> int:
+    """The first step whose window holds nothing up to `step`; one past the last where there is none."""
+    row = int(np.searchsorted(steps, step)) + window
+    return int(steps[row]) if row < len(steps) else int(steps[-1]) + 1
 
 
 class _Crossings(NamedTuple):
@@ -132,14 +139,14 @@ def _first(steps: np.ndarray, reached: np.ndarray) -> int | None:
     return int(steps[reached.argmax()]) if reached.any() else None
 
 
-def _status(run: Run, start: int, t10: int | None, t50: int | None, t90: int | None, *, risen: bool) -> str:
+def _status(run: Run, t10: int | None, t50: int | None, t90: int | None, *, risen: bool) -> str:
     if t10 is None or t50 is None:
         return "no transition: never risen"
     if risen:
         return "no transition: risen from the start"
     if t90 is None:
         return "not covered: never complete"
-    width = (t90 - t10) / max(t50 - start, 1)
+    width = (t90 - t10) / max(t50 - int(run.steps[0]), 1)
     if width > SHARPEST:
         return f"no transition: creeps, T90 - T10 is {width:.2g} of T50"
     return JUDGED

@@ -166,6 +166,7 @@ def _contest(score: "Score", setting: str) -> Table:
         ("threshold", lambda row: Cell(_number(row["threshold"]))),
         ("detected", lambda row: Cell(percent(row["detected"]), between(row, "detected"))),
         ("before T10", lambda row: Cell(percent(row["before_t10"]), between(row, "before_t10"))),
+        ("by chance", lambda row: Cell(percent(row["chance"]))),
         ("lead, share of T50", lambda row: Cell(percent(row["lead_share"]), between(row, "lead_share"))),
         ("lead, windows", lambda row: Cell(f"{row['lead_windows']:.1f}")),
         ("lead less SHC, points", lambda row: _paired(row, "less_shc_lead", points, "earlier", "later")),
