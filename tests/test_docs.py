@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from corpora import write_corpus
 
 import rdmtools
 from rdmtools import integrations
@@ -33,12 +34,13 @@ def absent(text):
 
 @pytest.fixture
 def workplace(tmp_path, monkeypatch):
-    """A folder with sample data and losses in it, and nothing of the checkout's that a page could change."""
+    """A folder with data of every kind, and nothing of the checkout that a page could change."""
     shutil.copytree(ROOT / "sample_data", tmp_path / "sample_data", ignore=shutil.ignore_patterns("analysis"))
     rows = "".join(f"{step},{sample},0.5\n" for step in range(40) for sample in range(3))
     (tmp_path / "losses.csv").write_text("step,sample_id,loss\n" + rows)
     (tmp_path / "log.csv").write_text("global_step,idx,nll\n" + rows)
     (tmp_path / "runs").mkdir()
+    write_corpus(tmp_path / "corpus", ("toy",), seeds=2)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -6,20 +6,17 @@ import subprocess
 import sys
 from dataclasses import replace
 
-import numpy as np
 import pandas as pd
 import pytest
+from corpora import write_corpus
 
-import rdmtools as rdm
 from rdmtools.errors import ParameterError
-from rdmtools.evaluation import Entry, Truth, score, write_manifest
+from rdmtools.evaluation import Entry, score, write_manifest
 from rdmtools.report import write_score
 from rdmtools.report.place import SCORE, SCORE_TABLES
 from rdmtools.report.score_words import winners
 
-ROWS, SAMPLES, EVERY, WINDOW = 260, 12, 10, 20
-SETTINGS = ("first", "second")
-CONTROLS = {"": "transition", "still": "quiet", "ramp": "hard"}
+WINDOW = 20
 
 
 def rdmtools(*words):
@@ -27,40 +24,10 @@ def rdmtools(*words):
     return subprocess.run(script, capture_output=True, text=True, check=False)
 
 
-def write_run(folder, setting, control, seed):
-    """Losses that fall at row 150 (not, slowly in "ramp"), and the truth that rises some rows later."""
-    rng = np.random.default_rng([SETTINGS.index(setting), list(CONTROLS).index(control), seed])
-    place = np.arange(ROWS)
-    learned = 1 / (1 + np.exp(-(place - 150 - seed) / 4))
-    fall = {"": learned, "still": 0 * learned, "ramp": 1 / (1 + np.exp(-(place - 130) / 40))}[control]
-    losses = 2 + 0.01 * rng.standard_normal((ROWS, SAMPLES))
-    losses[:, :5] -= fall[:, None] * np.linspace(0.8, 1.2, 5)
-    path = folder / setting / f"{control or 'transition'}_{seed}.parquet"
-    groups = pd.DataFrame({"sample_id": range(SAMPLES), "group": ["learned"] * 5 + ["other"] * 7})
-    with rdm.ProbeLogger(path, samples=groups) as log:
-        for row in range(ROWS):
-            log(EVERY * row, losses[row])
-            log.scalars(EVERY * row, skill=0.0 if control else float(learned[max(row - 8, 0)]))
-    return Entry(
-        path=path,
-        setting=setting,
-        control=control,
-        seed=seed,
-        kind=CONTROLS[control],
-        truths=(Truth(column="skill", group="learned"),),
-    )
-
-
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory):
     folder = tmp_path_factory.mktemp("corpus")
-    entries = [
-        write_run(folder, setting, control, seed)
-        for setting in SETTINGS
-        for control in CONTROLS
-        for seed in range(4)
-    ]
-    write_manifest(folder, entries)
+    entries = write_corpus(folder, ("first", "second"), seeds=4)
     write_manifest(folder / "first", [each for each in entries if each.setting == "first"])
     return folder, entries
 
@@ -91,7 +58,7 @@ def test_the_page_has_every_table_and_figure(written):
         assert text.count(rule) >= 2, rule
     assert text.index("What is not covered") < text.index("The contest") < text.index("False alarms")
     # of each wide and narrow: ROC curves, leads at their price, and for each setting leads and groups
-    assert page.count("<svg") == 2 * (2 + 2 * len(SETTINGS))
+    assert page.count("<svg") == 2 * (2 + 2 * len(set(whole.contest["setting"])))
     assert "<script" not in page
     ids = re.findall(r'\bid="([^"]+)"', page)
     assert len(ids) == len(set(ids))
