@@ -64,8 +64,9 @@ SETTINGS = {
     ),
     "narrow_finetuning": Setting(
         truths=(Truth(column="misaligned_rate", group="out-of-domain"),),
-        quiet=("aligned", "no_switch"),
-        hard=("benign",),
+        # The data change in all of these: with aligned answers nothing spreads, but the losses move all at once.
+        quiet=("no_switch",),
+        hard=("aligned", "benign"),
         since=200,
     ),
 }
