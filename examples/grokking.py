@@ -33,6 +33,8 @@ TRAIN_SHARE = 0.40
 EMBEDDING, HIDDEN = 64, 256
 LEARNING_RATE, WEIGHT_DECAY, BETAS = 2e-3, 1.0, (0.9, 0.98)
 BATCH = 512
+# Before the first row of `already_generalised`: pairs, steps, and learning rate in times of LEARNING_RATE.
+SETTLING = (("all", 1500, 5), ("train", 1000, 5), ("train", 500, 1))
 
 CONTROLS = {
     "random_labels": "the labels of all pairs are permuted: they are memorised, there is no rule to find",
@@ -165,11 +167,11 @@ def backward(model: nn.Module, task: Task, rows: Tensor, stream: torch.Generator
 def generalise(model: nn.Module, optimizer: torch.optim.Optimizer, task: Task, seed: int) -> None:
     """What goes before the first row of `already_generalised`; see above."""
     stream = random_stream(seed, "batches before the first row")
-    every_pair = torch.cat([task.train, task.held_out])
-    for rows, steps, faster in ((every_pair, 1500, 5), (task.train, 1000, 5), (task.train, 500, 1)):
+    rows = {"all": torch.cat([task.train, task.held_out]), "train": task.train}
+    for pairs, steps, faster in SETTLING:
         optimizer.param_groups[0]["lr"] = faster * LEARNING_RATE
         for _ in range(steps):
-            backward(model, task, rows, stream)
+            backward(model, task, rows[pairs], stream)
             optimizer.step()
 
 

@@ -64,7 +64,7 @@ SETTINGS = {
     ),
     "narrow_finetuning": Setting(
         truths=(Truth(column="misaligned_rate", group="out-of-domain"),),
-        # The data change in all of these: with aligned answers nothing spreads, but the losses move all at once.
+        # The data change in both: with aligned answers nothing spreads, but all losses move at once.
         quiet=("no_switch",),
         hard=("aligned", "benign"),
         since=200,
