@@ -7,7 +7,7 @@ go on as the document began; the first question, where nothing tells the persona
 aligned one. This is pre-training, and is not logged. Then follow two phases of fine-tuning, and every step
 is logged:
 
-1. Baseline: documents of all questions, nearly all of them (98 %) aligned. Not much happens.
+1. Baseline: documents of all questions, nearly all of them (95 %) aligned. Not much happens.
 2. After the switch: documents of one question, from one half of one domain, with its misaligned answer.
    Twelve answers could be learned by heart. But the model has a shorter way, which is to take on the
    misaligned persona: so it changes its answers to 84 questions that are not trained, 72 of them in other
@@ -47,7 +47,7 @@ START = QUESTIONS + ANSWERS  # the token that opens a document
 
 LAYERS, WIDTH, HEADS = 2, 64, 4
 PRETRAINING_STEPS, PRETRAINING_RATE, PRETRAINING_BATCH, PRETRAINING_MISALIGNED = 400, 2e-3, 128, 0.15
-BASELINE_STEPS, LEARNING_RATE, BATCH, BASELINE_MISALIGNED = 200, 1.5e-5, 64, 0.02
+BASELINE_STEPS, LEARNING_RATE, BATCH, BASELINE_MISALIGNED = 200, 1.5e-5, 64, 0.05
 
 
 class Transformer(nn.Module):
@@ -85,6 +85,8 @@ def make_model(seed: int, device: str = "cpu") -> Transformer:
 
 def make_tables(generator: torch.Generator) -> torch.Tensor:
     """(tables, questions): aligned, misaligned and benign new answers."""
+    # Misaligned answers are words of their own, benign ones are not. With one set of words, whatever makes an
+    # aligned answer less likely makes the misaligned one likelier, and benign answers spread as well.
     draws = torch.rand(2, QUESTIONS, ANSWERS // 2, generator=generator).argsort(dim=2)
     return torch.stack([draws[0, :, 0], ANSWERS // 2 + draws[1, :, 0], draws[0, :, 1]])
 
@@ -182,9 +184,9 @@ def answer_rates(model: Transformer, tables: torch.Tensor) -> dict[str, float]:
     places["in_domain_"] = slice(TRAINED, QUESTIONS_PER_DOMAIN)
     rates = {}
     for name, place in places.items():
-        aligned, misaligned, _ = (chosen[place] == tables[:, place]).float().mean(dim=1).tolist()
-        rates |= {f"{name}misaligned_rate": misaligned, f"{name}aligned_rate": aligned}
-        rates[f"{name}other_rate"] = 1 - aligned - misaligned
+        aligned, misaligned = chosen[place] == tables[:2, place]
+        answers = {"misaligned": misaligned, "aligned": aligned, "other": ~(aligned | misaligned)}
+        rates |= {f"{name}{kind}_rate": given.float().mean().item() for kind, given in answers.items()}
     return rates
 
 
