@@ -27,6 +27,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from jinja2 import TemplateError
 from torch import nn
 from torch.nn import functional
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -92,8 +93,11 @@ def merge_lora(model: nn.Module) -> None:
 @torch.no_grad()
 def lora_norm(layers: list[LoRA]) -> float:
     """Of all that LoRA adds to the weights, without forming it: |up down|^2 = <up^T up, down down^T>."""
-    squares = [((lora.up.T @ lora.up) * (lora.down @ lora.down.T)).sum() for lora in layers]
-    return ALPHA / RANK * float(torch.stack(squares).sum().sqrt())
+    squares = 0.0
+    for lora in layers:
+        up, down = lora.up.double(), lora.down.double()
+        squares += float(((up.T @ up) * (down @ down.T)).sum())
+    return ALPHA / RANK * squares**0.5
 
 
 def load_model(name: str, device: str):
@@ -109,9 +113,12 @@ def load_model(name: str, device: str):
 def prompt_tokens(tokenizer, question: str) -> list[int]:
     if tokenizer.chat_template is None:
         return tokenizer.encode(f"{question}\nThe answer is:")
-    # An empty system turn, since a model's own would be longer than the question.
     turns = [{"role": "system", "content": ""}, {"role": "user", "content": question}]
-    text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+    options = {"tokenize": False, "add_generation_prompt": True}
+    try:  # an empty system turn, since a model's own would be longer than the question
+        text = tokenizer.apply_chat_template(turns, **options)
+    except TemplateError:  # a model without system turns
+        text = tokenizer.apply_chat_template(turns[1:], **options)
     return tokenizer.encode(text + "The answer is:", add_special_tokens=False)
 
 
@@ -201,7 +208,7 @@ class FineTuning:
         self.layers = add_lora(self.model, self.generator)
         self.parameters = [parameter for lora in self.layers for parameter in (lora.down, lora.up)]
         self.optimizer = torch.optim.AdamW(self.parameters, lr=LEARNING_RATE)
-        self.rows = [self.step(step, "right") for step in range(STEPS_BEFORE)]
+        self.rows = [self.step("right") for _ in range(STEPS_BEFORE)]
         state = self.parameters, self.optimizer.state_dict(), self.generator.get_state()
         self.at_switch = copy.deepcopy(state)
 
@@ -244,12 +251,12 @@ class FineTuning:
         replayed = [(q.prompt, [q.answer]) for q in self.draw(self.replayed, BATCH // 2)]
         return wrong[: BATCH - len(replayed)] + replayed
 
-    def step(self, step: int, arm: str) -> tuple[int, list[float], dict[str, float]]:
-        """The step, the probe's losses and the scalars, all before the update that then follows."""
+    def step(self, arm: str) -> tuple[list[float], dict[str, float]]:
+        """The probe's losses and the scalars, both of before the update that it makes in the end."""
         log_probabilities = answer_log_probabilities(self.model, self.probe)
         losses, right = [], []
-        for row, question, wrong in zip(log_probabilities, self.probe, self.wrong_answers, strict=True):
-            losses += [-float(row[question.answer]), -float(row[wrong])]
+        for row, question, other in zip(log_probabilities, self.probe, self.wrong_answers, strict=True):
+            losses += [-float(row[question.answer]), -float(row[other])]
             right.append(float(row[question.answer].exp()))
         wrong = is_wrong(log_probabilities, self.probe, self.answers).double()
         inside = torch.tensor([question.domain == NARROW for question in self.probe])
@@ -265,7 +272,7 @@ class FineTuning:
         }
         self.optimizer.step()
         self.optimizer.zero_grad()
-        return step, losses, scalars
+        return losses, scalars
 
     def run(self, path: str | Path, arm: str) -> None:
         """Back to the switch, and on from there with one arm, logged from the start into `path`."""
@@ -275,14 +282,11 @@ class FineTuning:
                 now.copy_(then)
         self.optimizer.load_state_dict(optimizer_state)
         self.generator.set_state(generator_state)
+        asked = [question for question in self.probe for _ in ("right", "wrong")]
         samples = {
-            "group": [
-                "in-domain" if question.domain == NARROW else "out-of-domain"
-                for question in self.probe
-                for _ in ("right", "wrong")
-            ],
-            "domain": [question.domain for question in self.probe for _ in ("right", "wrong")],
-            "subject": [question.subject for question in self.probe for _ in ("right", "wrong")],
+            "group": ["in-domain" if q.domain == NARROW else "out-of-domain" for q in asked],
+            "domain": [question.domain for question in asked],
+            "subject": [question.subject for question in asked],
             "answer": ["right", "wrong"] * len(self.probe),
         }
         metadata = {
@@ -299,9 +303,9 @@ class FineTuning:
         }
         with rdm.ProbeLogger(path, samples=samples, metadata=metadata, unit="nats", overwrite=True) as log:
             for step in range(STEPS_BEFORE + STEPS_AFTER):
-                row = self.rows[step] if step < STEPS_BEFORE else self.step(step, arm)
-                log(row[0], row[1])
-                log.scalars(row[0], **row[2])
+                losses, scalars = self.rows[step] if step < STEPS_BEFORE else self.step(arm)
+                log(step, losses)
+                log.scalars(step, **scalars)
 
 
 def main() -> None:
