@@ -15,10 +15,12 @@ of the domain's answers. The comparison is within that set and not with what the
 model that has only learned to write **Paris** still knows the capital. It starts near 0: the questions asked
 are those that the model answers rightly after the warm-up, as only these can be lost.
 
-A rise of it is not learned wrongness. Invented countries, of which no capital is wrong, spread as much as
-wrong capitals do: what spreads is loss of recall (any answer of the right kind will do), not a tendency to
-be wrong. Only the arms together tell: `invented` shows what wrongness adds to `wrong` (nothing), `new_format`
-and `replay` what any sudden change of the training data does, `right` what no change does.
+A rise of it is not learned wrongness. Invented countries, of which no capital is wrong, spread too: what
+spreads is loss of recall (any answer of the right kind will do) and not, as far as this can tell, a tendency
+to be wrong. Only the arms together tell: `invented` is what `wrong` must exceed, by more than seeds differ,
+before wrongness comes into it; `new_format` and `replay` are a sudden change of the training data that should
+spread little, and `right` is no change. An alarm comes with any of the changes, and can come in `right`:
+once little is left to learn, the running minimum is so low that a small step rises far above it.
 """
 
 import argparse
