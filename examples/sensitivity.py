@@ -29,6 +29,7 @@ from rdmtools.evaluation.scoring import Change
 WINDOWS = (10, 20, 40, 80)
 EVERY = (1, 2, 4, 8)
 SIZES = (8, 16, 32, 64, 128, 256, 512)
+SMALLEST_PROBE = 64  # of the corpus's settings, in full groups
 RULES = ("shc at 1.5 decades", "shc", "shc_detrended", "total_variance")
 PROBES = {
     "deep_linear": {"random": ["random"], "modes": ["mode 1", "mode 2", "mode 3"]},
@@ -87,12 +88,12 @@ def variants(corpus: list[Entry], wide: list[Entry]) -> Iterator[Variant]:
     for rows in EVERY:
         yield Variant(varied="interval", value=str(rows), entries=corpus, change=partial(every, rows=rows))
     for size in SIZES:
-        # a size that the corpus has no samples for is asked of the wide one
-        entries = corpus if size <= 64 else wide
-        if entries:
-            yield Variant(
-                varied="probe size", value=str(size), entries=entries, change=partial(of_size, size=size)
-            )
+        change = partial(of_size, size=size)
+        if size <= SMALLEST_PROBE:
+            yield Variant(varied="probe size", value=str(size), entries=corpus, change=change)
+    for size in SIZES if wide else ():
+        change = partial(of_size, size=size)
+        yield Variant(varied="probe size, wide", value=str(size), entries=wide, change=change)
     for setting, probes in PROBES.items():
         # thresholds are those of the setting's own quiet runs, seen through the same probe
         here = [entry for entry in corpus if entry.setting == setting]
