@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import kendalltau
+from scipy.stats import kendalltau, linregress
 
+from rdmtools.evaluation.alarms import largest_rise
 from rdmtools.evaluation.signals import SIGNALS, TAU_WINDOWS, decades, measure, rolling_tau
 from rdmtools.run import Run
 
@@ -63,13 +64,25 @@ def test_levels_are_the_definitions_again():
         assert of_windows(levels, "autocorrelation_detrended")[at] == pytest.approx(
             straight["autocorrelation"], abs=1e-9
         )
-        for name, value in (("variance", mean["mean_loss_variance"]), ("slope", mean["mean_loss_slope"])):
-            assert of_windows(levels, f"mean_loss_{name}")[at] == pytest.approx(
-                np.log10(abs(value)), abs=1e-9
-            )
+        variance = of_windows(levels, "mean_loss_variance")[at]
+        assert variance == pytest.approx(np.log10(mean["mean_loss_variance"]), abs=1e-9)
         for row, group in ((0, slice(0, 4)), (2, slice(4, None))):
             level = np.log10(run.losses[last, group].mean())
             assert levels["group_mean_loss"][row : row + 2, at] == pytest.approx([level, -level])
+
+
+def test_the_slope_of_the_mean_stands_beside_its_standard_error():
+    run = a_run()
+    level = of_windows(measure(run, window=WINDOW), "mean_loss_slope")
+    for at in (0, 25, ROWS - WINDOW):
+        line = linregress(run.steps[at : at + WINDOW], run.losses[at : at + WINDOW].mean(axis=1))
+        assert level[at] == pytest.approx(np.log10(np.hypot(line.slope, line.stderr)), abs=1e-9)
+
+
+def test_a_slope_that_passes_zero_is_no_floor_to_rise_from():
+    losses = 3 + 0.1 * np.random.default_rng(1).standard_normal((4000, 3))
+    quiet = Run.from_arrays(np.arange(4000), losses, name="toy")
+    assert largest_rise(measure(quiet, window=20)["mean_loss_slope"]).max() < 1.2
 
 
 def test_drift_energy_is_the_squared_sum_of_squared_slopes():

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float64
+from jaxtyping import Float64, Int64
 from numpy.lib.stride_tricks import sliding_window_view
 
 from rdmtools.analysis.pipeline import analyze
@@ -42,7 +42,7 @@ SIGNALS = (
     Signal(name="autocorrelation", meaning="lag-1 autocorrelation of the loss field", scale="1"),
     Signal(name="autocorrelation_detrended", meaning="the same of linearly detrended windows", scale="1"),
     Signal(name="mean_loss_variance", meaning="variance of the probe mean"),
-    Signal(name="mean_loss_slope", meaning="steepness of the probe mean, up or down"),
+    Signal(name="mean_loss_slope", meaning="slope of the probe mean, up or down, with its standard error"),
     Signal(name="group_mean_loss", meaning="mean loss of any group of samples, either way"),
     Signal(name="gradient_norm", meaning="gradient norm of the training batch, mean over the window"),
     Signal(name="weight_norm", meaning="norm of the weights, either way"),
@@ -72,6 +72,8 @@ def measure(run: Run, *, window: int) -> Levels:
 
     total = decades(of("total_variance"))
     slowest = np.maximum(of("drift_share"), 0.0) * of("total_variance")
+    # a slope changes its sign and so passes 0, where its log is no floor to rise from; its standard error is one
+    error = np.sqrt(of("mean_loss_variance", detrended) / _lever(run.steps, window))
     levels = {
         "shc": [decades(of("shc"))],
         "total_variance": [total],
@@ -81,7 +83,7 @@ def measure(run: Run, *, window: int) -> Levels:
         "autocorrelation": [of("autocorrelation")],
         "autocorrelation_detrended": [of("autocorrelation", detrended)],
         "mean_loss_variance": [decades(of("mean_loss_variance"))],
-        "mean_loss_slope": [decades(np.abs(of("mean_loss_slope")))],
+        "mean_loss_slope": [decades(np.hypot(of("mean_loss_slope"), error))],
         "group_mean_loss": [
             series for mean in _group_means(run) for series in both_ways(decades(mean[window - 1 :]))
         ],
@@ -105,6 +107,11 @@ def decades(values: np.ndarray) -> Float64[np.ndarray, " windows"]:
 
 def both_ways(level: np.ndarray) -> list[np.ndarray]:
     return [level, -level]
+
+
+def _lever(steps: Int64[np.ndarray, " rows"], window: int) -> Float64[np.ndarray, " windows"]:
+    """Sum of squared distances of each window's steps from their mean."""
+    return window * sliding_window_view(steps - steps[0], window).var(axis=1)
 
 
 def _means(values: Float64[np.ndarray, " rows"], window: int) -> Float64[np.ndarray, " windows"]:
