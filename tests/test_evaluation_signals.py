@@ -9,6 +9,7 @@ from scipy.stats import kendalltau, linregress
 
 from rdmtools.evaluation.alarms import largest_rise
 from rdmtools.evaluation.signals import SIGNALS, TAU_WINDOWS, decades, measure, rolling_tau
+from rdmtools.evaluation.truth import COVERED_WINDOWS
 from rdmtools.run import Run
 
 ROWS, SAMPLES, WINDOW, EVERY = 61, 13, 5, 10
@@ -127,6 +128,11 @@ def test_tau_comes_back_once_a_gap_is_behind():
 def test_tau_needs_its_length_of_windows():
     tau = of_windows(measure(a_run(), window=WINDOW), "kendall_tau")
     assert np.flatnonzero(np.isfinite(tau))[0] == TAU_WINDOWS * WINDOW - 1
+
+
+def test_every_signal_has_a_value_before_the_earliest_t50_that_is_judged():
+    levels = measure(a_run(COVERED_WINDOWS * WINDOW), window=WINDOW)
+    assert all(np.isfinite(series).any(axis=1).all() for series in levels.values())
 
 
 def test_a_run_that_stands_still_has_no_levels_where_it_does():

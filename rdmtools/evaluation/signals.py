@@ -15,10 +15,11 @@ from jaxtyping import Float64, Int64
 from numpy.lib.stride_tricks import sliding_window_view
 
 from rdmtools.analysis.pipeline import analyze
+from rdmtools.evaluation.truth import COVERED_WINDOWS
 from rdmtools.run import Run
 
-TAU_WINDOWS = 5
-"""Kendall's tau looks back over so many windows' worth of rows."""
+TAU_WINDOWS = COVERED_WINDOWS - 1
+"""Kendall's tau looks back over so many windows' worth of windows: it has a value before every judged T50."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
