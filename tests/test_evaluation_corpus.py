@@ -127,12 +127,32 @@ GOOD = "a.parquet,toy,,1,transition,accuracy,0,1,\n"
             HEAD + GOOD.replace("toy,", "toy,frozen"),
             "a.parquet has kind 'transition' and control 'frozen'; needed a control's name for all kinds but",
         ),
+        (HEAD + GOOD.replace(",1,tr", ",1e19,tr"), "seed is 1e+19 in line 2; needed a whole number"),
+        (HEAD + GOOD.replace("toy", ""), "setting is empty in line 2; needed a text"),
+        (HEAD + GOOD + GOOD.replace("accuracy", ""), "truth is empty in line 3; needed a text"),
+        (HEAD + GOOD.replace("a.parquet", ""), "path is empty in line 2; needed a text"),
         (HEAD + GOOD.replace("a.p", "c.p"), "no c.parquet, which manifest.csv names; train it, or take"),
     ],
 )
 def test_what_is_wrong_is_said_in_a_line(tmp_path, text, message):
     with pytest.raises(FormatError, match=f"^{re.escape(str(tmp_path))}.*: {re.escape(message)}[^\n]*$"):
         read_corpus(corpus(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"", "No columns"),
+        (HEAD.encode() + b"1,2,3,4,5,6,7,8,9,10,11\n", "Error tokenizing data"),
+        (HEAD.encode() + b'"a.parquet\n', "Error tokenizing data"),
+        ((HEAD + GOOD.replace("toy", "t\u00f6y")).encode("latin-1"), "'utf-8' codec"),
+        ((HEAD + GOOD).encode("utf-16"), "'utf-8' codec"),
+    ],
+)
+def test_what_is_no_csv_is_said_in_a_line(tmp_path, content, why):
+    (tmp_path / "manifest.csv").write_bytes(content)
+    with pytest.raises(FormatError, match=f"csv cannot be read \\({why}[^\n]*; needed a CSV file in UTF-8$"):
+        read_corpus(tmp_path)
 
 
 def test_a_folder_without_a_manifest(tmp_path):

@@ -31,6 +31,7 @@ MANIFEST = "manifest.csv"
 KINDS = ("transition", "quiet", "hard")
 _TEXTS = ("path", "setting", "control", "kind", "truth", "group")
 _NUMBERS = ("seed", "low", "high", "since")
+_TOO_LARGE = 2.0**63  # no int64
 _NEEDED = ("path", "setting", "seed", "kind", "truth")
 
 
@@ -80,7 +81,7 @@ def read_corpus(folder: str | Path) -> list[Entry]:
     Raises
     ------
     FormatError
-        Where the manifest is missing or lacks what it needs, a run is not there, or two rows contradict.
+        Where the manifest is missing, no CSV file, or lacks what it needs, a run is not there, or two rows contradict.
     """
     folder = Path(folder)
     path = folder / MANIFEST
@@ -88,9 +89,7 @@ def read_corpus(folder: str | Path) -> list[Entry]:
         raise FormatError(
             f"{folder}: no {MANIFEST}; needed a row per run and truth with {', '.join(_NEEDED)}"
         )
-    # an empty cell alone is none: a control may be called null
-    texts = dict.fromkeys(_TEXTS, str)
-    table = pd.read_csv(path, dtype=texts, keep_default_na=False, na_values=[""])
+    table = _table(path)
     absent = [name for name in _NEEDED if name not in table.columns]
     if absent:
         raise FormatError(f"{path}: no column {absent[0]!r}; found {', '.join(table.columns)}; add it")
@@ -104,7 +103,7 @@ def read_corpus(folder: str | Path) -> list[Entry]:
         whole = name in ("seed", "since")
         wrong = values.isna() | values.isin([np.inf, -np.inf])
         if whole:
-            wrong |= values % 1 != 0
+            wrong |= (values % 1 != 0) | (values.abs() >= _TOO_LARGE)
         if name == "since":
             wrong &= table[name].notna()
         if wrong.any():
@@ -114,8 +113,22 @@ def read_corpus(folder: str | Path) -> list[Entry]:
                 f"{path}: {name} is {found} in line {line + 2}; needed a {'whole ' if whole else ''}number"
             )
         table[name] = values
+    for name in ("path", "setting", "truth"):
+        if table[name].isna().any():
+            line = int(table[name].isna().to_numpy().argmax())
+            raise FormatError(f"{path}: {name} is empty in line {line + 2}; needed a text")
     table[list(_TEXTS)] = table[list(_TEXTS)].fillna("")
     return [_entry(folder, path, rows) for _, rows in table.groupby("path", sort=False)]
+
+
+def _table(manifest: Path) -> pd.DataFrame:
+    """The manifest as it stands; an empty cell alone is none, for a control may be called null."""
+    texts = dict.fromkeys(_TEXTS, str)
+    try:
+        return pd.read_csv(manifest, dtype=texts, keep_default_na=False, na_values=[""])
+    except (OSError, ValueError) as error:  # of pandas' own errors, all are ValueErrors
+        why = " ".join(str(error).split())
+        raise FormatError(f"{manifest} cannot be read ({why}); needed a CSV file in UTF-8") from error
 
 
 def _entry(folder: Path, manifest: Path, rows: pd.DataFrame) -> Entry:
