@@ -214,6 +214,11 @@ def test_a_run_without_the_scalar_says_what_it_has():
         )
 
 
+def test_the_steps_are_no_truth():
+    with pytest.raises(FormatError, match=r"^toy: no scalar 'step', its truth; found accuracy; log it$"):
+        find_transitions(a_run(accuracy=STEPS), [Truth(column="step")], window=WINDOW, since=None)
+
+
 def test_a_truth_goes_from_somewhere_to_somewhere_else():
     with pytest.raises(ParameterError, match=r"^truth 'skill' goes from 1 to 1; needed two values apart$"):
         Truth(column="skill", low=1.0, high=1.0)
