@@ -143,7 +143,8 @@ def test_what_is_wrong_is_said_in_a_line(tmp_path, text, message):
     ("content", "why"),
     [
         (b"", "No columns"),
-        (HEAD.encode() + b"1,2,3,4,5,6,7,8,9,10,11\n", "Error tokenizing data"),
+        (HEAD.encode() + GOOD.encode() + b",,,,,,,,,,,\n", "Error tokenizing data"),
+        ((HEAD + GOOD.replace("\n", ",more\n")).encode(), "Length of header"),
         (HEAD.encode() + b'"a.parquet\n', "Error tokenizing data"),
         ((HEAD + GOOD.replace("toy", "t\u00f6y")).encode("latin-1"), "'utf-8' codec"),
         ((HEAD + GOOD).encode("utf-16"), "'utf-8' codec"),
@@ -153,6 +154,11 @@ def test_what_is_no_csv_is_said_in_a_line(tmp_path, content, why):
     (tmp_path / "manifest.csv").write_bytes(content)
     with pytest.raises(FormatError, match=f"csv cannot be read \\({why}[^\n]*; needed a CSV file in UTF-8$"):
         read_corpus(tmp_path)
+
+
+def test_a_comma_at_the_end_of_each_line_shifts_no_column(tmp_path):
+    (entry,) = read_corpus(corpus(tmp_path, HEAD + GOOD.replace("\n", ",\n")))
+    assert (entry.path.name, entry.setting, entry.seed) == ("a.parquet", "toy", 1)
 
 
 def test_a_folder_without_a_manifest(tmp_path):

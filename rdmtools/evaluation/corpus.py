@@ -17,6 +17,7 @@
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,7 +82,8 @@ def read_corpus(folder: str | Path) -> list[Entry]:
     Raises
     ------
     FormatError
-        Where the manifest is missing, no CSV file, or lacks what it needs, a run is not there, or two rows contradict.
+        Where the manifest is missing, no CSV file, or lacks what it needs, a run is not there, or two rows
+        contradict.
     """
     folder = Path(folder)
     path = folder / MANIFEST
@@ -125,8 +127,11 @@ def _table(manifest: Path) -> pd.DataFrame:
     """The manifest as it stands; an empty cell alone is none, for a control may be called null."""
     texts = dict.fromkeys(_TEXTS, str)
     try:
-        return pd.read_csv(manifest, dtype=texts, keep_default_na=False, na_values=[""])
-    except (OSError, ValueError) as error:  # of pandas' own errors, all are ValueErrors
+        with warnings.catch_warnings():
+            # lines with more cells than the first: pandas would shift them, or drop the last
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            return pd.read_csv(manifest, dtype=texts, keep_default_na=False, na_values=[""], index_col=False)
+    except (OSError, ValueError, pd.errors.ParserWarning) as error:
         why = " ".join(str(error).split())
         raise FormatError(f"{manifest} cannot be read ({why}); needed a CSV file in UTF-8") from error
 

@@ -73,7 +73,7 @@ def measure(run: Run, *, window: int) -> Levels:
 
     total = decades(of("total_variance"))
     slowest = np.maximum(of("drift_share"), 0.0) * of("total_variance")
-    # a slope changes its sign and so passes 0, where its log is no floor to rise from; its standard error is one
+    # a slope passes 0 wherever it changes its sign, which is no floor to rise from; its standard error is
     error = np.sqrt(of("mean_loss_variance", detrended) / _lever(run.steps, window))
     levels = {
         "shc": [decades(of("shc"))],
