@@ -206,16 +206,14 @@ def test_crossings_are_the_first_values_that_reach(values, cut):
 
 
 def test_a_run_without_the_scalar_says_what_it_has():
-    with pytest.raises(
-        FormatError, match=r"^toy: no scalar 'skill', its truth; found accuracy, norm; log it$"
-    ):
+    with pytest.raises(FormatError, match=r"^no scalar 'skill', its truth; found accuracy, norm; log it$"):
         find_transitions(
             a_run(accuracy=STEPS, norm=STEPS), [Truth(column="skill")], window=WINDOW, since=None
         )
 
 
 def test_the_steps_are_no_truth():
-    with pytest.raises(FormatError, match=r"^toy: no scalar 'step', its truth; found accuracy; log it$"):
+    with pytest.raises(FormatError, match=r"^no scalar 'step', its truth; found accuracy; log it$"):
         find_transitions(a_run(accuracy=STEPS), [Truth(column="step")], window=WINDOW, since=None)
 
 

@@ -18,7 +18,7 @@ import pandas as pd
 
 from rdmtools.analysis.events import find_level_rises
 from rdmtools.analysis.settings import AnalysisSettings
-from rdmtools.errors import FormatError
+from rdmtools.errors import FormatError, ParameterError
 from rdmtools.evaluation.contest import contest_table, false_alarms_table, rates_table, transitions_table
 from rdmtools.evaluation.corpus import Entry, read_corpus
 from rdmtools.evaluation.judging import idle_rows
@@ -189,8 +189,12 @@ def _each(
 
 def _observed(entry: Entry, *, window: int, change: Change | None) -> Observed:
     run = _run(entry, change)
-    transitions = tuple(find_transitions(run, entry.truths, window=window, since=entry.since))
     start = int(run.steps[0]) if entry.since is None else entry.since
+    try:
+        transitions = tuple(find_transitions(run, entry.truths, window=window, since=entry.since))
+        levels = measure(run, window=window)
+    except (FormatError, ParameterError) as error:  # which of the runs? many files may share a name
+        raise type(error)(f"{entry.path}: {error}") from error
     return Observed(
         entry=entry,
         transitions=transitions,
@@ -202,7 +206,7 @@ def _observed(entry: Entry, *, window: int, change: Change | None) -> Observed:
         idle=idle_rows(
             run.steps, transitions if entry.kind == "transition" else (), window=window, start=start
         ),
-        levels=measure(run, window=window),
+        levels=levels,
     )
 
 

@@ -119,7 +119,7 @@ class _Crossings(NamedTuple):
 def _crossings(run: Run, truth: Truth, start: int) -> _Crossings:
     if truth.column not in run.scalars.columns[1:]:
         known = ", ".join(map(str, run.scalars.columns[1:])) or "none"
-        raise FormatError(f"{run.name}: no scalar {truth.column!r}, its truth; found {known}; log it")
+        raise FormatError(f"no scalar {truth.column!r}, its truth; found {known}; log it")
     known = run.scalars[["step", truth.column]].dropna()
     known = known[known["step"] >= start]
     steps = known["step"].to_numpy(np.int64)
