@@ -161,6 +161,12 @@ def test_a_comma_at_the_end_of_each_line_shifts_no_column(tmp_path):
     assert (entry.path.name, entry.setting, entry.seed) == ("a.parquet", "toy", 1)
 
 
+def test_a_manifest_of_no_runs_says_so(tmp_path):
+    write_manifest(tmp_path, [])
+    with pytest.raises(FormatError, match="no runs; needed at least one row"):
+        read_corpus(tmp_path)
+
+
 def test_a_folder_without_a_manifest(tmp_path):
     with pytest.raises(FormatError, match=r"no manifest\.csv; needed a row per run and truth with path, set"):
         read_corpus(tmp_path)

@@ -30,6 +30,7 @@ from rdmtools.errors import FormatError, ParameterError
 
 MANIFEST = "manifest.csv"
 KINDS = ("transition", "quiet", "hard")
+_COLUMNS = ("path", "setting", "control", "seed", "kind", "truth", "low", "high", "group", "since")
 _TEXTS = ("path", "setting", "control", "kind", "truth", "group")
 _NUMBERS = ("seed", "low", "high", "since")
 _TOO_LARGE = 2.0**63  # no int64
@@ -198,6 +199,7 @@ def write_manifest(folder: str | Path, entries: Sequence[Entry]) -> Path:
         for entry in entries
         for truth in entry.truths
     )
+    table = table.reindex(columns=list(_COLUMNS))  # of no runs, too
     table["since"] = table["since"].astype("Int64")
     table.to_csv(folder / MANIFEST, index=False)
     return folder / MANIFEST
