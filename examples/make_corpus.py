@@ -115,7 +115,14 @@ def jobs(folder: Path, settings: list[str], seeds: int, options: dict[str, int])
     ]
 
 
-def run(job: Job) -> Job:
+def whole_runs(folder: Path) -> list[Job]:
+    """Every run that is there, of whatever settings and seeds this or an earlier command had."""
+    seeds = [path.stem.rpartition("_")[2] for path in folder.glob("*/*.parquet")]
+    last = max((int(seed) for seed in seeds if seed.isdecimal()), default=-1)
+    return [job for job in jobs(folder, list(SETTINGS), last + 1, {}) if job.path.exists()]
+
+
+def run(job: Job) -> None:
     """Train one run; its losses come into place last, for they say that it is whole."""
     script = importlib.import_module(job.setting)
     unfinished = job.folder / "unfinished" / f"{job.setting}_{job.path.name}"
@@ -127,7 +134,6 @@ def run(job: Job) -> Job:
     shutil.rmtree(companion, ignore_errors=True)
     unfinished.with_suffix(".rdm").rename(companion)
     unfinished.rename(job.path)
-    return job
 
 
 def one_thread() -> None:
@@ -138,7 +144,6 @@ def one_thread() -> None:
 
 def make_corpus(folder: Path, settings: list[str], seeds: int, workers: int, options: dict[str, int]) -> None:
     wanted = jobs(folder, settings, seeds, options)
-    whole = [job for job in wanted if job.path.exists()]
     missing = [job for job in wanted if not job.path.exists()]
     failed: list[str] = []
     folder.mkdir(parents=True, exist_ok=True)
@@ -146,20 +151,17 @@ def make_corpus(folder: Path, settings: list[str], seeds: int, workers: int, opt
     os.environ["OMP_NUM_THREADS"] = "1"
     context = multiprocessing.get_context("spawn")
     with Progress("runs", BarColumn(), MofNCompleteColumn(), *times) as bar:
-        task = bar.add_task("", total=len(wanted), completed=len(whole))
+        task = bar.add_task("", total=len(wanted), completed=len(wanted) - len(missing))
         with ProcessPoolExecutor(workers, mp_context=context, initializer=one_thread) as pool:
             futures = {pool.submit(run, job): job for job in missing}
             try:
                 for future in as_completed(futures):
                     if error := future.exception():
                         failed.append(f"{futures[future].path.name}: {error}")
-                    else:
-                        whole.append(future.result())
                     bar.advance(task)
             finally:
                 pool.shutdown(cancel_futures=True)
-                there = {job.path for job in whole}
-                write_manifest(folder, [job.entry for job in wanted if job.path in there])
+                write_manifest(folder, [job.entry for job in whole_runs(folder)])
     if failed:
         sys.exit("\n".join(["these failed; the command trains them again:", *failed]))
 

@@ -21,8 +21,18 @@ def corpus(tmp_path_factory):
     return folder
 
 
-def make(folder):
-    command = [sys.executable, SCRIPT, folder, "--settings", "deep_linear", "--seeds", "1", "--workers", "2"]
+def make(folder, seeds=1):
+    command = [
+        sys.executable,
+        SCRIPT,
+        folder,
+        "--settings",
+        "deep_linear",
+        "--workers",
+        "2",
+        "--seeds",
+        seeds,
+    ]
     done = subprocess.run([*map(str, command)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -67,3 +77,21 @@ def test_an_interrupted_corpus_goes_on_with_the_same_runs(corpus, tmp_path):
         path: time for path, time in others.items() if "lazy" not in str(path)
     }
     assert len(pd.read_csv(folder / "manifest.csv")) == 15
+
+
+def test_runs_of_an_earlier_command_stay_in_the_manifest(corpus, tmp_path):
+    folder = tmp_path / "corpus"
+    shutil.copytree(corpus, folder)
+    for place in ("deep_linear/solution_01.parquet", "grokking/transition_03.parquet"):
+        (folder / place).parent.mkdir(exist_ok=True)
+        shutil.copy(folder / "deep_linear" / "solution_00.parquet", folder / place)
+    make(folder)
+    names = {entry.name for entry in read_corpus(folder)}
+    assert {"deep_linear/solution/1", "grokking/transition/3", "deep_linear/lazy/0"} <= names
+    assert len(names) == 7
+
+
+def test_a_corpus_of_no_seeds_has_a_manifest_that_says_so(tmp_path):
+    make(tmp_path, seeds=0)
+    with pytest.raises(rdmtools.FormatError, match="no runs; needed at least one row"):
+        read_corpus(tmp_path)
