@@ -81,6 +81,7 @@ def contest(found: Score) -> str:
                 f"({percent(row['detected_low'])}–{percent(row['detected_high'])})",
                 percent(row["before_t10"]),
                 percent(row["chance"]),
+                percent(row["chance_hard"]),
                 between(row, "lead_share"),
                 f"{row['lead_windows']:.1f}",
                 f"{row['alarms']:.1f}",
@@ -92,7 +93,7 @@ def contest(found: Score) -> str:
             ]
             for _, row in here.iterrows()
         ]
-        head = ["rule", "threshold", "detected, %", "before T10, %", "by chance, %"]
+        head = ["rule", "threshold", "detected, %", "before T10, %", "by chance, %", "hard controls, %"]
         head += ["lead, % of T50", "windows", "alarms"]
         head += ["lead less SHC's", "quiet runs alarmed, %", "AUROC", "AUROC less SHC's"]
         parts.append(f"### {setting}: {count} transitions in {runs} runs\n\n{markdown(head, rows)}")

@@ -163,6 +163,14 @@ class TestTransitions:
         within.levels["shc"][:] = step_up(2, 40)
         assert tables(runs, [rule()])[0].set_index("seed")["chance"][1] == 0
 
+    def test_hard_controls_between_the_same_steps_stand_beside_chance(self):
+        early, none = (quiet(1, height, kind="hard", control=str(height)) for height in (2, 0.1))
+        transitions, *_, contest = tables([rising(1, 2), rising(3, 2), early, none, quiet(1, 0.1)], [rule()])
+        assert transitions.set_index("seed")["chance_hard"][1] == 0.5
+        assert pd.isna(transitions.set_index("seed")["chance_hard"][3])
+        assert contest["chance_hard"].tolist() == [0.5]
+        assert contest["chance"].tolist() == [0]
+
     def test_what_is_not_judged_is_not_shown(self):
         none = observed({"shc": step_up(2, 30)}, transition(status="no transition: never risen"), seed=3)
         table, *_, contest = tables([rising(1, 2.0), none], [rule()])

@@ -27,18 +27,23 @@ def transitions_table(
     """One row per judged transition and rule: outcome, alarm and lead.
 
     `chance` is the share of the quiet controls of the same setting and seed in which the rule alarms between
-    the same steps, where nothing happens: what `detected` would be if the rule knew nothing. NaN without any.
+    the same steps, where nothing happens: what `detected` would be if the rule knew nothing. `chance_hard` is
+    that of its hard controls: what `detected` would be if the rule told the cause, such as a switch of data,
+    and not what comes of it. NaN without any.
     """
     rows = []
     for rule in rules:
-        quiet: dict[tuple[str, int], list[np.ndarray]] = {}
+        controls: dict[tuple[str, int, str], list[np.ndarray]] = {}
         for run, fired in zip(runs, alarms[rule.name], strict=True):
-            if run.entry.kind == "quiet" and fired is not None:
-                quiet.setdefault((run.entry.setting, run.entry.seed), []).append(run.steps[fired])
+            if fired is not None:
+                cell = (run.entry.setting, run.entry.seed, run.entry.kind)
+                controls.setdefault(cell, []).append(run.steps[fired])
         for run, fired in zip(runs, alarms[rule.name], strict=True):
             if run.entry.kind != "transition":
                 continue
-            partners = quiet.get((run.entry.setting, run.entry.seed), [])
+            quiet, hard = (
+                controls.get((run.entry.setting, run.entry.seed, kind), []) for kind in ("quiet", "hard")
+            )
             for transition in run.judged:
                 row = _place(run) | {
                     "truth": transition.truth.column,
@@ -62,14 +67,15 @@ def transitions_table(
                         "lead_share": verdict.lead_share,
                         "before_t10": verdict.before_t10,
                         "alarms": verdict.alarms,
-                        "chance": chance_of(transition, partners),
+                        "chance": chance_of(transition, quiet),
+                        "chance_hard": chance_of(transition, hard),
                     }
                 )
     columns = [*_PLACE, "truth", "t10", "t50", "t90", "rule", "outcome", "alarm_step"]
-    columns += ["lead_steps", "lead_windows", "lead_share", "before_t10", "alarms", "chance"]
+    columns += ["lead_steps", "lead_windows", "lead_share", "before_t10", "alarms", "chance", "chance_hard"]
     table = pd.DataFrame(rows, columns=pd.Index(columns))
     whole = dict.fromkeys(["t10", "t50", "t90", "alarm_step", "lead_steps", "alarms"], "Int64")
-    shares = dict.fromkeys(["lead_windows", "lead_share", "chance"], "Float64")
+    shares = dict.fromkeys(["lead_windows", "lead_share", "chance", "chance_hard"], "Float64")
     return table.astype({**whole, **shares, **dict.fromkeys(["before_t10", "held_out"], bool)})
 
 
@@ -160,8 +166,8 @@ def contest_table(
 
     Shares are of judged transitions, medians over all of them (one that is not detected has lead 0), `alarms`
     is the mean number before T50, `chance` the share of quiet controls of the same seeds that alarm between
-    the same steps, `less_shc_lead` the median over transitions of the lead less that of SHC under the same
-    kind of rule.
+    the same steps, `chance_hard` that of hard ones, `less_shc_lead` the median over transitions of the lead
+    less that of SHC under the same kind of rule.
     """
     shown = transitions[transitions["held_out"]]
     quiet = {row["rule"]: row for row in rates[rates["controls"] == "quiet"].to_dict("records")}
@@ -193,6 +199,7 @@ def contest_table(
                 "lead_steps": float(of_rule["lead_steps"].fillna(0).median()),
                 "alarms": float(of_rule["alarms"].fillna(0).mean()),
                 "chance": float(of_rule["chance"].astype(float).mean()),
+                "chance_hard": float(of_rule["chance_hard"].astype(float).mean()),
             }
             row["detected_low"], row["detected_high"] = exact_interval(share * runs, runs)
             row["before_t10_low"], row["before_t10_high"] = exact_interval(early * runs, runs)
@@ -222,7 +229,7 @@ _CONTEST = [
     *("setting", "rule", "threshold", "transitions", "runs"),
     *("detected", "detected_low", "detected_high", "before_t10", "before_t10_low", "before_t10_high"),
     *("late", "missed", "lead_share", "lead_share_low", "lead_share_high", "lead_windows", "lead_steps"),
-    *("alarms", "chance", "less_shc_lead", "less_shc_lead_low", "less_shc_lead_high"),
+    *("alarms", "chance", "chance_hard", "less_shc_lead", "less_shc_lead_low", "less_shc_lead_high"),
     *_QUIET,
     *_AREA,
 ]

@@ -166,7 +166,7 @@ def _contest(score: "Score", setting: str) -> Table:
         ("threshold", lambda row: Cell(_number(row["threshold"]))),
         ("detected", lambda row: Cell(percent(row["detected"]), between(row, "detected"))),
         ("before T10", lambda row: Cell(percent(row["before_t10"]), between(row, "before_t10"))),
-        ("by chance", lambda row: Cell(percent(row["chance"]))),
+        ("by chance", lambda row: Cell(percent(row["chance"]), _hard_chance(row))),
         ("lead, share of T50", lambda row: Cell(percent(row["lead_share"]), between(row, "lead_share"))),
         ("lead, windows", lambda row: Cell(f"{row['lead_windows']:.1f}")),
         ("lead less SHC, points", lambda row: _paired(row, "less_shc_lead", points, "earlier", "later")),
@@ -197,6 +197,10 @@ def _paired(row: dict[Any, Any], name: str, shown: Callable[[float], str], more:
     mark = f" ▲ {more}" if low > 0 else f" ▼ {less}" if high < 0 else ""
     interval = f"{shown(low)} to {shown(high)}" if math.isfinite(low) else ""
     return Cell(shown(value) + mark, interval)
+
+
+def _hard_chance(row: dict[Any, Any]) -> str:
+    return "" if math.isnan(row["chance_hard"]) else f"hard: {percent(row['chance_hard'])}"
 
 
 def _alarmed(row: dict[Any, Any] | None) -> Cell:
