@@ -20,6 +20,7 @@ from what_spreads import areas, runs
 
 from rdmtools.evaluation import Score, read_corpus, score
 from rdmtools.evaluation.rates import exact_interval
+from rdmtools.evaluation.signals import decades
 from rdmtools.report.score_figures import groups_figure, leads_figure, price_figure, roc_figure
 
 PAGE = Path(__file__).parents[1] / "docs" / "does_it_work.md"
@@ -199,9 +200,8 @@ def gaussian(folder: Path) -> str:
 
 
 def rise(values: np.ndarray) -> np.ndarray:
-    """Decades above the running minimum."""
-    with np.errstate(divide="ignore"):
-        level = np.log10(values)
+    """Decades above the running minimum; as for alarms, a zero has no level and sets none."""
+    level = decades(values)
     return level - np.fmin.accumulate(level)
 
 
@@ -248,10 +248,10 @@ def main() -> None:
     for name, text in told.items():
         print(f"\n## {name}\n\n{text}")
     if given.write:
-        page = PAGE.read_text()
+        page = PAGE.read_text(encoding="utf-8")
         for name, text in told.items():
             page = written(page, name, text)
-        PAGE.write_text(page)
+        PAGE.write_text(page, encoding="utf-8", newline="\n")
         draw(found, FIGURES)
 
 
