@@ -42,7 +42,7 @@ def intro(score: "Score") -> list[str]:
         f" {counted(kinds['transition'], 'run')} with {counted(len(judged), 'judged transition')},"
         f" {counted(kinds[QUIET], 'quiet control run')}, in which nothing happens, and"
         f" {counted(kinds['hard'], 'hard control run')}, in which something milder does.",
-        "A threshold named in decades was stated before there were runs."
+        "A threshold named in decades was stated before these runs were made."
         f" What is shown is of odd seeds alone: {counted(len(odd), 'transition')} in"
         f" {counted(odd['run'].nunique(), 'run')}, {counted(odd_kinds[QUIET], 'quiet run')},"
         f" {counted(odd_kinds['hard'], 'hard run')}.",
