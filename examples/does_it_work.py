@@ -36,7 +36,7 @@ def percent(share: float) -> str:
 def between(row: pd.Series, name: str, low: str = "low", high: str = "high", factor: float = 100) -> str:
     """A figure with its interval."""
     digits = 0 if factor == 100 else 2
-    values = [factor * row[key] for key in (name, f"{name}_{low}", f"{name}_{high}")]
+    values = [round(factor * row[key], digits) + 0.0 for key in (name, f"{name}_{low}", f"{name}_{high}")]
     if pd.isna(values[0]):
         return "–"
     return f"{values[0]:.{digits}f} ({values[1]:.{digits}f} to {values[2]:.{digits}f})"

@@ -14,6 +14,7 @@ import importlib.util
 import multiprocessing
 import os
 import shutil
+import signal
 import sys
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
@@ -136,8 +137,9 @@ def run(job: Job) -> None:
     unfinished.rename(job.path)
 
 
-def one_thread() -> None:
-    """The runs are small: two processes with a thread each are faster than one with two."""
+def begin() -> None:
+    """One thread each, for the runs are small; and ^C is the first process's business."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     if "torch" in sys.modules or importlib.util.find_spec("torch"):
         importlib.import_module("torch").set_num_threads(1)
 
@@ -152,7 +154,7 @@ def make_corpus(folder: Path, settings: list[str], seeds: int, workers: int, opt
     context = multiprocessing.get_context("spawn")
     with Progress("runs", BarColumn(), MofNCompleteColumn(), *times) as bar:
         task = bar.add_task("", total=len(wanted), completed=len(wanted) - len(missing))
-        with ProcessPoolExecutor(workers, mp_context=context, initializer=one_thread) as pool:
+        with ProcessPoolExecutor(workers, mp_context=context, initializer=begin) as pool:
             futures = {pool.submit(run, job): job for job in missing}
             try:
                 for future in as_completed(futures):
@@ -175,7 +177,10 @@ def main() -> None:
     parser.add_argument("--probe-size", type=int, help="instead of each script's own")
     given = parser.parse_args()
     options = {} if given.probe_size is None else {"probe_size": given.probe_size}
-    make_corpus(given.folder, given.settings, given.seeds, given.workers, options)
+    try:
+        make_corpus(given.folder, given.settings, given.seeds, given.workers, options)
+    except KeyboardInterrupt:
+        sys.exit("stopped; the same command goes on with what is missing")
 
 
 if __name__ == "__main__":

@@ -79,6 +79,7 @@ def test_a_winner_is_named_only_by_a_paired_difference_that_leaves_out_0(whole):
     contest.loc[fitted, ["false_alarm_rate", "lead_share"]] = 0.0, 0.1
     contest.loc[fitted, "less_shc_lead_low"] = -0.2
     contest.loc[fitted, "less_shc_lead_high"] = -0.1
+    contest.loc[fitted, "chance_hard"] = 0.0
     shc, other = fitted & (contest["rule"] == "shc"), fitted & (contest["rule"] == "drift_energy")
 
     def headline():
@@ -95,7 +96,9 @@ def test_a_winner_is_named_only_by_a_paired_difference_that_leaves_out_0(whole):
     contest.loc[other, "false_alarm_rate"] = 0.25  # of more false alarms: no rival
     assert "does not clearly win" in headline()
     contest.loc[fitted, "lead_share"] = 0.0
-    assert headline().startswith("Nobody wins")
+    assert headline().startswith("Nobody wins: no signal")
+    contest.loc[shc, ["lead_share", "detected", "chance_hard"]] = 0.5, 0.9, 0.9
+    assert headline().startswith("Nobody wins: SHC alarms in 90% of the hard controls")
 
 
 def test_controls_in_which_something_happened_are_named(corpus, tmp_path):

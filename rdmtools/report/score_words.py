@@ -137,6 +137,12 @@ def winners(score: "Score", setting: str) -> list[str]:
     shc = by_rule[SHC]
     if math.isnan(shc["false_alarm_rate"]):
         return ["There is no false-alarm rate, so no rule is compared with SHC at the same price."]
+    if 0 < shc["detected"] <= shc["chance_hard"]:
+        return [
+            f"Nobody wins: SHC alarms in {percent(shc['chance_hard'])} of the hard controls between the same"
+            f" steps, and detects {percent(shc['detected'])} of the transitions.",
+            "The alarm is of their common cause, such as a switch of data, not of what comes of it.",
+        ]
     rivals = [row for row in by_rule.values() if row["false_alarm_rate"] <= shc["false_alarm_rate"] + 1e-12]
     best = max(rivals, key=lambda row: (row["lead_share"], row["rule"] == SHC))
     lines = _headline(best, rivals)
