@@ -27,6 +27,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "does_it_work.md"
 FIGURES = PAGE.parent / "figures"
 WIDE_IN = 9.0
 GROUP_PLACES = (0.8, 1.0)
+OWN = ("shc", "total_variance", "drift_energy", "mean_loss_variance", "mean_loss_slope", "kendall_tau")
 
 
 def percent(share: float) -> str:
@@ -99,6 +100,32 @@ def contest(found: Score) -> str:
         head += ["lead less SHC's", "quiet runs alarmed, %", "AUROC", "AUROC less SHC's"]
         parts.append(f"### {setting}: {count} transitions in {runs} runs\n\n{markdown(head, rows)}")
     return "\n\n".join(parts)
+
+
+def own_thresholds(corpus: Path) -> str:
+    """A setting at a time: thresholds of its own quiet runs of even seeds, false alarms of its odd ones."""
+    entries = read_corpus(corpus)
+    rows: list[list[str]] = []
+    for setting in dict.fromkeys(entry.setting for entry in entries):
+        found = score([entry for entry in entries if entry.setting == setting], loadings=False)
+        quiet = found.rates[found.rates["controls"] == "quiet"].set_index("rule")
+        for _, row in found.contest[found.contest["rule"].isin(OWN)].iterrows():
+            alarmed = quiet.loc[row["rule"]]
+            rows.append(
+                [
+                    setting,
+                    f"`{row['rule']}`",
+                    f"{row['threshold']:.3g}",
+                    percent(row["detected"]),
+                    percent(row["before_t10"]),
+                    percent(row["chance_hard"]),
+                    between(row, "lead_share"),
+                    between(row, "less_shc_lead"),
+                    f"{alarmed['alarmed']} of {alarmed['runs']}",
+                ]
+            )
+    head = ["setting", "rule", "threshold", "detected, %", "before T10, %", "hard controls, %"]
+    return markdown([*head, "lead, % of T50", "lead less SHC's", "quiet runs alarmed"], rows)
 
 
 def false_alarms(found: Score) -> str:
@@ -238,6 +265,7 @@ def main() -> None:
     told = {
         "runs": runs_told(found),
         "contest": contest(found),
+        "own thresholds": own_thresholds(given.corpus),
         "false alarms": false_alarms(found),
         "movements": movements(found),
         "loadings": loadings(found),
