@@ -40,7 +40,8 @@ def between(row: pd.Series, name: str, low: str = "low", high: str = "high", fac
     values = [round(factor * row[key], digits) + 0.0 for key in (name, f"{name}_{low}", f"{name}_{high}")]
     if pd.isna(values[0]):
         return "–"
-    return f"{values[0]:.{digits}f} ({values[1]:.{digits}f} to {values[2]:.{digits}f})"
+    told = [f"{value:.{digits}f}" for value in values]
+    return f"{told[0]} ({told[1]}{' to ' if values[1] < 0 else '–'}{told[2]})"
 
 
 def markdown(head: list[str], rows: list[list[str]]) -> str:
@@ -82,11 +83,8 @@ def contest(found: Score) -> str:
                 f"{percent(row['detected'])} "
                 f"({percent(row['detected_low'])}–{percent(row['detected_high'])})",
                 percent(row["before_t10"]),
-                percent(row["chance"]),
-                percent(row["chance_hard"]),
+                f"{percent(row['chance'])} / {percent(row['chance_hard'])}",
                 between(row, "lead_share"),
-                f"{row['lead_windows']:.1f}",
-                f"{row['alarms']:.1f}",
                 between(row, "less_shc_lead"),
                 f"{percent(row['false_alarm_rate'])} "
                 f"({percent(row['false_alarm_low'])}–{percent(row['false_alarm_high'])})",
@@ -95,8 +93,7 @@ def contest(found: Score) -> str:
             ]
             for _, row in here.iterrows()
         ]
-        head = ["rule", "threshold", "detected, %", "before T10, %", "by chance, %", "hard controls, %"]
-        head += ["lead, % of T50", "windows", "alarms"]
+        head = ["rule", "threshold", "detected, %", "before T10, %", "by chance / hard, %", "lead, % of T50"]
         head += ["lead less SHC's", "quiet runs alarmed, %", "AUROC", "AUROC less SHC's"]
         parts.append(f"### {setting}: {count} transitions in {runs} runs\n\n{markdown(head, rows)}")
     return "\n\n".join(parts)
