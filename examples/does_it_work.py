@@ -22,6 +22,7 @@ from rdmtools.evaluation import Score, read_corpus, score
 from rdmtools.evaluation.rates import exact_interval
 from rdmtools.evaluation.signals import decades
 from rdmtools.report.score_figures import groups_figure, leads_figure, price_figure, roc_figure
+from rdmtools.report.score_words import name_of
 
 PAGE = Path(__file__).parents[1] / "docs" / "does_it_work.md"
 FIGURES = PAGE.parent / "figures"
@@ -41,7 +42,18 @@ def between(row: pd.Series, name: str, low: str = "low", high: str = "high", fac
     if pd.isna(values[0]):
         return "–"
     told = [f"{value:.{digits}f}" for value in values]
-    return f"{told[0]} ({told[1]}{' to ' if values[1] < 0 else '–'}{told[2]})"
+    return whole(f"{told[0]} ({told[1]}{' to ' if values[1] < 0 else '–'}{told[2]})")
+
+
+def whole(text: str) -> str:
+    """The text as one word, which a narrow column does not break."""
+    return text.replace(" ", "\N{NO-BREAK SPACE}").replace("–", "\N{WORD JOINER}–\N{WORD JOINER}")
+
+
+def named(row: pd.Series) -> str:
+    """A rule by its name, and the threshold where it is fitted."""
+    fitted = " at " not in row["rule"] and not pd.isna(row["threshold"])
+    return name_of(row["rule"]) + (f", {row['threshold']:.3g}" if fitted else "")
 
 
 def markdown(head: list[str], rows: list[list[str]]) -> str:
@@ -78,25 +90,33 @@ def contest(found: Score) -> str:
         count, runs = int(here["transitions"].iloc[0]), int(here["runs"].iloc[0])
         rows = [
             [
-                f"`{row['rule']}`",
-                "" if pd.isna(row["threshold"]) else f"{row['threshold']:.3g}",
-                f"{percent(row['detected'])} "
-                f"({percent(row['detected_low'])}–{percent(row['detected_high'])})",
+                named(row),
+                between(row, "detected"),
                 percent(row["before_t10"]),
-                f"{percent(row['chance'])} / {percent(row['chance_hard'])}",
+                whole(f"{percent(row['chance'])} / {percent(row['chance_hard'])}"),
                 between(row, "lead_share"),
                 between(row, "less_shc_lead"),
-                f"{percent(row['false_alarm_rate'])} "
-                f"({percent(row['false_alarm_low'])}–{percent(row['false_alarm_high'])})",
-                between(row, "area", factor=1),
-                between(row, "less_shc", factor=1),
+                between(row.rename({"false_alarm_rate": "false_alarm"}), "false_alarm"),
             ]
             for _, row in here.iterrows()
         ]
-        head = ["rule", "threshold", "detected, %", "before T10, %", "by chance / hard, %", "lead, % of T50"]
-        head += ["lead less SHC's", "quiet runs alarmed, %", "AUROC", "AUROC less SHC's"]
+        head = ["rule", "detected, %", "before T10, %", "by chance / hard, %", "lead, % of T50"]
+        head += ["lead less SHC's", "quiet runs alarmed, %"]
         parts.append(f"### {setting}: {count} transitions in {runs} runs\n\n{markdown(head, rows)}")
     return "\n\n".join(parts)
+
+
+def roc_areas(found: Score) -> str:
+    """Against the pooled quiet runs, whatever the threshold: a signal a line, a setting a column."""
+    quiet = found.areas[found.areas["controls"] == "quiet"]
+    settings = list(dict.fromkeys(quiet["setting"]))
+    rows: list[list[str]] = []
+    for signal, cell in quiet.groupby("signal", sort=False):
+        by_setting = cell.set_index("setting")
+        rows.append(
+            [name_of(signal), *(between(by_setting.loc[setting], "area", factor=1) for setting in settings)]
+        )
+    return markdown(["AUROC", *settings], rows)
 
 
 def own_thresholds(corpus: Path) -> str:
@@ -110,9 +130,8 @@ def own_thresholds(corpus: Path) -> str:
             alarmed = quiet.loc[row["rule"]]
             rows.append(
                 [
-                    setting,
-                    f"`{row['rule']}`",
-                    f"{row['threshold']:.3g}",
+                    name_of(setting),
+                    named(row),
                     percent(row["detected"]),
                     percent(row["before_t10"]),
                     percent(row["chance_hard"]),
@@ -121,7 +140,7 @@ def own_thresholds(corpus: Path) -> str:
                     f"{alarmed['alarmed']} of {alarmed['runs']}",
                 ]
             )
-    head = ["setting", "rule", "threshold", "detected, %", "before T10, %", "hard controls, %"]
+    head = ["setting", "rule", "detected, %", "before T10, %", "hard controls, %"]
     return markdown([*head, "lead, % of T50", "lead less SHC's", "quiet runs alarmed"], rows)
 
 
@@ -155,7 +174,7 @@ def loadings(found: Score) -> str:
     for _, row in found.groups[found.groups["place"].isin(GROUP_PLACES)].iterrows():
         rows.append(
             [
-                row["setting"],
+                name_of(row["setting"]),
                 row["control"] or "*(transition)*",
                 percent(row["place"]),
                 between(row, "auc_mode", factor=1),
@@ -262,6 +281,7 @@ def main() -> None:
     told = {
         "runs": runs_told(found),
         "contest": contest(found),
+        "areas": roc_areas(found),
         "own thresholds": own_thresholds(given.corpus),
         "false alarms": false_alarms(found),
         "movements": movements(found),
