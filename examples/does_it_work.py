@@ -11,6 +11,7 @@ after reading them: read it again when they change.
 """
 
 import argparse
+import shutil
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
@@ -298,6 +299,7 @@ def main() -> None:
             page = written(page, name, text)
         PAGE.write_text(page, encoding="utf-8", newline="\n")
         draw(found, FIGURES)
+        shutil.copy(given.sensitivity / "sensitivity.svg", FIGURES)
 
 
 if __name__ == "__main__":
