@@ -133,10 +133,12 @@ def figure(found: pd.DataFrame) -> Figure:
                 for rule, style in styles.items():
                     line = cell[cell["rule"] == rule]
                     label = f"{setting}, {'1.5 decades' if rule != 'shc' else 'fitted'}"
-                    values = line["value"] if name != "probe" else setting + "\n" + line["value"]
+                    values = line["value"] if name != "probe" else f"{setting}: " + line["value"]
                     ax.plot(values, line[column], f"o{style}", color=f"C{number}", label=label, ms=3)
             ax.set(ylim=(-0.05, 1.05), title=f"{title}" if ax in axes[0] else None)
             ax.tick_params(labelsize=7)
+            if name == "probe":
+                ax.tick_params(axis="x", rotation=90)
         row[0].set_ylabel(name)
     axes[0, 0].legend(fontsize=6)
     return fig
