@@ -127,7 +127,7 @@ GOOD = "a.parquet,toy,,1,transition,accuracy,0,1,\n"
             HEAD + GOOD.replace("toy,", "toy,frozen"),
             "a.parquet has kind 'transition' and control 'frozen'; needed a control's name for all kinds but",
         ),
-        (HEAD + GOOD.replace(",1,tr", ",1e19,tr"), "seed is 1e+19 in line 2; needed a whole number"),
+        (HEAD + GOOD.replace(",1,tr", ",1e19,tr"), "seed is 1e19 in line 2; needed a whole number"),
         (HEAD + GOOD.replace("toy", ""), "setting is empty in line 2; needed a text"),
         (HEAD + GOOD + GOOD.replace("accuracy", ""), "truth is empty in line 3; needed a text"),
         (HEAD + GOOD.replace("a.parquet", ""), "path is empty in line 2; needed a text"),

@@ -102,7 +102,7 @@ def read_corpus(folder: str | Path) -> list[Entry]:
         if name not in table.columns:
             table[name] = default
     for name in _NUMBERS:
-        values = pd.to_numeric(table[name], errors="coerce")
+        values = table[name].map(_number).astype("float64")
         whole = name in ("seed", "since")
         wrong = values.isna() | values.isin([np.inf, -np.inf])
         if whole:
@@ -115,7 +115,7 @@ def read_corpus(folder: str | Path) -> list[Entry]:
             raise FormatError(
                 f"{path}: {name} is {found} in line {line + 2}; needed a {'whole ' if whole else ''}number"
             )
-        table[name] = values
+        table[name] = table[name].map(_whole, na_action="ignore") if whole else values
     for name in ("path", "setting", "truth"):
         if table[name].isna().any():
             line = int(table[name].isna().to_numpy().argmax())
@@ -124,9 +124,25 @@ def read_corpus(folder: str | Path) -> list[Entry]:
     return [_entry(folder, path, rows) for _, rows in table.groupby("path", sort=False)]
 
 
+def _number(text: object) -> float:
+    """As Python reads it, for parsers of pandas differ in the last digit; NaN for none."""
+    try:
+        return float(str(text))
+    except ValueError:
+        return np.nan
+
+
+def _whole(text: object) -> int:
+    """Every digit of a whole number, which may be written as 3.0."""
+    try:
+        return int(str(text))
+    except ValueError:
+        return int(float(str(text)))
+
+
 def _table(manifest: Path) -> pd.DataFrame:
     """The manifest as it stands; an empty cell alone is none, for a control may be called null."""
-    texts = dict.fromkeys(_TEXTS, str)
+    texts = dict.fromkeys(_COLUMNS, str)
     try:
         with warnings.catch_warnings():
             # lines with more cells than the first: pandas would shift them, or drop the last
