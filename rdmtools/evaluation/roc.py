@@ -126,10 +126,13 @@ def areas_table(sweeps: Sequence[Sweep]) -> pd.DataFrame:
     rows = []
     for setting in dict.fromkeys(each.setting for each in sweeps):
         here = [each for each in sweeps if each.setting == setting]
+        found = {
+            (each.signal.name, name): _area(each, name) for each in here for name in ("quiet", *each.hard)
+        }
         reference = next((each for each in here if each.signal.name == REFERENCE), None)
         for each in here:
             for controls in ("quiet", *each.hard):
-                area, samples = _area(each, controls)
+                area, samples = found[each.signal.name, controls]
                 low, high = middle(samples)
                 if area in (0.0, 1.0):
                     # no resample differs: exact, for pairs vary no more than as many runs of the fewer kind
@@ -144,7 +147,7 @@ def areas_table(sweeps: Sequence[Sweep]) -> pd.DataFrame:
                     "area_high": high,
                 }
                 if reference is not None and _negatives(each, controls) == _negatives(reference, controls):
-                    other, others = _area(reference, controls)
+                    other, others = found[REFERENCE, controls]
                     low, high = middle(samples - others)
                     row |= {"less_shc": area - other, "less_shc_low": low, "less_shc_high": high}
                 rows.append(row)
