@@ -20,6 +20,8 @@ from rdmtools.evaluation.rates import exact_interval, middle, resampled_weights,
 from rdmtools.evaluation.rules import REFERENCE, Rule
 from rdmtools.evaluation.truth import Transition
 
+_PLACE = ("setting", "control", "seed", "kind", "held_out")
+
 
 def transitions_table(
     runs: Sequence[Observed], rules: Sequence[Rule], alarms: dict[str, list[np.ndarray | None]]
@@ -45,7 +47,7 @@ def transitions_table(
                 controls.get((run.entry.setting, run.entry.seed, kind), []) for kind in ("quiet", "hard")
             )
             for transition in run.judged:
-                row = _place(run) | {
+                row = run.entry.row(*_PLACE) | {
                     "truth": transition.truth.column,
                     "t10": transition.t10,
                     "t50": transition.t50,
@@ -71,7 +73,7 @@ def transitions_table(
                         "chance_hard": chance_of(transition, hard),
                     }
                 )
-    columns = [*_PLACE, "truth", "t10", "t50", "t90", "rule", "outcome", "alarm_step"]
+    columns = ["run", *_PLACE, "truth", "t10", "t50", "t90", "rule", "outcome", "alarm_step"]
     columns += ["lead_steps", "lead_windows", "lead_share", "before_t10", "alarms", "chance", "chance_hard"]
     table = pd.DataFrame(rows, columns=pd.Index(columns))
     whole = dict.fromkeys(["t10", "t50", "t90", "alarm_step", "lead_steps", "alarms"], "Int64")
@@ -96,7 +98,7 @@ def false_alarms_table(
     the last of them.
     """
     rows = [
-        _place(run)
+        run.entry.row(*_PLACE)
         | {
             "rule": rule.name,
             "idle_rows": int(run.idle.sum()),
@@ -107,23 +109,8 @@ def false_alarms_table(
         for run, fired in zip(runs, alarms[rule.name], strict=True)
         if fired is not None
     ]
-    columns = [*_PLACE, "rule", "idle_rows", "false_alarms", "first_false_alarm"]
+    columns = ["run", *_PLACE, "rule", "idle_rows", "false_alarms", "first_false_alarm"]
     return pd.DataFrame(rows, columns=pd.Index(columns)).astype({"first_false_alarm": "Int64"})
-
-
-_PLACE = ("run", "setting", "control", "seed", "kind", "held_out")
-
-
-def _place(run: Observed) -> dict[str, object]:
-    entry = run.entry
-    return {
-        "run": entry.name,
-        "setting": entry.setting,
-        "control": entry.control,
-        "seed": entry.seed,
-        "kind": entry.kind,
-        "held_out": entry.held_out,
-    }
 
 
 def rates_table(false_alarms: pd.DataFrame) -> pd.DataFrame:

@@ -71,6 +71,10 @@ class Entry:
     def name(self) -> str:
         return f"{self.setting}/{self.control or 'transition'}/{self.seed}"
 
+    def row(self, *columns: str) -> dict[str, object]:
+        """What a table says of the run: `run`, its name, and the fields named."""
+        return {"run": self.name, **{column: getattr(self, column) for column in columns}}
+
     @property
     def held_out(self) -> bool:
         """Whether the run is shown, and played no part in choosing a threshold."""

@@ -15,8 +15,6 @@ from jaxtyping import Int64
 
 from rdmtools.evaluation.truth import Transition
 
-OUTCOMES = ("detected", "late", "missed", "abstained")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:

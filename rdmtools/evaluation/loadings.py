@@ -84,11 +84,7 @@ def answer(run: Run, question: Question, *, window: int) -> Iterator[dict[str, o
         if stop < window or step > run.steps[-1]:
             continue
         yield {
-            "run": question.entry.name,
-            "setting": question.entry.setting,
-            "control": question.entry.control,
-            "seed": question.entry.seed,
-            "held_out": question.entry.held_out,
+            **question.entry.row("setting", "control", "seed", "held_out"),
             "truth": question.truth,
             "group": question.group,
             "place": place,

@@ -229,11 +229,7 @@ def _answer(question: Question, *, window: int, change: Change | None) -> list[d
 def _truth_table(runs: Sequence[Observed]) -> pd.DataFrame:
     table = pd.DataFrame(
         {
-            "run": run.entry.name,
-            "setting": run.entry.setting,
-            "control": run.entry.control,
-            "seed": run.entry.seed,
-            "kind": run.entry.kind,
+            **run.entry.row("setting", "control", "seed", "kind"),
             "truth": each.truth.column,
             "t10": each.t10,
             "t50": each.t50,
@@ -262,11 +258,7 @@ def _kinds_table(runs: Sequence[Observed], rules: Sequence[Rule]) -> pd.DataFram
                 survives = high > -np.inf and high - low >= rule.threshold
                 rows.append(
                     {
-                        "run": run.entry.name,
-                        "setting": run.entry.setting,
-                        "control": run.entry.control,
-                        "kind": run.entry.kind,
-                        "held_out": run.entry.held_out,
+                        **run.entry.row("setting", "control", "kind", "held_out"),
                         "rule": rule.name,
                         "alarm_step": int(run.steps[rise.alarm]),
                         "movement": "fluctuation" if survives else "drift",
