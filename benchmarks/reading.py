@@ -26,9 +26,9 @@ import pyarrow.parquet as pq
 
 from rdmtools.cleaning import Rules, grid
 from rdmtools.columns import find_columns, tidy_rows
+from rdmtools.format.table import write_losses
 from rdmtools.load import read_run
 from rdmtools.run import Run
-from rdmtools.table import write_losses
 
 REPEATS = 9
 CHUNK = 1 << 16

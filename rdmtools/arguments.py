@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from rdmtools.cleaning import counted
 from rdmtools.errors import ParameterError
-from rdmtools.schema import GROUP, SAMPLE_ID, STEP
+from rdmtools.format.names import GROUP, SAMPLE_ID, STEP
 
 
 def samples_table(samples: Any, count: int) -> pd.DataFrame:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from rdmtools.cleaning import Tidy, counted
 from rdmtools.errors import ParameterError
-from rdmtools.schema import ATTEMPT, LOSS, LOSS_COLUMNS, SAMPLE_ID, STEP
+from rdmtools.format.names import ATTEMPT, LOSS, LOSS_COLUMNS, SAMPLE_ID, STEP
 
 ROLES = (*LOSS_COLUMNS, ATTEMPT)
 

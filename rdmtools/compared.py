@@ -22,12 +22,7 @@ from rdmtools.analysis.pipeline import Analysis, analyze
 from rdmtools.analysis.settings import AnalysisSettings
 from rdmtools.errors import FormatError, ParameterError, RdmtoolsError, RdmtoolsWarning
 from rdmtools.fingerprint import fingerprint, sealed
-from rdmtools.journal import check_version
-from rdmtools.load import read_run
-from rdmtools.paths import located
-from rdmtools.progress import Progress
-from rdmtools.run import Run
-from rdmtools.schema import (
+from rdmtools.format.names import (
     ANALYSIS_FOLDER,
     EVENTS_FILE,
     FINGERPRINT,
@@ -35,6 +30,11 @@ from rdmtools.schema import (
     SUMMARY_FILE,
     companion,
 )
+from rdmtools.format.records import check_version
+from rdmtools.load import read_run
+from rdmtools.paths import located
+from rdmtools.progress import Progress
+from rdmtools.run import Run
 from rdmtools.stores import Location, StorePath
 from rdmtools.workers import noted, results
 

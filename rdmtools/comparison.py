@@ -17,9 +17,9 @@ from rdmtools.analysis.pipeline import Analysis
 from rdmtools.analysis.settings import AnalysisSettings, chosen
 from rdmtools.compared import Comparable, Compared, each_compared, metadata_columns, run_row
 from rdmtools.errors import ParameterError
+from rdmtools.format.names import ANALYSIS_FOLDER, COMPANION_SUFFIX, LOSSES_SUFFIX, SUMMARY_FILE
 from rdmtools.paths import is_pattern, located, run_names, run_paths
 from rdmtools.run import Run
-from rdmtools.schema import ANALYSIS_FOLDER, COMPANION_SUFFIX, LOSSES_SUFFIX, SUMMARY_FILE
 from rdmtools.stores import Location, StorePath
 
 ON_ERROR = ("raise", "report")

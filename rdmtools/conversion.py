@@ -25,12 +25,7 @@ from rdmtools.errors import FormatError, ParameterError, RdmtoolsWarning
 from rdmtools.foreign import forms
 from rdmtools.foreign.batches import Batches, open_batches
 from rdmtools.foreign.layout import LAYOUTS, from_table, layout_of, left_out, long_columns
-from rdmtools.load import read_run, recorded
-from rdmtools.paths import has_journal, local_path
-from rdmtools.ranges import ordered
-from rdmtools.row_groups import ParquetPart, open_whole_steps
-from rdmtools.run import Run
-from rdmtools.schema import (
+from rdmtools.format.names import (
     DRAWS_FILE,
     LOSSES_SUFFIX,
     SAMPLE_ID,
@@ -39,8 +34,13 @@ from rdmtools.schema import (
     companion,
     stem,
 )
+from rdmtools.format.table import write_losses
+from rdmtools.load import read_run, recorded
+from rdmtools.paths import has_journal, local_path
+from rdmtools.ranges import ordered
+from rdmtools.row_groups import ParquetPart, open_whole_steps
+from rdmtools.run import Run
 from rdmtools.scratch import scratch
-from rdmtools.table import write_losses
 
 _ROWS = 256
 _ROOM = "choose another place with target= (--out)"

@@ -14,8 +14,7 @@ from typing import Any
 from rdmtools import __version__
 from rdmtools.analysis.settings import AnalysisSettings
 from rdmtools.errors import RdmtoolsError
-from rdmtools.paths import has_journal, run_files
-from rdmtools.schema import (
+from rdmtools.format.names import (
     DRAWS_FILE,
     FINGERPRINT,
     FOREIGN_SUFFIXES,
@@ -24,6 +23,7 @@ from rdmtools.schema import (
     SCALARS_FILE,
     companion,
 )
+from rdmtools.paths import has_journal, run_files
 from rdmtools.stores import Location, StorePath, opened
 
 # A larger file is known by its size, the time of its last change, and this much of it: half from either end.

@@ -40,12 +40,7 @@ from rdmtools.cleaning import (
 from rdmtools.columns import check_mapping, find_columns, integers, row_bytes, sample_codes, tidy_rows
 from rdmtools.errors import ChangedError, DeniedError, FormatError, ParameterError, RdmtoolsWarning
 from rdmtools.foreign import forms
-from rdmtools.paths import has_journal, located, named_paths, run_files
-from rdmtools.progress import Opening, Progress
-from rdmtools.row_groups import ParquetPart, StoredLosses, open_whole_steps
-from rdmtools.run import Draws, Run
-from rdmtools.sample_shards import ShardedLosses, open_shards
-from rdmtools.schema import (
+from rdmtools.format.names import (
     COMPANION_SUFFIX,
     DRAW,
     DRAWS_FILE,
@@ -60,6 +55,11 @@ from rdmtools.schema import (
     companion,
     stem,
 )
+from rdmtools.paths import has_journal, located, named_paths, run_files
+from rdmtools.progress import Opening, Progress
+from rdmtools.row_groups import ParquetPart, StoredLosses, open_whole_steps
+from rdmtools.run import Draws, Run
+from rdmtools.sample_shards import ShardedLosses, open_shards
 from rdmtools.starts import beside
 from rdmtools.starts.attempts import Attempt, read_attempts, together
 from rdmtools.starts.losses import Logged, losses_of_whole_ranks, superseding

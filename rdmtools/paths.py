@@ -13,8 +13,8 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from rdmtools.errors import FormatError, ParameterError
-from rdmtools.journal import MANIFEST_FILE, listed
-from rdmtools.schema import COMPANION_SUFFIX, FOREIGN_SUFFIXES, JOURNAL_FOLDER, LOSSES_SUFFIX, stem
+from rdmtools.format.names import COMPANION_SUFFIX, FOREIGN_SUFFIXES, JOURNAL_FOLDER, LOSSES_SUFFIX, stem
+from rdmtools.format.records import MANIFEST_FILE, listed
 from rdmtools.stores import Location, StorePath, at
 
 _COMPANION = "{folder} is a companion folder; needed the run: {run}"

@@ -25,10 +25,10 @@ from numpy.typing import NDArray
 from rdmtools.cleaning import whole_steps
 from rdmtools.columns import find_columns, floats, integers, sample_codes
 from rdmtools.errors import ChangedError, FormatError, RdmtoolsError
+from rdmtools.format.names import ATTEMPT, LOSS, SAMPLE_ID, STEP
+from rdmtools.format.table import file_metadata
 from rdmtools.run import InMemory
-from rdmtools.schema import ATTEMPT, LOSS, SAMPLE_ID, STEP
 from rdmtools.stores import Location, Stamp, StorePath, ahead, opened, refusal
-from rdmtools.table import file_metadata
 
 _MAGIC = b"PAR1"
 # What Arrow raises over a bad file; what speaks to a store may raise anything.

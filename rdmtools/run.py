@@ -19,7 +19,7 @@ from rdmtools.arguments import losses_array, match_samples, samples_table, scala
 from rdmtools.cleaning import Quality, Rules, finite_part, grid
 from rdmtools.columns import arrow_table, tidy_rows
 from rdmtools.errors import ParameterError
-from rdmtools.schema import SAMPLE_ID
+from rdmtools.format.names import SAMPLE_ID
 from rdmtools.stores import Location
 
 __all__ = ["Draws", "LossRows", "Quality", "Run", "Spacing"]

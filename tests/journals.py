@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from rdmtools.errors import FormatError
-from rdmtools.journal import Kind, Manifest, record_header, segment_file, write_manifest
+from rdmtools.format.records import Kind, Manifest, record_header, segment_file, write_manifest
 from rdmtools.starts import beside, losses
 from rdmtools.starts.attempts import read_attempts, together
 

@@ -9,29 +9,30 @@ import rdmtools
 
 ROOT = Path(__file__).parents[1]
 
-LEAVES = {"errors", "schema", "rdmtools"}  # "rdmtools" is the version number
+LEAVES = {"errors", "format.names", "rdmtools"}  # "rdmtools" is the version number
 
 # Each room may import the rooms named here, itself and the leaves; nothing else of ours.
 ALLOWED = {
+    "format": set(),
     "rdmtools": set(),
     "errors": set(),
-    "schema": set(),
-    "journal": set(),
-    "lock": set(),
-    "table": {"journal"},
-    "starts": {"journal", "lock", "table"},
-    "logger": {"journal", "lock", "starts", "table"},
+    "format.names": set(),
+    "format.records": set(),
+    "format.lock": set(),
+    "format.table": {"format.records"},
+    "starts": {"format.records", "format.lock", "format.table"},
+    "logger": {"format.records", "format.lock", "starts", "format.table"},
     "integrations": {"logger", "integrations.probe", "integrations.torch"},
     "integrations.probe": set(),
     "integrations.torch": set(),
     "stores": set(),
-    "paths": {"journal", "stores"},
+    "paths": {"format.records", "stores"},
     "workers": set(),
     "cleaning": set(),
     "columns": {"cleaning"},
     "arguments": {"cleaning"},
     "run": {"arguments", "cleaning", "columns", "stores"},
-    "row_groups": {"starts", "cleaning", "columns", "stores", "table", "run"},
+    "row_groups": {"starts", "cleaning", "columns", "stores", "format.table", "run"},
     "sample_shards": {"row_groups"},
     "foreign": {"cleaning", "columns", "run"},
     "scratch": {"cleaning"},
@@ -62,7 +63,7 @@ ALLOWED = {
         "row_groups",
         "run",
         "scratch",
-        "table",
+        "format.table",
     },
     "analysis": set(),
     "analysis.blas": set(),
@@ -107,7 +108,7 @@ ALLOWED = {
     "fingerprint": {"paths", "stores", "analysis.settings"},
     "compared": {
         "fingerprint",
-        "journal",
+        "format.records",
         "load",
         "paths",
         "progress",

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from journals import read_journal
 
 from rdmtools.errors import FormatError
-from rdmtools.journal import (
+from rdmtools.format.records import (
     HEADER_BYTES,
     MANIFEST_FILE,
     Kind,

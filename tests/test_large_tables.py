@@ -17,10 +17,10 @@ from pyarrow import csv
 import rdmtools
 from rdmtools.cleaning import Tidy
 from rdmtools.errors import FormatError, RdmtoolsWarning
+from rdmtools.format.table import write_losses
 from rdmtools.load import read_run
 from rdmtools.run import Run
 from rdmtools.scratch import scratch
-from rdmtools.table import write_losses
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -191,7 +191,7 @@ def test_nothing_stays_behind_where_it_stops_halfway(wrong, tmp_path, monkeypatc
     def write(*_, **__):
         raise wrong
 
-    monkeypatch.setattr("rdmtools.table.pq.ParquetWriter.write_table", write)
+    monkeypatch.setattr("rdmtools.format.table.pq.ParquetWriter.write_table", write)
     with pytest.raises((FormatError, KeyboardInterrupt)):
         convert(tmp_path / "x.csv", tmp_path / "run.parquet")
     assert [path.name for path in tmp_path.iterdir()] == ["x.csv"]

@@ -18,12 +18,12 @@ from hypothesis import strategies as st
 from journals import write_journal
 
 from rdmtools.errors import FormatError, ParameterError
+from rdmtools.format.names import METADATA_KEY
+from rdmtools.format.table import write_draws, write_losses
 from rdmtools.load import read_run, read_runs
 from rdmtools.paths import run_names
 from rdmtools.row_groups import RowGroup
 from rdmtools.run import Run
-from rdmtools.schema import METADATA_KEY
-from rdmtools.table import write_draws, write_losses
 
 ROWS, SAMPLES = 11, 4
 STEPS = np.cumsum(np.arange(1, ROWS + 1)) * 10

@@ -22,7 +22,7 @@ from journals import read_journal
 import rdmtools.logger.segment as segment
 import rdmtools.logger.writer as writer
 from rdmtools import FormatError, ParameterError, ProbeLogger, RdmtoolsWarning
-from rdmtools.journal import HEADER_BYTES
+from rdmtools.format.records import HEADER_BYTES
 
 SAMPLES, DRAWS = 3, 2
 

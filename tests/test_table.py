@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rdmtools.errors import FormatError, ParameterError
-from rdmtools.table import column, file_metadata, write_draws, write_losses, write_scalars
+from rdmtools.format.table import column, file_metadata, write_draws, write_losses, write_scalars
 
 ROWS, SAMPLES = 7, 5
 

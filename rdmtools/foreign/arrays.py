@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from rdmtools.errors import ParameterError
 from rdmtools.foreign.layout import Wide, left_out, numbered, shortened
-from rdmtools.schema import LOSS, SAMPLE_ID, STEP
+from rdmtools.format.names import LOSS, SAMPLE_ID, STEP
 
 _USUAL = {
     LOSS: ("loss", "losses", "per_sample_loss", "per_sample_losses", "nll"),

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from rdmtools.foreign.layout import Losses, from_table
-from rdmtools.schema import ARROW_SUFFIXES
+from rdmtools.format.names import ARROW_SUFFIXES
 
 SUFFIXES = ARROW_SUFFIXES
 _FILE_MAGIC = b"ARROW1"

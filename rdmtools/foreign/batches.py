@@ -16,7 +16,7 @@ from rdmtools.cleaning import Tidy, numbered
 from rdmtools.columns import float_type, refuse_empty, tidy_rows
 from rdmtools.foreign import arrow_files, csv_files
 from rdmtools.foreign.layout import layout_of, left_out, long_columns, typed_ids
-from rdmtools.schema import ATTEMPT, CSV_SUFFIXES, LOSS, LOSSES_SUFFIX
+from rdmtools.format.names import ATTEMPT, CSV_SUFFIXES, LOSS, LOSSES_SUFFIX
 
 _ROWS = 1 << 20
 _BUFFER_BYTES = 1 << 20

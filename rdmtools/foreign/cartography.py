@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from rdmtools.errors import FormatError
 from rdmtools.foreign.layout import Long
-from rdmtools.schema import LOSS, SAMPLE_ID, STEP
+from rdmtools.format.names import LOSS, SAMPLE_ID, STEP
 
 _FILE = re.compile(r"dynamics_epoch_(\d+)\.jsonl")
 

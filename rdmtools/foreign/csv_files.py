@@ -20,7 +20,7 @@ from rdmtools.foreign.layout import (
     step_column,
     typed_ids,
 )
-from rdmtools.schema import ATTEMPT, LOSS, SAMPLE_ID, STEP
+from rdmtools.format.names import ATTEMPT, LOSS, SAMPLE_ID, STEP
 
 _TYPES = {
     STEP: pa.int64(),

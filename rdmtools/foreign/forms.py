@@ -17,8 +17,14 @@ from rdmtools.cleaning import Rules
 from rdmtools.errors import FormatError, ParameterError
 from rdmtools.foreign import arrays, arrow_files, cartography, csv_files, event_files
 from rdmtools.foreign.layout import Losses
+from rdmtools.format.names import (
+    ARROW_SUFFIXES,
+    CSV_SUFFIXES,
+    FOREIGN_SUFFIXES,
+    LOSSES_SUFFIX,
+    NUMPY_SUFFIXES,
+)
 from rdmtools.run import Run
-from rdmtools.schema import ARROW_SUFFIXES, CSV_SUFFIXES, FOREIGN_SUFFIXES, LOSSES_SUFFIX, NUMPY_SUFFIXES
 
 GB = 1e9
 LARGE_BYTES = 1 << 29  # read at once, text takes some three times its size of memory

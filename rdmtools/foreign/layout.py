@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from rdmtools.cleaning import Rules, counted
 from rdmtools.columns import find_columns, floats, integers
 from rdmtools.errors import ParameterError
+from rdmtools.format.names import LOSS, SAMPLE_ID, STEP
 from rdmtools.run import Run
-from rdmtools.schema import LOSS, SAMPLE_ID, STEP
 
 LAYOUTS = ("long", "wide")
 

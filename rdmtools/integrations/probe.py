@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rdmtools.errors import ParameterError
-from rdmtools.schema import GROUP, SAMPLE_ID
+from rdmtools.format.names import GROUP, SAMPLE_ID
 
 LABEL = "label"
 

@@ -16,9 +16,9 @@ from contextlib import ExitStack, suppress
 from typing import Any
 
 from rdmtools.errors import ParameterError, RdmtoolsWarning
+from rdmtools.format.names import STEP
 from rdmtools.logger.probe_logger import ProbeLogger
 from rdmtools.logger.values import as_number
-from rdmtools.schema import STEP
 
 
 class Watch:

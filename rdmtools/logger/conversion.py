@@ -18,14 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rdmtools.errors import FormatError
-from rdmtools.journal import Kind, Manifest
-from rdmtools.logger.compaction import move_segments
-from rdmtools.logger.space import check_room
-from rdmtools.schema import DRAW, DRAWS_FILE, MERGED, RANKS, SAMPLES_FILE, SCALARS_FILE, STEP, companion
-from rdmtools.starts.attempts import Attempt, together
-from rdmtools.starts.beside import draws, samples, scalars, stored_draws
-from rdmtools.starts.losses import Logged, file_start, losses, superseding
-from rdmtools.table import (
+from rdmtools.format.names import DRAW, DRAWS_FILE, MERGED, RANKS, SAMPLES_FILE, SCALARS_FILE, STEP, companion
+from rdmtools.format.records import Kind, Manifest
+from rdmtools.format.table import (
     stored_about,
     stored_groups,
     stored_ids,
@@ -35,6 +30,11 @@ from rdmtools.table import (
     write_scalars,
     write_table,
 )
+from rdmtools.logger.compaction import move_segments
+from rdmtools.logger.space import check_room
+from rdmtools.starts.attempts import Attempt, together
+from rdmtools.starts.beside import draws, samples, scalars, stored_draws
+from rdmtools.starts.losses import Logged, file_start, losses, superseding
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from rdmtools.errors import FormatError, ParameterError, RdmtoolsError
-from rdmtools.journal import Manifest, read_manifest
-from rdmtools.lock import can_tell, holder
-from rdmtools.schema import (
+from rdmtools.format.lock import can_tell, holder
+from rdmtools.format.names import (
     ANALYSIS_FOLDER,
     DRAWS_FILE,
     JOURNAL_FOLDER,
@@ -27,9 +26,8 @@ from rdmtools.schema import (
     SUMMARY_FILE,
     companion,
 )
-from rdmtools.starts.attempts import Attempt, read_attempts
-from rdmtools.starts.losses import check_claims, same_samples
-from rdmtools.table import (
+from rdmtools.format.records import Manifest, read_manifest
+from rdmtools.format.table import (
     join_samples,
     read_table,
     stored_about,
@@ -37,6 +35,8 @@ from rdmtools.table import (
     stored_ids,
     stored_table,
 )
+from rdmtools.starts.attempts import Attempt, read_attempts
+from rdmtools.starts.losses import check_claims, same_samples
 
 _PARTS = (SAMPLES_FILE, SCALARS_FILE, DRAWS_FILE)
 _RECENT_S = 600

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from rdmtools.errors import ParameterError
-from rdmtools.schema import LOSSES_SUFFIX
+from rdmtools.format.names import LOSSES_SUFFIX
 
 
 def run_file(path: str | os.PathLike[str]) -> Path:

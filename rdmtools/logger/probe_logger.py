@@ -1,7 +1,7 @@
 """How does a training job record its per-sample losses? One call a step, which never stops the training.
 
-Each call appends one record to the journal (`rdmtools.journal`) in microseconds; `close` turns the journal
-into ``run.parquet``. Whatever happens in between, what was accepted can be read.
+Each call appends one record to the journal (`rdmtools.format.records`) in microseconds; `close` turns the
+journal into ``run.parquet``. Whatever happens in between, what was accepted can be read.
 """
 
 import json
@@ -29,7 +29,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rdmtools.errors import FormatError, ParameterError, RdmtoolsWarning
-from rdmtools.journal import (
+from rdmtools.format.lock import Lock, guarded
+from rdmtools.format.names import (
+    JOURNAL_FOLDER,
+    SAMPLES_FILE,
+    STEP,
+    companion,
+)
+from rdmtools.format.records import (
     Kind,
     Manifest,
     identity,
@@ -38,7 +45,7 @@ from rdmtools.journal import (
     record_header,
     write_manifest,
 )
-from rdmtools.lock import Lock, guarded
+from rdmtools.format.table import write_table
 from rdmtools.logger.conversion import about
 from rdmtools.logger.earlier import (
     check_ranks,
@@ -57,13 +64,6 @@ from rdmtools.logger.recovery import merge_at_end
 from rdmtools.logger.samples import probe_samples
 from rdmtools.logger.values import as_losses, as_number, count_nonfinite
 from rdmtools.logger.writer import Sync, Writer
-from rdmtools.schema import (
-    JOURNAL_FOLDER,
-    SAMPLES_FILE,
-    STEP,
-    companion,
-)
-from rdmtools.table import write_table
 
 Dtype = Literal["float32", "float64"]
 Merge = Literal["auto", True, False]

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rdmtools.errors import FormatError
-from rdmtools.journal import MANIFEST_FILE, listed
-from rdmtools.lock import guarded
+from rdmtools.format.lock import guarded
+from rdmtools.format.names import JOURNAL_FOLDER, companion
+from rdmtools.format.records import MANIFEST_FILE, listed
 from rdmtools.logger.conversion import Written, put_away, write_tables
 from rdmtools.logger.earlier import may_be_open, refuse_live
 from rdmtools.logger.path import run_file
-from rdmtools.schema import JOURNAL_FOLDER, companion
 from rdmtools.starts.attempts import Attempt, read_attempts, together
 from rdmtools.starts.beside import draws
 from rdmtools.starts.losses import Logged, losses

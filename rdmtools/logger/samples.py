@@ -13,8 +13,8 @@ import numpy as np
 import pyarrow as pa
 
 from rdmtools.errors import ParameterError
-from rdmtools.schema import SAMPLE_ID
-from rdmtools.table import column
+from rdmtools.format.names import SAMPLE_ID
+from rdmtools.format.table import column
 
 _INT64 = np.iinfo(np.int64)
 

@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
-from rdmtools.journal import Kind, Manifest, segment_file, segments
+from rdmtools.format.records import Kind, Manifest, segment_file, segments
 from rdmtools.logger.compaction import Compactor, compact, move_segments, started
 from rdmtools.logger.segment import Segment
 

@@ -19,6 +19,7 @@ from matplotlib.ticker import FixedFormatter, FixedLocator, MaxNLocator
 from numpy.typing import NDArray
 
 from rdmtools.analysis.pipeline import Analysis
+from rdmtools.format.names import STEP
 from rdmtools.report.heat_map import HEIGHT_IN, draw_heat_map, heat_map
 from rdmtools.report.panels import (
     NAME,
@@ -42,7 +43,6 @@ from rdmtools.report.panels import (
 )
 from rdmtools.report.svg import write_png, write_svg
 from rdmtools.report.words import counted, power, shown
-from rdmtools.schema import STEP
 
 WIDE_IN, NARROW_IN = 7.4, 3.7
 MOST_EVENT_FIGURES = 20

@@ -14,9 +14,7 @@ import pandas as pd
 from rdmtools.analysis.pipeline import Analysis
 from rdmtools.errors import ParameterError
 from rdmtools.fingerprint import sealed
-from rdmtools.report.place import ANALYSIS, ELSEWHERE, replaced
-from rdmtools.report.summary import summarise
-from rdmtools.schema import (
+from rdmtools.format.names import (
     ANALYSIS_FOLDER,
     EVENTS_FILE,
     FIGURES_FOLDER,
@@ -32,6 +30,8 @@ from rdmtools.schema import (
     SUMMARY_FILE,
     companion,
 )
+from rdmtools.report.place import ANALYSIS, ELSEWHERE, replaced
+from rdmtools.report.summary import summarise
 from rdmtools.stores import StorePath
 
 _TABLES = {

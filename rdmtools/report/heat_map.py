@@ -18,8 +18,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedFormatter, FixedLocator
 
+from rdmtools.format.names import STEP
 from rdmtools.report.panels import LINE_IN, colour, power_of_ten
-from rdmtools.schema import STEP
 
 HEIGHT_IN = 1.1
 _FEWEST_LENGTHS = 3

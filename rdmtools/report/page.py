@@ -18,6 +18,7 @@ from markupsafe import Markup
 from rdmtools import __version__
 from rdmtools.analysis.pipeline import Analysis
 from rdmtools.errors import ParameterError
+from rdmtools.format.names import SAMPLE_ID
 from rdmtools.report import reproduce
 from rdmtools.report.figures import MOST_EVENT_FIGURES, NARROW_IN, WIDE_IN, has_gaussian, overview
 from rdmtools.report.heat_map import heat_map
@@ -25,7 +26,6 @@ from rdmtools.report.panels import COLOURS, own_style
 from rdmtools.report.svg import inline_svg, svg_text
 from rdmtools.report.verdict import ENOUGH_ROWS, event_words, verdict
 from rdmtools.report.words import counted, number, percent, power, shown, signed
-from rdmtools.schema import SAMPLE_ID
 
 _MOST_EVENTS_LISTED = 200
 _SAMPLES_TOLD = 20

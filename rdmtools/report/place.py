@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from rdmtools.errors import ParameterError
-from rdmtools.paths import is_address
-from rdmtools.schema import (
+from rdmtools.format.names import (
     EVENTS_FILE,
     FIGURES_FOLDER,
     GAUSSIAN_FILE,
@@ -27,6 +26,7 @@ from rdmtools.schema import (
     SPECTRA_FILE,
     SUMMARY_FILE,
 )
+from rdmtools.paths import is_address
 
 RUNS_FILE = "runs.parquet"
 PAGE_FILE = "comparison.html"

@@ -17,6 +17,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from rdmtools import __version__
+from rdmtools.format.names import EVENTS_FILE, FIGURES_FOLDER, OBSERVABLES_FILE, STEP
 from rdmtools.report.figures import NARROW_IN, WIDE_IN
 from rdmtools.report.page import render, write_page
 from rdmtools.report.panels import (
@@ -36,7 +37,6 @@ from rdmtools.report.place import COMPARISON, COMPARISON_FILE, PAGE_FILE, RUNS_F
 from rdmtools.report.summary import plain_records
 from rdmtools.report.svg import inline_svg, svg_text, write_png, write_svg
 from rdmtools.report.words import counted, is_missing, number, shown
-from rdmtools.schema import EVENTS_FILE, FIGURES_FOLDER, OBSERVABLES_FILE, STEP
 
 if TYPE_CHECKING:
     from rdmtools.comparison import Comparison

@@ -10,10 +10,10 @@ import pandas as pd
 
 from rdmtools import __version__
 from rdmtools.analysis.pipeline import Analysis
+from rdmtools.format.names import FORMAT_VERSION, STEP
 from rdmtools.report.place import ANALYSIS
 from rdmtools.report.verdict import largest_rise, verdict
 from rdmtools.report.words import is_missing
-from rdmtools.schema import FORMAT_VERSION, STEP
 
 
 def summarise(analysis: Analysis) -> dict[str, Any]:

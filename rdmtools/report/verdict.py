@@ -11,9 +11,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from rdmtools.analysis.pipeline import Analysis
+from rdmtools.format.names import SAMPLE_ID
 from rdmtools.report.words import counted, is_missing, percent, shown, signed
 from rdmtools.run import Run
-from rdmtools.schema import SAMPLE_ID
 
 ENOUGH_ROWS = 100
 """Logged rows below which silence says little."""

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from rdmtools.journal import (
+from rdmtools.format.lock import holder
+from rdmtools.format.records import (
     HEADER_BYTES,
     Kind,
     Manifest,
@@ -20,9 +21,8 @@ from rdmtools.journal import (
     read_records,
     segments,
 )
-from rdmtools.lock import holder
+from rdmtools.format.table import stored_about, stored_groups
 from rdmtools.starts.shards import Part, Piece, Shard, file_size, open_segment, present
-from rdmtools.table import stored_about, stored_groups
 
 
 @dataclass(frozen=True, kw_only=True)

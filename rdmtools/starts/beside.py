@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rdmtools.journal import HEADER_BYTES, Kind, Manifest
-from rdmtools.schema import DRAW, SAMPLES_FILE, STEP
+from rdmtools.format.names import DRAW, SAMPLES_FILE, STEP
+from rdmtools.format.records import HEADER_BYTES, Kind, Manifest
+from rdmtools.format.table import join_samples, read_table, stored_groups
 from rdmtools.starts.attempts import Attempt
 from rdmtools.starts.shards import Part, present
-from rdmtools.table import join_samples, read_table, stored_groups
 
 Scalars = dict[str, float]
 

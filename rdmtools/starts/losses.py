@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rdmtools.errors import FormatError
+from rdmtools.format.table import stored_groups
 from rdmtools.starts.attempts import Attempt
 from rdmtools.starts.shards import Part, Shard
-from rdmtools.table import stored_groups
 
 _BLOCK_VALUES = 1_000_000
 _NEVER = 1 << 63  # above every step

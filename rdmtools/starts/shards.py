@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rdmtools.errors import ChangedError
-from rdmtools.journal import HEADER_BYTES, Kind, Manifest, read_records
-from rdmtools.table import StoredGroup
+from rdmtools.format.records import HEADER_BYTES, Kind, Manifest, read_records
+from rdmtools.format.table import StoredGroup
 
 _NO_STEPS = np.empty(0, np.int64)
 

@@ -38,7 +38,7 @@ from numpy.typing import NDArray
 
 import rdmtools
 from rdmtools.errors import FormatError
-from rdmtools.schema import FORMAT_VERSION, Named
+from rdmtools.format.names import FORMAT_VERSION, Named
 
 MANIFEST_FILE = "manifest.json"
 _ATTEMPT = re.compile(r"rank(\d+)-attempt(\d+)")

@@ -24,8 +24,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from rdmtools.errors import ChangedError, FormatError, ParameterError
-from rdmtools.journal import check_version, replacing, versioned
-from rdmtools.schema import DRAW, LOSS, METADATA_KEY, SAMPLE_ID, STEP, Named
+from rdmtools.format.names import DRAW, LOSS, METADATA_KEY, SAMPLE_ID, STEP, Named
+from rdmtools.format.records import check_version, replacing, versioned
 
 _GROUP_ROWS = 1_000_000
 _PAGE_BYTES = 8 << 20
