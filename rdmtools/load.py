@@ -55,15 +55,15 @@ from rdmtools.format.names import (
     companion,
     stem,
 )
+from rdmtools.journal import extras
+from rdmtools.journal.attempts import Attempt, read_attempts, together
+from rdmtools.journal.supersede import Logged, losses_of_whole_ranks, superseding
+from rdmtools.journal.supersede import losses as losses_of
 from rdmtools.paths import has_journal, located, named_paths, run_files
 from rdmtools.progress import Opening, Progress
 from rdmtools.row_groups import ParquetPart, StoredLosses, open_whole_steps
 from rdmtools.run import Draws, Run
 from rdmtools.sample_shards import ShardedLosses, open_shards
-from rdmtools.starts import beside
-from rdmtools.starts.attempts import Attempt, read_attempts, together
-from rdmtools.starts.losses import Logged, losses_of_whole_ranks, superseding
-from rdmtools.starts.losses import losses as losses_of
 from rdmtools.stores import Location, StorePath
 
 Starts = list[list[Attempt]]
@@ -444,7 +444,7 @@ def _merged(old: _Losses, new: _Losses) -> _Losses:
 def _samples(folder: Location, journal: Starts, ids: NDArray[Any]) -> tuple[pd.DataFrame, int]:
     """What the companion folder and the journal say of `ids`, and how many others they describe."""
     if journal and isinstance(folder, Path):
-        found = beside.samples(folder, journal)
+        found = extras.samples(folder, journal)
         frame = None if found is None else found.to_pandas()
     else:
         frame = _frame(folder / SAMPLES_FILE)
@@ -506,7 +506,7 @@ def _scalars(file: Location, journal: Starts) -> pd.DataFrame:
     frame = _frame(file)
     with _in(file):
         table = scalars_table(frame)
-    logged = [beside.scalars(start) for start in journal]
+    logged = [extras.scalars(start) for start in journal]
     if not any(logged):
         return table
     kept = superseding([[int(row[STEP]) for row in start] for start in logged])
@@ -519,7 +519,7 @@ def _scalars(file: Location, journal: Starts) -> pd.DataFrame:
 def _draws(file: Location, journal: Starts, ids: NDArray[Any], kept: NDArray[np.bool_]) -> Draws:
     """Losses under parameter draws, of the samples kept, NaN and inf as they are."""
     draws = _stored_draws(file, ids) if _is_there(file) else []
-    logged = [beside.draws(start)[0] for start in journal]
+    logged = [extras.draws(start)[0] for start in journal]
     stay = superseding([[drawn.step for drawn in start] for start in logged])
     new = [
         (drawn.step, drawn.read())

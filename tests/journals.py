@@ -8,8 +8,8 @@ import numpy as np
 
 from rdmtools.errors import FormatError
 from rdmtools.format.records import Kind, Manifest, record_header, segment_file, write_manifest
-from rdmtools.starts import beside, losses
-from rdmtools.starts.attempts import read_attempts, together
+from rdmtools.journal import extras, supersede
+from rdmtools.journal.attempts import read_attempts, together
 
 
 def read_journal(folder):
@@ -18,14 +18,14 @@ def read_journal(folder):
     each = list(chain(*starts))
     if not each:
         raise FormatError(f"no manifest under {folder}")
-    joined = losses.losses(starts)
+    joined = supersede.losses(starts)
     rows = [start.read(0, len(start.steps)) for start in joined if len(start.steps)]
     return SimpleNamespace(
         steps=np.concatenate([np.empty(0, np.int64), *(start.steps for start in joined)]),
         losses=np.concatenate(rows) if rows else np.empty((0, len(joined[0].ids) if joined else 0)),
         sample_ids=each[0].manifest.sample_ids,
-        scalars=[row for start in starts for row in beside.scalars(start)],
-        draws=[(drawn.step, drawn.read()) for start in starts for drawn in beside.draws(start)[0]],
+        scalars=[row for start in starts for row in extras.scalars(start)],
+        draws=[(drawn.step, drawn.read()) for start in starts for drawn in extras.draws(start)[0]],
         manifest=each[-1].manifest,
         ended=max(attempt.shard.ended for attempt in each),
         bytes_left=sum(attempt.bytes_left for attempt in each),

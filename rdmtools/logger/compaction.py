@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 
 from rdmtools.format.records import Kind, Manifest, part_file, replacing, segment_file, sync_folder
 from rdmtools.format.table import write_losses
+from rdmtools.journal.segments import open_segment
 from rdmtools.logger.segment import Segment
 from rdmtools.logger.space import room_for
-from rdmtools.starts.shards import open_segment
 
 _SLICE_S = 1e-3
 _SLEEPS = 9.0

@@ -3,7 +3,7 @@
 run.parquet as it was -> start 0 -> start 1 -> ...   each gives its rows before the first of any later one
 
 A training that starts again from a checkpoint logs steps that an earlier start had logged already: those are
-superseded, and counted. `rdmtools.starts` has the rule; what is here writes the tables.
+superseded, and counted. `rdmtools.journal` has the rule; what is here writes the tables.
 """
 
 import shutil
@@ -30,11 +30,11 @@ from rdmtools.format.table import (
     write_scalars,
     write_table,
 )
+from rdmtools.journal.attempts import Attempt, together
+from rdmtools.journal.extras import draws, samples, scalars, stored_draws
+from rdmtools.journal.supersede import Logged, file_start, losses, superseding
 from rdmtools.logger.compaction import move_segments
 from rdmtools.logger.space import check_room
-from rdmtools.starts.attempts import Attempt, together
-from rdmtools.starts.beside import draws, samples, scalars, stored_draws
-from rdmtools.starts.losses import Logged, file_start, losses, superseding
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,8 +35,8 @@ from rdmtools.format.table import (
     stored_ids,
     stored_table,
 )
-from rdmtools.starts.attempts import Attempt, read_attempts
-from rdmtools.starts.losses import check_claims, same_samples
+from rdmtools.journal.attempts import Attempt, read_attempts
+from rdmtools.journal.supersede import check_claims, same_samples
 
 _PARTS = (SAMPLES_FILE, SCALARS_FILE, DRAWS_FILE)
 _RECENT_S = 600

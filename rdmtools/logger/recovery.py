@@ -8,12 +8,12 @@ from rdmtools.errors import FormatError
 from rdmtools.format.lock import guarded
 from rdmtools.format.names import JOURNAL_FOLDER, companion
 from rdmtools.format.records import MANIFEST_FILE, listed
+from rdmtools.journal.attempts import Attempt, read_attempts, together
+from rdmtools.journal.extras import draws
+from rdmtools.journal.supersede import Logged, losses
 from rdmtools.logger.conversion import Written, put_away, write_tables
 from rdmtools.logger.earlier import may_be_open, refuse_live
 from rdmtools.logger.path import run_file
-from rdmtools.starts.attempts import Attempt, read_attempts, together
-from rdmtools.starts.beside import draws
-from rdmtools.starts.losses import Logged, losses
 
 MERGED_BYTES = 256_000_000
 """What `ProbeLogger.close` merges at once: a second or two."""

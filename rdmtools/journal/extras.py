@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from rdmtools.format.names import DRAW, SAMPLES_FILE, STEP
 from rdmtools.format.records import HEADER_BYTES, Kind, Manifest
 from rdmtools.format.table import join_samples, read_table, stored_groups
-from rdmtools.starts.attempts import Attempt
-from rdmtools.starts.shards import Part, present
+from rdmtools.journal.attempts import Attempt
+from rdmtools.journal.segments import Part, present
 
 Scalars = dict[str, float]
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from rdmtools.errors import FormatError
 from rdmtools.format.table import stored_groups
-from rdmtools.starts.attempts import Attempt
-from rdmtools.starts.shards import Part, Shard
+from rdmtools.journal.attempts import Attempt
+from rdmtools.journal.segments import Part, Shard
 
 _BLOCK_VALUES = 1_000_000
 _NEVER = 1 << 63  # above every step

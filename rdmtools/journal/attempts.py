@@ -22,7 +22,7 @@ from rdmtools.format.records import (
     segments,
 )
 from rdmtools.format.table import stored_about, stored_groups
-from rdmtools.starts.shards import Part, Piece, Shard, file_size, open_segment, present
+from rdmtools.journal.segments import Part, Piece, Shard, file_size, open_segment, present
 
 
 @dataclass(frozen=True, kw_only=True)
