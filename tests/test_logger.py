@@ -625,7 +625,7 @@ def test_a_run_that_cannot_be_written_keeps_its_journal_and_can_be_closed_again(
     log = ProbeLogger(path)
     log(0, row(0))
     with monkeypatch.context() as patch:
-        patch.setattr("rdmtools.logger.conversion.write_losses", lambda *_, **__: full_disk(0))
+        patch.setattr("rdmtools.logger.merge.write_losses", lambda *_, **__: full_disk(0))
         with pytest.raises(
             FormatError, match=r"No space left.*1 rows are safe in .*journal.*close\(\) again"
         ):

@@ -271,7 +271,7 @@ def test_a_run_that_is_open_is_not_recovered(path):
 def test_a_journal_that_cannot_be_written_out_stays(path, monkeypatch):
     log_attempt(path, [0, 10], crash=True)
 
-    monkeypatch.setattr("rdmtools.logger.conversion.write_losses", full_disk)
+    monkeypatch.setattr("rdmtools.logger.merge.write_losses", full_disk)
     with pytest.raises(FormatError, match=r"not written \(No space left on device\); its rows are safe in"):
         rdm.recover(path)
     monkeypatch.undo()

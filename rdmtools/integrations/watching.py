@@ -17,8 +17,8 @@ from typing import Any
 
 from rdmtools.errors import ParameterError, RdmtoolsWarning
 from rdmtools.format.names import STEP
+from rdmtools.logger.accept import as_number
 from rdmtools.logger.probe_logger import ProbeLogger
-from rdmtools.logger.values import as_number
 
 
 class Watch:

@@ -46,8 +46,8 @@ from rdmtools.format.records import (
     write_manifest,
 )
 from rdmtools.format.table import write_table
-from rdmtools.logger.conversion import about
-from rdmtools.logger.earlier import (
+from rdmtools.logger.accept import as_losses, as_number, count_nonfinite
+from rdmtools.logger.begin import (
     check_ranks,
     check_tables,
     continued,
@@ -56,13 +56,13 @@ from rdmtools.logger.earlier import (
     refuse_live,
     siblings,
 )
-from rdmtools.logger.ending import forget, seal_at_sigterm
-from rdmtools.logger.leaving import Leaving, leave, on_gpu
+from rdmtools.logger.cuda import Leaving, leave, on_gpu
+from rdmtools.logger.merge import about
 from rdmtools.logger.path import run_file
 from rdmtools.logger.ranks import rank_and_world_size
 from rdmtools.logger.recovery import merge_at_end
 from rdmtools.logger.samples import probe_samples
-from rdmtools.logger.values import as_losses, as_number, count_nonfinite
+from rdmtools.logger.sigterm import forget, seal_at_sigterm
 from rdmtools.logger.writer import Sync, Writer
 
 Dtype = Literal["float32", "float64"]

@@ -11,8 +11,8 @@ from rdmtools.format.records import MANIFEST_FILE, listed
 from rdmtools.journal.attempts import Attempt, read_attempts, together
 from rdmtools.journal.extras import draws
 from rdmtools.journal.supersede import Logged, losses
-from rdmtools.logger.conversion import Written, put_away, write_tables
-from rdmtools.logger.earlier import may_be_open, refuse_live
+from rdmtools.logger.begin import may_be_open, refuse_live
+from rdmtools.logger.merge import Written, put_away, write_tables
 from rdmtools.logger.path import run_file
 
 MERGED_BYTES = 256_000_000

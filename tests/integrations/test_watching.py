@@ -140,7 +140,7 @@ def test_a_run_that_cannot_be_written_is_a_warning(path, monkeypatch):
     def full(*_, **__):
         raise OSError("No space left on device")
 
-    monkeypatch.setattr("rdmtools.logger.conversion.write_losses", full)
+    monkeypatch.setattr("rdmtools.logger.merge.write_losses", full)
     with pytest.warns(RdmtoolsWarning, match="No space"):
         watch.end()
     with warnings.catch_warnings():
