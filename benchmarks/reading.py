@@ -24,11 +24,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from rdmtools.cleaning import Rules, grid
-from rdmtools.columns import find_columns, tidy_rows
 from rdmtools.format.table import write_losses
 from rdmtools.load import read_run
-from rdmtools.run import Run
+from rdmtools.run.clean import Rules, grid
+from rdmtools.run.columns import find_columns, tidy_rows
+from rdmtools.run.run import Run
 
 REPEATS = 9
 CHUNK = 1 << 16

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rdmtools.load import read_run, read_runs
     from rdmtools.logger.probe_logger import ProbeLogger
     from rdmtools.logger.recovery import recover
-    from rdmtools.run import Run
+    from rdmtools.run.run import Run
 
 __version__ = "0.1.0"
 
@@ -24,7 +24,7 @@ _HOMES = {
     "Analysis": "rdmtools.analysis.pipeline",
     "AnalysisSettings": "rdmtools.analysis.pipeline",
     "ProbeLogger": "rdmtools.logger.probe_logger",
-    "Run": "rdmtools.run",
+    "Run": "rdmtools.run.run",
     "analyze": "rdmtools.analysis.pipeline",
     "compare": "rdmtools.comparison",
     "convert": "rdmtools.conversion",

@@ -34,7 +34,7 @@ from rdmtools.format.records import check_version
 from rdmtools.load import read_run
 from rdmtools.paths import located
 from rdmtools.progress import Progress
-from rdmtools.run import Run
+from rdmtools.run.run import Run
 from rdmtools.stores import Location, StorePath
 from rdmtools.workers import noted, results
 

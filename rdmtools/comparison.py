@@ -19,7 +19,7 @@ from rdmtools.compared import Comparable, Compared, each_compared, metadata_colu
 from rdmtools.errors import ParameterError
 from rdmtools.format.names import ANALYSIS_FOLDER, COMPANION_SUFFIX, LOSSES_SUFFIX, SUMMARY_FILE
 from rdmtools.paths import is_pattern, located, run_names, run_paths
-from rdmtools.run import Run
+from rdmtools.run.run import Run
 from rdmtools.stores import Location, StorePath
 
 ON_ERROR = ("raise", "report")

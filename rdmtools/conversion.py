@@ -19,8 +19,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rdmtools.cleaning import Quality, Rules
-from rdmtools.columns import check_mapping
 from rdmtools.errors import FormatError, ParameterError, RdmtoolsWarning
 from rdmtools.foreign import forms
 from rdmtools.foreign.batches import Batches, open_batches
@@ -39,7 +37,9 @@ from rdmtools.load import read_run, recorded
 from rdmtools.paths import has_journal, local_path
 from rdmtools.ranges import ordered
 from rdmtools.row_groups import ParquetPart, open_whole_steps
-from rdmtools.run import Run
+from rdmtools.run.clean import Quality, Rules
+from rdmtools.run.columns import check_mapping
+from rdmtools.run.run import Run
 from rdmtools.scratch import scratch
 
 _ROWS = 256

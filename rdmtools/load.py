@@ -26,18 +26,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from rdmtools import on_disk
-from rdmtools.arguments import check_groups, match_samples, scalars_table
-from rdmtools.cleaning import (
-    Quality,
-    Rules,
-    Tidy,
-    counted,
-    finite_part,
-    grid,
-    joined,
-    places,
-)
-from rdmtools.columns import check_mapping, find_columns, integers, row_bytes, sample_codes, tidy_rows
 from rdmtools.errors import ChangedError, DeniedError, FormatError, ParameterError, RdmtoolsWarning
 from rdmtools.foreign import forms
 from rdmtools.format.names import (
@@ -62,7 +50,19 @@ from rdmtools.journal.supersede import losses as losses_of
 from rdmtools.paths import has_journal, located, named_paths, run_files
 from rdmtools.progress import Opening, Progress
 from rdmtools.row_groups import ParquetPart, StoredLosses, open_whole_steps
-from rdmtools.run import Draws, Run
+from rdmtools.run.checks import check_groups, match_samples, scalars_table
+from rdmtools.run.clean import (
+    Quality,
+    Rules,
+    Tidy,
+    counted,
+    finite_part,
+    grid,
+    joined,
+    places,
+)
+from rdmtools.run.columns import check_mapping, find_columns, integers, row_bytes, sample_codes, tidy_rows
+from rdmtools.run.run import Draws, Run
 from rdmtools.sample_shards import ShardedLosses, open_shards
 from rdmtools.stores import Location, StorePath
 

@@ -18,13 +18,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rdmtools.cleaning import Quality, Rules, numbered, refuse_mixed
-from rdmtools.columns import find_columns, float_type, has_text_ids, integers, refuse_empty, tidy_rows
 from rdmtools.errors import FormatError
 from rdmtools.format.names import ATTEMPT, LOSS, SAMPLE_ID, STEP
 from rdmtools.progress import Opening
 from rdmtools.ranges import Chosen, gapless
 from rdmtools.row_groups import ParquetPart, StoredLosses
+from rdmtools.run.clean import Quality, Rules, numbered, refuse_mixed
+from rdmtools.run.columns import find_columns, float_type, has_text_ids, integers, refuse_empty, tidy_rows
 from rdmtools.scratch import scratch
 
 LARGE_ROWS = 50_000_000

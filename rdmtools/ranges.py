@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rdmtools.cleaning import (
+from rdmtools.run.clean import (
     Quality,
     Rules,
     Tidy,

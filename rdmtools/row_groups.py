@@ -22,12 +22,12 @@ import pyarrow.parquet as pq
 import pyarrow.types as types
 from numpy.typing import NDArray
 
-from rdmtools.cleaning import whole_steps
-from rdmtools.columns import find_columns, floats, integers, sample_codes
 from rdmtools.errors import ChangedError, FormatError, RdmtoolsError
 from rdmtools.format.names import ATTEMPT, LOSS, SAMPLE_ID, STEP
 from rdmtools.format.table import file_metadata
-from rdmtools.run import InMemory
+from rdmtools.run.clean import whole_steps
+from rdmtools.run.columns import find_columns, floats, integers, sample_codes
+from rdmtools.run.run import InMemory
 from rdmtools.stores import Location, Stamp, StorePath, ahead, opened, refusal
 
 _MAGIC = b"PAR1"

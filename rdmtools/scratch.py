@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rdmtools.cleaning import Tidy, places
 from rdmtools.errors import FormatError
+from rdmtools.run.clean import Tidy, places
 
 RANGE_ROWS = 1 << 21
 """Rows of a range, but for a single step that has more; each takes some 100 bytes of memory."""

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from rdmtools.run import Run
+from rdmtools.run.run import Run
 
 ROWS, SAMPLES, EVERY = 150, 14, 10
 

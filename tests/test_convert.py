@@ -22,7 +22,7 @@ import rdmtools
 from rdmtools.errors import FormatError, ParameterError, RdmtoolsWarning
 from rdmtools.format.table import write_losses
 from rdmtools.load import read_run
-from rdmtools.run import Run
+from rdmtools.run.run import Run
 
 ROWS, SAMPLES = 7, 3
 STEPS = 10 * np.arange(ROWS) ** 2

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rdmtools.cleaning import Quality, Rules, Tidy, grid
 from rdmtools.errors import FormatError, ParameterError
 from rdmtools.load import read_run
+from rdmtools.run.clean import Quality, Rules, Tidy, grid
 
 ROWS, SAMPLES = 5, 3
 STEPS = np.array([0, 10, 15, 40, 50])
@@ -241,7 +241,7 @@ def test_options_are_checked_before_files(option):
 
 @pytest.fixture(params=[1, 3, 31], ids=lambda every: f"one row in {every} looked at first")
 def few(request, monkeypatch):
-    monkeypatch.setattr("rdmtools.cleaning._FEW", request.param)
+    monkeypatch.setattr("rdmtools.run.clean._FEW", request.param)
 
 
 @given(data=st.data(), span=st.sampled_from([9, 10**12]))

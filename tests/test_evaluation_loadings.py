@@ -18,7 +18,7 @@ from rdmtools.evaluation.loadings import (
     separation_table,
     told,
 )
-from rdmtools.run import Run
+from rdmtools.run.run import Run
 
 ROWS, SAMPLES, INSIDE = 9, 14, np.arange(14) < 5
 LINE = np.linspace(-1, 1, ROWS)[:, None]

@@ -11,7 +11,7 @@ import pytest
 import rdmtools as rdm
 from rdmtools.errors import FormatError, ParameterError
 from rdmtools.evaluation import Entry, Truth, read_corpus, score, write_manifest
-from rdmtools.run import Run
+from rdmtools.run.run import Run
 
 ROWS, SAMPLES, WINDOW, EVERY = 90, 12, 6, 10
 GROUPS = ["learned"] * 5 + ["other"] * 7

@@ -10,7 +10,7 @@ from scipy.stats import kendalltau, linregress
 from rdmtools.evaluation.alarms import largest_rise
 from rdmtools.evaluation.signals import SIGNALS, TAU_WINDOWS, decades, measure, rolling_tau
 from rdmtools.evaluation.truth import COVERED_WINDOWS
-from rdmtools.run import Run
+from rdmtools.run.run import Run
 
 ROWS, SAMPLES, WINDOW, EVERY = 61, 13, 5, 10
 STEPS = EVERY * np.arange(ROWS)

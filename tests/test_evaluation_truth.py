@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from rdmtools.errors import FormatError, ParameterError
 from rdmtools.evaluation.corpus import Truth
 from rdmtools.evaluation.truth import COVERED_WINDOWS, find_transitions
-from rdmtools.run import Run
+from rdmtools.run.run import Run
 
 EVERY, ROWS, WINDOW = 10, 201, 4
 STEPS = EVERY * np.arange(ROWS)

@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from pyarrow import csv
 
 import rdmtools
-from rdmtools.cleaning import Tidy
 from rdmtools.errors import FormatError, RdmtoolsWarning
 from rdmtools.format.table import write_losses
 from rdmtools.load import read_run
-from rdmtools.run import Run
+from rdmtools.run.clean import Tidy
+from rdmtools.run.run import Run
 from rdmtools.scratch import scratch
 
 

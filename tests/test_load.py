@@ -23,7 +23,7 @@ from rdmtools.format.table import write_draws, write_losses
 from rdmtools.load import read_run, read_runs
 from rdmtools.paths import run_names
 from rdmtools.row_groups import RowGroup
-from rdmtools.run import Run
+from rdmtools.run.run import Run
 
 ROWS, SAMPLES = 11, 4
 STEPS = np.cumsum(np.arange(1, ROWS + 1)) * 10

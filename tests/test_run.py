@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rdmtools.errors import ParameterError
-from rdmtools.run import Run
+from rdmtools.run.run import Run
 
 STEPS = np.array([0, 20, 30, 70])
 LOSSES = np.arange(4 * 7, dtype=np.float64).reshape(4, 7) / 8

@@ -7,10 +7,10 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from rdmtools.cleaning import Rules, counted
 from rdmtools.conversion import converted
 from rdmtools.load import read_run
 from rdmtools.report.words import shown
+from rdmtools.run.clean import Rules, counted
 from rdmtools_cli import options
 from rdmtools_cli.console import OUT, one_line_errors, print_json, print_note
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from rdmtools.analysis.settings import AnalysisSettings
-from rdmtools.columns import check_mapping
+from rdmtools.run.columns import check_mapping
 
 DEFAULTS = AnalysisSettings()
 

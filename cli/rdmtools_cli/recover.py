@@ -5,10 +5,10 @@ from dataclasses import asdict
 import typer
 from rich.text import Text
 
-from rdmtools.cleaning import counted
 from rdmtools.logger.recovery import recover as recover_run
 from rdmtools.paths import local_path, named_paths
 from rdmtools.report.words import shown
+from rdmtools.run.clean import counted
 from rdmtools.stores import Location
 from rdmtools_cli import options
 from rdmtools_cli.console import OUT, all_done, one_line_errors, print_json

@@ -22,7 +22,7 @@ from rdmtools.analysis.modes import (
     window_modes,
 )
 from rdmtools.analysis.observables import Observables, spectral_heat_capacity
-from rdmtools.run import Run
+from rdmtools.run.run import Run
 
 # What this pandas makes of text that may be null: object before 3, str since.
 _TEXT = pd.Series(["text"]).dtype

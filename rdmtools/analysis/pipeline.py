@@ -30,7 +30,7 @@ from rdmtools.analysis.spans import Span, SpanValues, joined, map_every, map_len
 from rdmtools.analysis.spectra import spectrum_columns
 from rdmtools.errors import ParameterError
 from rdmtools.progress import Progress
-from rdmtools.run import Run
+from rdmtools.run.run import Run
 from rdmtools.workers import results
 
 if TYPE_CHECKING:

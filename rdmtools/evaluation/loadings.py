@@ -21,7 +21,7 @@ from rdmtools.analysis.modes import window_modes
 from rdmtools.evaluation.corpus import Entry
 from rdmtools.evaluation.observed import Observed
 from rdmtools.evaluation.rates import middle, resampled_weights, weighted_median
-from rdmtools.run import Run
+from rdmtools.run.run import Run
 
 PLACES = (0.25, 0.5, 0.7, 0.8, 0.9, 0.95, 1.0, 1.1, 1.25, 1.5)
 """Where windows end, as shares of the way from the cause to T50."""

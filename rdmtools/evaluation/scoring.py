@@ -30,7 +30,7 @@ from rdmtools.evaluation.signals import SIGNALS, measure
 from rdmtools.evaluation.truth import find_transitions
 from rdmtools.load import read_run
 from rdmtools.progress import Progress
-from rdmtools.run import Run
+from rdmtools.run.run import Run
 from rdmtools.workers import results
 
 WINDOW = AnalysisSettings().windows[0]

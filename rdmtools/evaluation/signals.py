@@ -16,7 +16,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from rdmtools.analysis.pipeline import analyze
 from rdmtools.evaluation.truth import COVERED_WINDOWS
-from rdmtools.run import Run
+from rdmtools.run.run import Run
 
 TAU_WINDOWS = COVERED_WINDOWS - 1
 """Kendall's tau looks back over so many windows' worth of windows: it has a value before every judged T50."""

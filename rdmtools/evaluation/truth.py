@@ -15,7 +15,7 @@ import numpy as np
 
 from rdmtools.errors import FormatError
 from rdmtools.evaluation.corpus import Truth
-from rdmtools.run import Run
+from rdmtools.run.run import Run
 
 SHARPEST = 1.0
 """A transition is sharp where T90 - T10 is at most this share of T50 (counted from the first row)."""

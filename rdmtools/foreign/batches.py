@@ -12,11 +12,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from rdmtools.cleaning import Tidy, numbered
-from rdmtools.columns import float_type, refuse_empty, tidy_rows
 from rdmtools.foreign import arrow_files, csv_files
 from rdmtools.foreign.layout import layout_of, left_out, long_columns, typed_ids
 from rdmtools.format.names import ATTEMPT, CSV_SUFFIXES, LOSS, LOSSES_SUFFIX
+from rdmtools.run.clean import Tidy, numbered
+from rdmtools.run.columns import float_type, refuse_empty, tidy_rows
 
 _ROWS = 1 << 20
 _BUFFER_BYTES = 1 << 20

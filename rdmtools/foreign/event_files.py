@@ -15,10 +15,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from rdmtools.cleaning import counted
 from rdmtools.errors import FormatError, ParameterError
 from rdmtools.foreign.layout import Long, left_out, shortened
 from rdmtools.format.names import ATTEMPT, LOSS, LOSSES_SUFFIX, SAMPLE_ID, STEP
+from rdmtools.run.clean import counted
 
 _FLOATS = ("DT_HALF", "DT_BFLOAT16", "DT_FLOAT", "DT_DOUBLE")
 _HEADER_BYTES, _FOOTER_BYTES = 12, 4  # of a record: its length and a checksum, and a checksum

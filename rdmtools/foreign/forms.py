@@ -13,7 +13,6 @@ from zipfile import BadZipFile
 
 import pyarrow as pa
 
-from rdmtools.cleaning import Rules
 from rdmtools.errors import FormatError, ParameterError
 from rdmtools.foreign import arrays, arrow_files, cartography, csv_files, event_files
 from rdmtools.foreign.layout import Losses
@@ -24,7 +23,8 @@ from rdmtools.format.names import (
     LOSSES_SUFFIX,
     NUMPY_SUFFIXES,
 )
-from rdmtools.run import Run
+from rdmtools.run.clean import Rules
+from rdmtools.run.run import Run
 
 GB = 1e9
 LARGE_BYTES = 1 << 29  # read at once, text takes some three times its size of memory

@@ -16,11 +16,11 @@ import pyarrow as pa
 import pyarrow.types as types
 from numpy.typing import NDArray
 
-from rdmtools.cleaning import Rules, counted
-from rdmtools.columns import find_columns, floats, integers
 from rdmtools.errors import ParameterError
 from rdmtools.format.names import LOSS, SAMPLE_ID, STEP
-from rdmtools.run import Run
+from rdmtools.run.clean import Rules, counted
+from rdmtools.run.columns import find_columns, floats, integers
+from rdmtools.run.run import Run
 
 LAYOUTS = ("long", "wide")
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from rdmtools.analysis.pipeline import Analysis
 from rdmtools.format.names import SAMPLE_ID
 from rdmtools.report.words import counted, is_missing, percent, shown, signed
-from rdmtools.run import Run
+from rdmtools.run.run import Run
 
 ENOUGH_ROWS = 100
 """Logged rows below which silence says little."""

@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from rdmtools.cleaning import counted
 from rdmtools.errors import ParameterError
 from rdmtools.format.names import GROUP, SAMPLE_ID, STEP
+from rdmtools.run.clean import counted
 
 
 def samples_table(samples: Any, count: int) -> pd.DataFrame:

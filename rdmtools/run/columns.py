@@ -16,9 +16,9 @@ import pyarrow as pa
 import pyarrow.types as types
 from numpy.typing import NDArray
 
-from rdmtools.cleaning import Tidy, counted
 from rdmtools.errors import ParameterError
 from rdmtools.format.names import ATTEMPT, LOSS, LOSS_COLUMNS, SAMPLE_ID, STEP
+from rdmtools.run.clean import Tidy, counted
 
 ROLES = (*LOSS_COLUMNS, ATTEMPT)
 
