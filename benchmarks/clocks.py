@@ -18,8 +18,8 @@ from typing import Any
 os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = "1"  # before NumPy
 
 import rdmtools
-from rdmtools import load, row_groups
 from rdmtools.analysis import pipeline, spans
+from rdmtools.read import parquet, read
 
 spent: defaultdict[str, float] = defaultdict(float)
 _within: list[float] = []
@@ -54,10 +54,10 @@ def main(path: str, window: int = 20) -> None:
     def decoded(_: Any, columns: Any = None, *rest: Any) -> str:
         return f"{phase}: {'losses' if 'loss' in (columns or ()) else 'steps and ids'} decoded"
 
-    clock(row_groups.ParquetPart, "read", decoded)
-    clock(row_groups.StoredLosses, "read", lambda *_: f"{phase}: losses put together")
-    clock(row_groups, "whole_steps", lambda *_: "opening: order verified")
-    clock(load, "finite_part", lambda *_: "opening: losses found finite")
+    clock(parquet.ParquetPart, "read", decoded)
+    clock(parquet.StoredLosses, "read", lambda *_: f"{phase}: losses put together")
+    clock(parquet, "whole_steps", lambda *_: "opening: order verified")
+    clock(read, "finite_part", lambda *_: "opening: losses found finite")
     clock(spans, "row_geometry", lambda *_: "analysis: distances of rows")
     clock(pipeline, "span_values", lambda *_: "analysis: sums over windows")
     begin = perf_counter()

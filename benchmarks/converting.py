@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import csv
 
-from rdmtools.load import read_run
+from rdmtools.read.read import read_run
 
 BATCH = 2_000_000
 
@@ -55,7 +55,7 @@ def write(path: Path, rows: int, samples: int, group: int = 1 << 20) -> None:
 
 # Linux alone: what getrusage tells there includes the process that started this one.
 CONVERT = """
-import sys, rdmtools.conversion
+import sys, rdmtools.read.convert
 def peak():
     with open("/proc/self/status") as file:
         return next(line.split()[1] for line in file if line.startswith("VmHWM:"))

@@ -25,7 +25,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rdmtools.format.table import write_losses
-from rdmtools.load import read_run
+from rdmtools.read.read import read_run
 from rdmtools.run.clean import Rules, grid
 from rdmtools.run.columns import find_columns, tidy_rows
 from rdmtools.run.run import Run

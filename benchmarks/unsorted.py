@@ -20,13 +20,13 @@ from converting import write
 READ = """
 import sys, time
 import numpy as np
-import rdmtools.load
+import rdmtools.read.read
 from converting import losses_of
 def peak():
     with open("/proc/self/status") as file:
         return int(next(line.split()[1] for line in file if line.startswith("VmHWM:"))) * 1024 / 1e9
 before, start = peak(), time.perf_counter()
-run = rdmtools.load.read_run(sys.argv[1])
+run = rdmtools.read.read.read_run(sys.argv[1])
 opened, peak_opened, start = time.perf_counter() - start, peak(), time.perf_counter()
 for _ in run.blocks(): pass
 read, peak_read = time.perf_counter() - start, peak()

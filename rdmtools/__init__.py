@@ -12,10 +12,10 @@ from rdmtools.errors import FormatError, ParameterError, RdmtoolsError, Rdmtools
 if TYPE_CHECKING:
     from rdmtools.analysis.pipeline import Analysis, AnalysisSettings, analyze
     from rdmtools.comparison import compare
-    from rdmtools.conversion import convert
-    from rdmtools.load import read_run, read_runs
     from rdmtools.logger.probe_logger import ProbeLogger
     from rdmtools.logger.recovery import recover
+    from rdmtools.read.convert import convert
+    from rdmtools.read.read import read_run, read_runs
     from rdmtools.run.run import Run
 
 __version__ = "0.1.0"
@@ -27,9 +27,9 @@ _HOMES = {
     "Run": "rdmtools.run.run",
     "analyze": "rdmtools.analysis.pipeline",
     "compare": "rdmtools.comparison",
-    "convert": "rdmtools.conversion",
-    "read_run": "rdmtools.load",
-    "read_runs": "rdmtools.load",
+    "convert": "rdmtools.read.convert",
+    "read_run": "rdmtools.read.read",
+    "read_runs": "rdmtools.read.read",
     "recover": "rdmtools.logger.recovery",
 }
 

@@ -31,11 +31,11 @@ from rdmtools.format.names import (
     companion,
 )
 from rdmtools.format.records import check_version
-from rdmtools.load import read_run
-from rdmtools.paths import located
-from rdmtools.progress import Progress
+from rdmtools.read.paths import located
+from rdmtools.read.progress import Progress
+from rdmtools.read.read import read_run
+from rdmtools.read.stores import Location, StorePath
 from rdmtools.run.run import Run
-from rdmtools.stores import Location, StorePath
 from rdmtools.workers import noted, results
 
 Comparable = Analysis | Run | str | Path | StorePath

@@ -18,9 +18,9 @@ from rdmtools.analysis.settings import AnalysisSettings, chosen
 from rdmtools.compared import Comparable, Compared, each_compared, metadata_columns, run_row
 from rdmtools.errors import ParameterError
 from rdmtools.format.names import ANALYSIS_FOLDER, COMPANION_SUFFIX, LOSSES_SUFFIX, SUMMARY_FILE
-from rdmtools.paths import is_pattern, located, run_names, run_paths
+from rdmtools.read.paths import is_pattern, located, run_names, run_paths
+from rdmtools.read.stores import Location, StorePath
 from rdmtools.run.run import Run
-from rdmtools.stores import Location, StorePath
 
 ON_ERROR = ("raise", "report")
 

@@ -23,8 +23,8 @@ from rdmtools.format.names import (
     SCALARS_FILE,
     companion,
 )
-from rdmtools.paths import has_journal, run_files
-from rdmtools.stores import Location, StorePath, opened
+from rdmtools.read.paths import has_journal, run_files
+from rdmtools.read.stores import Location, StorePath, opened
 
 # A larger file is known by its size, the time of its last change, and this much of it: half from either end.
 # One in a store is known by what the store says of its version.

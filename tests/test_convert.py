@@ -21,7 +21,7 @@ from pyarrow import feather
 import rdmtools
 from rdmtools.errors import FormatError, ParameterError, RdmtoolsWarning
 from rdmtools.format.table import write_losses
-from rdmtools.load import read_run
+from rdmtools.read.read import read_run
 from rdmtools.run.run import Run
 
 ROWS, SAMPLES = 7, 3
@@ -416,7 +416,7 @@ def test_what_lies_in_the_companion_folder_belongs_to_a_file_in_any_form(tmp_pat
 
 def test_a_large_file_in_another_form_is_told_to_be_converted_first(tmp_path, monkeypatch):
     long().to_csv(tmp_path / "x.csv", index=False)
-    monkeypatch.setattr("rdmtools.foreign.forms.LARGE_BYTES", 100)
+    monkeypatch.setattr("rdmtools.read.forms.LARGE_BYTES", 100)
     with pytest.raises(FormatError, match=r"x\.csv has 0\.0 GB; needed .* \(rdmtools convert '.*x\.csv'\)"):
         read_run(tmp_path / "x.csv")
     convert(tmp_path / "x.csv")

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rdmtools.errors import FormatError, ParameterError
-from rdmtools.load import read_run
+from rdmtools.read.read import read_run
 from rdmtools.run.clean import Quality, Rules, Tidy, grid
 
 ROWS, SAMPLES = 5, 3

@@ -10,7 +10,7 @@ import pytest
 
 import rdmtools
 from rdmtools.errors import FormatError
-from rdmtools.load import read_run
+from rdmtools.read.read import read_run
 
 LOSSES = np.random.default_rng(0).random((6, 4)).astype(np.float32)
 STEPS = [0, 20, 40, 60, 80, 100]

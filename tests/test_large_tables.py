@@ -17,20 +17,20 @@ from pyarrow import csv
 import rdmtools
 from rdmtools.errors import FormatError, RdmtoolsWarning
 from rdmtools.format.table import write_losses
-from rdmtools.load import read_run
+from rdmtools.read.read import read_run
+from rdmtools.read.scratch import scratch
 from rdmtools.run.clean import Tidy
 from rdmtools.run.run import Run
-from rdmtools.scratch import scratch
 
 
 @pytest.fixture(scope="module", autouse=True)
 def small():
     """Everything is large, and nothing is read in one piece."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("rdmtools.foreign.forms.LARGE_BYTES", 0)
-        patch.setattr("rdmtools.foreign.csv_files._READING", csv.ReadOptions(block_size=100))
-        patch.setattr("rdmtools.foreign.batches._ROWS", 7)
-        patch.setattr("rdmtools.scratch.RANGE_ROWS", 5)
+        patch.setattr("rdmtools.read.forms.LARGE_BYTES", 0)
+        patch.setattr("rdmtools.read.formats.csv._READING", csv.ReadOptions(block_size=100))
+        patch.setattr("rdmtools.read.batches._ROWS", 7)
+        patch.setattr("rdmtools.read.scratch.RANGE_ROWS", 5)
         yield
 
 
@@ -44,13 +44,13 @@ def convert(source, target, **rules):
 def on_disk(monkeypatch):
     """Which sources were put in order on disk."""
     found = []
-    ours = rdmtools.conversion._ordered
+    ours = rdmtools.read.convert._ordered
 
     def told(source, *rest):
         found.append(source.name)
         return ours(source, *rest)
 
-    monkeypatch.setattr("rdmtools.conversion._ordered", told)
+    monkeypatch.setattr("rdmtools.read.convert._ordered", told)
     return found
 
 
@@ -199,7 +199,7 @@ def test_nothing_stays_behind_where_it_stops_halfway(wrong, tmp_path, monkeypatc
 
 def test_a_batch_of_many_steps_is_sorted_too(tmp_path, monkeypatch):
     """More than a short integer counts."""
-    monkeypatch.setattr("rdmtools.scratch.RANGE_ROWS", 1 << 14)
+    monkeypatch.setattr("rdmtools.read.scratch.RANGE_ROWS", 1 << 14)
     steps = np.repeat(np.random.default_rng(0).permutation(70_000), 2)
     samples = np.random.default_rng(1).integers(0, 5, len(steps))
     with scratch(tmp_path, np.dtype(np.float64), attempts=False, room="") as rows:

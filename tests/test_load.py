@@ -20,9 +20,9 @@ from journals import write_journal
 from rdmtools.errors import FormatError, ParameterError
 from rdmtools.format.names import METADATA_KEY
 from rdmtools.format.table import write_draws, write_losses
-from rdmtools.load import read_run, read_runs
-from rdmtools.paths import run_names
-from rdmtools.row_groups import RowGroup
+from rdmtools.read.parquet import RowGroup
+from rdmtools.read.paths import run_names
+from rdmtools.read.read import read_run, read_runs
 from rdmtools.run.run import Run
 
 ROWS, SAMPLES = 11, 4

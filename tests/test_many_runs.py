@@ -285,7 +285,7 @@ def test_results_inside_results_are_refused(folder):
 
 
 def test_a_run_that_cannot_travel_is_shared_out_by_rows(tmp_path, monkeypatch):
-    monkeypatch.setattr("rdmtools.on_disk.LARGE_ROWS", 10)
+    monkeypatch.setattr("rdmtools.read.out_of_core.LARGE_ROWS", 10)
     run = runs.with_event()
     rows = np.random.default_rng(0).permutation(run.losses.size)
     frame = pd.DataFrame(

@@ -20,7 +20,7 @@ from journals import write_journal
 
 import rdmtools
 from rdmtools.errors import FormatError
-from rdmtools.load import read_run
+from rdmtools.read.read import read_run
 
 STEPS, IDS = 10 * np.arange(9), ["b", "a", "c", "d"]
 
@@ -28,9 +28,9 @@ STEPS, IDS = 10 * np.arange(9), ["b", "a", "c", "d"]
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
     """Everything is large, and nothing is read in one piece."""
-    monkeypatch.setattr("rdmtools.on_disk.LARGE_ROWS", 0)
-    monkeypatch.setattr("rdmtools.on_disk.BATCH_ROWS", 3)
-    monkeypatch.setattr("rdmtools.scratch.RANGE_ROWS", 5)
+    monkeypatch.setattr("rdmtools.read.out_of_core.LARGE_ROWS", 0)
+    monkeypatch.setattr("rdmtools.read.out_of_core.BATCH_ROWS", 3)
+    monkeypatch.setattr("rdmtools.read.scratch.RANGE_ROWS", 5)
 
 
 @pytest.fixture
@@ -50,8 +50,8 @@ def shuffled(seed=0, **more):
 
 def in_memory(work):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("rdmtools.on_disk.LARGE_ROWS", 10**9)
-        patch.setattr("rdmtools.on_disk.in_order", None)
+        patch.setattr("rdmtools.read.out_of_core.LARGE_ROWS", 10**9)
+        patch.setattr("rdmtools.read.out_of_core.in_order", None)
         return work()
 
 
@@ -113,8 +113,8 @@ def test_what_lies_beside_it_is_read_too(tmp_path):
 
 def test_whole_steps_in_order_stay_where_they_are_however_many(tmp_path, monkeypatch):
     """Row groups may come in any order, and a batch may have rows of several."""
-    monkeypatch.setattr("rdmtools.on_disk.in_order", None)
-    monkeypatch.setattr("rdmtools.on_disk.BATCH_ROWS", 1 << 20)
+    monkeypatch.setattr("rdmtools.read.out_of_core.in_order", None)
+    monkeypatch.setattr("rdmtools.read.out_of_core.BATCH_ROWS", 1 << 20)
     frame, losses = shuffled()
     frame = frame.sort_values(["step", "sample_id"])
     frame = pd.concat([frame[frame["step"] == step] for step in STEPS[::-1]])
@@ -154,7 +154,7 @@ def test_parts_that_do_not_fit_are_told_in_one_line(columns, message, tmp_path):
 def test_a_disk_without_room_is_told_before_anything_is_written(tmp_path, scratch_folder, monkeypatch):
     shuffled()[0].to_parquet(tmp_path / "run.parquet", index=False)
     monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=10))
-    monkeypatch.setattr("rdmtools.scratch.Scratch.append", None)
+    monkeypatch.setattr("rdmtools.read.scratch.Scratch.append", None)
     with pytest.raises(FormatError) as error:
         read_run(tmp_path / "run.parquet")
     assert str(error.value) == (
@@ -170,7 +170,7 @@ def test_a_disk_that_fills_is_told_in_one_line(tmp_path, scratch_folder, monkeyp
         raise OSError(28, "No space left on device")
         yield
 
-    monkeypatch.setattr("rdmtools.ranges.Chosen.grids", full)
+    monkeypatch.setattr("rdmtools.read.ranges.Chosen.grids", full)
     with pytest.raises(FormatError, match=r"scratch cannot be written \(No space left on device\); needed"):
         read_run(tmp_path / "run.parquet")
     scratch_folder.rmdir()

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 from journals import write_journal
 
-from rdmtools.load import read_run, read_runs
-from rdmtools.progress import Opening
+from rdmtools.read.progress import Opening
+from rdmtools.read.read import read_run, read_runs
 
 STEPS, SAMPLES = np.arange(0, 120, 10), 3
 LOSSES = np.random.default_rng(0).random((len(STEPS), SAMPLES), dtype=np.float32)
@@ -49,8 +49,8 @@ def told(calls, bytes_in_all):
 @pytest.mark.parametrize("large", [False, True])
 @pytest.mark.parametrize("write", [canonical, shuffled])
 def test_files_are_told_in_bytes_of_their_rows(write, large, tmp_path, monkeypatch, calls):
-    monkeypatch.setattr("rdmtools.on_disk.BATCH_ROWS", 6)
-    monkeypatch.setattr("rdmtools.on_disk.LARGE_ROWS", 0 if large else 10**9)
+    monkeypatch.setattr("rdmtools.read.out_of_core.BATCH_ROWS", 6)
+    monkeypatch.setattr("rdmtools.read.out_of_core.LARGE_ROWS", 0 if large else 10**9)
     write(tmp_path / "run.parquet")
     run = read_run(tmp_path / "run.parquet", progress=lambda *given: calls.append(given))
     np.testing.assert_array_equal(run.losses, LOSSES)
@@ -58,8 +58,8 @@ def test_files_are_told_in_bytes_of_their_rows(write, large, tmp_path, monkeypat
 
 
 def test_restarts_take_one_look_more_and_it_never_runs_back(tmp_path, monkeypatch, calls):
-    monkeypatch.setattr("rdmtools.on_disk.BATCH_ROWS", 6)
-    monkeypatch.setattr("rdmtools.on_disk.LARGE_ROWS", 0)
+    monkeypatch.setattr("rdmtools.read.out_of_core.BATCH_ROWS", 6)
+    monkeypatch.setattr("rdmtools.read.out_of_core.LARGE_ROWS", 0)
     shuffled(tmp_path / "run.parquet")
     restarted(tmp_path / "run.parquet")
     read_run(tmp_path / "run.parquet", progress=lambda *given: calls.append(given))

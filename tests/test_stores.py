@@ -20,10 +20,10 @@ from test_load import LOSSES, ROWS, SAMPLES, STEPS, WORDS, tidy, write_journal
 import rdmtools as rdm
 from rdmtools.errors import ChangedError, FormatError, ParameterError, RdmtoolsWarning
 from rdmtools.format.table import write_draws, write_losses, write_table
-from rdmtools.load import read_run, read_runs
+from rdmtools.read.parquet import ParquetPart, open_whole_steps
+from rdmtools.read.read import read_run, read_runs
+from rdmtools.read.stores import ahead, at
 from rdmtools.report.reproduce import command as made_again
-from rdmtools.row_groups import ParquetPart, open_whole_steps
-from rdmtools.stores import ahead, at
 
 LONG = 60  # rows of a run that is analysed
 

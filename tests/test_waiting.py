@@ -58,9 +58,10 @@ def test_nothing_is_shown_where_nobody_looks_or_work_is_short(shown, monkeypatch
 COMMAND = """
 import os, sys, time
 from rdmtools_cli import console, main
-import rdmtools.analysis.spans, rdmtools.on_disk, rdmtools.ranges, rdmtools.scratch
+import rdmtools.analysis.spans
+from rdmtools.read import out_of_core, ranges, scratch
 console.PATIENCE_S = -1
-rdmtools.on_disk.LARGE_ROWS, rdmtools.on_disk.BATCH_ROWS, rdmtools.scratch.RANGE_ROWS = 0, 20, 40
+out_of_core.LARGE_ROWS, out_of_core.BATCH_ROWS, scratch.RANGE_ROWS = 0, 20, 40
 def halting(work, count):
     calls = []
     def halts(*given, **named):
@@ -78,9 +79,9 @@ main.main()
 """
 
 PHASES = {
-    "rows are put on disk": ("rdmtools.scratch.Scratch:append:3", "opening"),
-    "ranges are put in order": ("rdmtools.ranges:places:3", "opening"),
-    "losses are looked at": ("rdmtools.on_disk._Block:read_all:3", "opening"),
+    "rows are put on disk": ("rdmtools.read.scratch.Scratch:append:3", "opening"),
+    "ranges are put in order": ("rdmtools.read.ranges:places:3", "opening"),
+    "losses are looked at": ("rdmtools.read.out_of_core._Block:read_all:3", "opening"),
     "the run is analysed": ("rdmtools.analysis.spans:observables:1", "analysing"),
 }
 

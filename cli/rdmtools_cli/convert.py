@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from rdmtools.conversion import converted
-from rdmtools.load import read_run
+from rdmtools.read.convert import converted
+from rdmtools.read.read import read_run
 from rdmtools.report.words import shown
 from rdmtools.run.clean import Rules, counted
 from rdmtools_cli import options

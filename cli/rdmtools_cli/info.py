@@ -6,11 +6,11 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from rdmtools.load import read_run
-from rdmtools.paths import named_paths
+from rdmtools.read.paths import named_paths
+from rdmtools.read.read import read_run
+from rdmtools.read.stores import Location
 from rdmtools.report.words import shown
 from rdmtools.run.run import Run
-from rdmtools.stores import Location
 from rdmtools_cli import options
 from rdmtools_cli.console import OUT, all_done, one_line_errors, patient_progress, print_json
 

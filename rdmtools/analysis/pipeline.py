@@ -29,7 +29,7 @@ from rdmtools.analysis.settings import AnalysisSettings, chosen
 from rdmtools.analysis.spans import Span, SpanValues, joined, map_every, map_lengths, span_values, spans
 from rdmtools.analysis.spectra import spectrum_columns
 from rdmtools.errors import ParameterError
-from rdmtools.progress import Progress
+from rdmtools.read.progress import Progress
 from rdmtools.run.run import Run
 from rdmtools.workers import results
 

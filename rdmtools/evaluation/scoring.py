@@ -28,8 +28,8 @@ from rdmtools.evaluation.roc import areas_table, roc_table, sweep
 from rdmtools.evaluation.rules import REFERENCE, Rule, alarms_of, fit_rules
 from rdmtools.evaluation.signals import SIGNALS, measure
 from rdmtools.evaluation.truth import find_transitions
-from rdmtools.load import read_run
-from rdmtools.progress import Progress
+from rdmtools.read.progress import Progress
+from rdmtools.read.read import read_run
 from rdmtools.run.run import Run
 from rdmtools.workers import results
 

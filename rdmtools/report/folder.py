@@ -30,9 +30,9 @@ from rdmtools.format.names import (
     SUMMARY_FILE,
     companion,
 )
+from rdmtools.read.stores import StorePath
 from rdmtools.report.place import ANALYSIS, ELSEWHERE, replaced
 from rdmtools.report.summary import summarise
-from rdmtools.stores import StorePath
 
 _TABLES = {
     "observables": OBSERVABLES_FILE,

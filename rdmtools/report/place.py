@@ -26,7 +26,7 @@ from rdmtools.format.names import (
     SPECTRA_FILE,
     SUMMARY_FILE,
 )
-from rdmtools.paths import is_address
+from rdmtools.read.paths import is_address
 
 RUNS_FILE = "runs.parquet"
 PAGE_FILE = "comparison.html"

@@ -4,7 +4,7 @@ import shlex
 from typing import Any
 
 from rdmtools.analysis.pipeline import Analysis, AnalysisSettings
-from rdmtools.stores import StorePath
+from rdmtools.read.stores import StorePath
 
 
 def command(analysis: Analysis) -> str | None:

@@ -17,10 +17,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from rdmtools.errors import ParameterError
 from rdmtools.format.names import SAMPLE_ID
+from rdmtools.read.stores import Location
 from rdmtools.run.checks import losses_array, match_samples, samples_table, scalars_table, steps_array
 from rdmtools.run.clean import Quality, Rules, finite_part, grid
 from rdmtools.run.columns import arrow_table, tidy_rows
-from rdmtools.stores import Location
 
 __all__ = ["Draws", "LossRows", "Quality", "Run", "Spacing"]
 

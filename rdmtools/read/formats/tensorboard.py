@@ -16,8 +16,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from rdmtools.errors import FormatError, ParameterError
-from rdmtools.foreign.layout import Long, left_out, shortened
 from rdmtools.format.names import ATTEMPT, LOSS, LOSSES_SUFFIX, SAMPLE_ID, STEP
+from rdmtools.read.layout import Long, left_out, shortened
 from rdmtools.run.clean import counted
 
 _FLOATS = ("DT_HALF", "DT_BFLOAT16", "DT_FLOAT", "DT_DOUBLE")

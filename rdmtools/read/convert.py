@@ -20,9 +20,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rdmtools.errors import FormatError, ParameterError, RdmtoolsWarning
-from rdmtools.foreign import forms
-from rdmtools.foreign.batches import Batches, open_batches
-from rdmtools.foreign.layout import LAYOUTS, from_table, layout_of, left_out, long_columns
 from rdmtools.format.names import (
     DRAWS_FILE,
     LOSSES_SUFFIX,
@@ -33,14 +30,17 @@ from rdmtools.format.names import (
     stem,
 )
 from rdmtools.format.table import write_losses
-from rdmtools.load import read_run, recorded
-from rdmtools.paths import has_journal, local_path
-from rdmtools.ranges import ordered
-from rdmtools.row_groups import ParquetPart, open_whole_steps
+from rdmtools.read import forms
+from rdmtools.read.batches import Batches, open_batches
+from rdmtools.read.layout import LAYOUTS, from_table, layout_of, left_out, long_columns
+from rdmtools.read.parquet import ParquetPart, open_whole_steps
+from rdmtools.read.paths import has_journal, local_path
+from rdmtools.read.ranges import ordered
+from rdmtools.read.read import read_run, recorded
+from rdmtools.read.scratch import scratch
 from rdmtools.run.clean import Quality, Rules
 from rdmtools.run.columns import check_mapping
 from rdmtools.run.run import Run
-from rdmtools.scratch import scratch
 
 _ROWS = 256
 _ROOM = "choose another place with target= (--out)"

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rdmtools.row_groups import ParquetPart, StoredLosses, open_whole_steps
+from rdmtools.read.parquet import ParquetPart, StoredLosses, open_whole_steps
 
 _BLOCK_VALUES = 1 << 22
 

@@ -25,10 +25,10 @@ from numpy.typing import NDArray
 from rdmtools.errors import ChangedError, FormatError, RdmtoolsError
 from rdmtools.format.names import ATTEMPT, LOSS, SAMPLE_ID, STEP
 from rdmtools.format.table import file_metadata
+from rdmtools.read.stores import Location, Stamp, StorePath, ahead, opened, refusal
 from rdmtools.run.clean import whole_steps
 from rdmtools.run.columns import find_columns, floats, integers, sample_codes
 from rdmtools.run.run import InMemory
-from rdmtools.stores import Location, Stamp, StorePath, ahead, opened, refusal
 
 _MAGIC = b"PAR1"
 # What Arrow raises over a bad file; what speaks to a store may raise anything.

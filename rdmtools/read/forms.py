@@ -14,8 +14,6 @@ from zipfile import BadZipFile
 import pyarrow as pa
 
 from rdmtools.errors import FormatError, ParameterError
-from rdmtools.foreign import arrays, arrow_files, cartography, csv_files, event_files
-from rdmtools.foreign.layout import Losses
 from rdmtools.format.names import (
     ARROW_SUFFIXES,
     CSV_SUFFIXES,
@@ -23,6 +21,8 @@ from rdmtools.format.names import (
     LOSSES_SUFFIX,
     NUMPY_SUFFIXES,
 )
+from rdmtools.read.formats import arrow, cartography, csv, npy, tensorboard
+from rdmtools.read.layout import Losses
 from rdmtools.run.clean import Rules
 from rdmtools.run.run import Run
 
@@ -39,8 +39,8 @@ def is_foreign(path: Path) -> bool:
     """Whether `path` names losses in another form than ours, there or not."""
     if path.is_dir():
         ours = any(path.glob("*" + LOSSES_SUFFIX))
-        return not ours and bool(cartography.epoch_files(path) or event_files.event_files(path))
-    return path.name.endswith(FOREIGN_SUFFIXES) or event_files.is_event_file(path)
+        return not ours and bool(cartography.epoch_files(path) or tensorboard.event_files(path))
+    return path.name.endswith(FOREIGN_SUFFIXES) or tensorboard.is_event_file(path)
 
 
 def refuse_large(path: Path) -> None:
@@ -72,14 +72,14 @@ def _losses(source: Path, layout: str | None, columns: Mapping[str, str] | None)
         raise FormatError(f"no file {source}; {_NEEDED}; check the path")
     if source.is_dir() and cartography.epoch_files(source):
         return cartography.read(source)
-    if source.is_dir() or event_files.is_event_file(source):
-        return event_files.read(source, columns)
+    if source.is_dir() or tensorboard.is_event_file(source):
+        return tensorboard.read(source, columns)
     if source.name.endswith(CSV_SUFFIXES):
-        return csv_files.read(source, layout, columns)
+        return csv.read(source, layout, columns)
     if source.suffix in ARROW_SUFFIXES:
-        return arrow_files.read(source, layout, columns)
+        return arrow.read(source, layout, columns)
     if source.suffix in NUMPY_SUFFIXES:
-        return arrays.read(source, columns)
+        return npy.read(source, columns)
     raise FormatError(f"{source} has a name that does not tell its form; {_NEEDED}; rename it")
 
 

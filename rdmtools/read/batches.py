@@ -12,9 +12,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from rdmtools.foreign import arrow_files, csv_files
-from rdmtools.foreign.layout import layout_of, left_out, long_columns, typed_ids
 from rdmtools.format.names import ATTEMPT, CSV_SUFFIXES, LOSS, LOSSES_SUFFIX
+from rdmtools.read.formats import arrow, csv
+from rdmtools.read.layout import layout_of, left_out, long_columns, typed_ids
 from rdmtools.run.clean import Tidy, numbered
 from rdmtools.run.columns import float_type, refuse_empty, tidy_rows
 
@@ -49,7 +49,7 @@ class Batches:
             yield numbered(tidy_rows(table, self.names), index), rows
         refuse_empty(len(index))
         if self.text and "" in index:
-            raise csv_files.empty_ids(self.names)
+            raise csv.empty_ids(self.names)
 
     def ids(self, index: dict[Any, int]) -> list[Any]:
         """The ids in `index`, by position."""
@@ -60,11 +60,11 @@ def open_batches(source: Path, layout: str | None, columns: Mapping[str, str] | 
     """The long table in a CSV, Arrow or Parquet file; None where it is a wide one, or none of these."""
     text = source.name.endswith(CSV_SUFFIXES)
     if text:
-        schema = csv_files.head(source)
+        schema = csv.head(source)
     elif source.suffix == LOSSES_SUFFIX:
         schema = pq.read_schema(source)
-    elif source.suffix in arrow_files.SUFFIXES:
-        with arrow_files.opened(source) as reader:
+    elif source.suffix in arrow.SUFFIXES:
+        with arrow.opened(source) as reader:
             schema = reader.schema
     else:
         return None
@@ -75,7 +75,7 @@ def open_batches(source: Path, layout: str | None, columns: Mapping[str, str] | 
 
     def tables() -> Iterator[pa.Table]:
         if text:
-            return csv_files.batches(source, names)
+            return csv.batches(source, names)
         parquet = source.suffix == LOSSES_SUFFIX
         return _sliced(_parquet(source, names) if parquet else _arrow(source, names))
 
@@ -83,7 +83,7 @@ def open_batches(source: Path, layout: str | None, columns: Mapping[str, str] | 
         if source.suffix == LOSSES_SUFFIX:
             return pq.read_metadata(source).num_rows
         if text:
-            return first.num_rows * max(1.0, csv_files.text_bytes(source) / csv_files.BLOCK_BYTES)
+            return first.num_rows * max(1.0, csv.text_bytes(source) / csv.BLOCK_BYTES)
         return first.num_rows * max(1.0, size / max(1, first.nbytes))
 
     return Batches(
@@ -97,8 +97,8 @@ def open_batches(source: Path, layout: str | None, columns: Mapping[str, str] | 
 
 
 def _arrow(source: Path, names: Mapping[str, str]) -> Iterator[pa.Table]:
-    with arrow_files.opened(source) as reader:
-        for batch in arrow_files.record_batches(reader):
+    with arrow.opened(source) as reader:
+        for batch in arrow.record_batches(reader):
             table = pa.Table.from_batches([batch]).select([*names.values()])
             table.validate(full=True)  # damaged bytes may decode to offsets that point anywhere
             yield table

@@ -20,12 +20,12 @@ from numpy.typing import NDArray
 
 from rdmtools.errors import FormatError
 from rdmtools.format.names import ATTEMPT, LOSS, SAMPLE_ID, STEP
-from rdmtools.progress import Opening
-from rdmtools.ranges import Chosen, gapless
-from rdmtools.row_groups import ParquetPart, StoredLosses
+from rdmtools.read.parquet import ParquetPart, StoredLosses
+from rdmtools.read.progress import Opening
+from rdmtools.read.ranges import Chosen, gapless
+from rdmtools.read.scratch import scratch
 from rdmtools.run.clean import Quality, Rules, numbered, refuse_mixed
 from rdmtools.run.columns import find_columns, float_type, has_text_ids, integers, refuse_empty, tidy_rows
-from rdmtools.scratch import scratch
 
 LARGE_ROWS = 50_000_000
 """More rows than these, where they are not in order, are put in order on disk: in memory each takes some 40

@@ -10,8 +10,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from rdmtools.foreign.layout import Losses, from_table
 from rdmtools.format.names import ARROW_SUFFIXES
+from rdmtools.read.layout import Losses, from_table
 
 SUFFIXES = ARROW_SUFFIXES
 _FILE_MAGIC = b"ARROW1"

@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 from rdmtools.errors import FormatError, ParameterError
 from rdmtools.format.names import COMPANION_SUFFIX, FOREIGN_SUFFIXES, JOURNAL_FOLDER, LOSSES_SUFFIX, stem
 from rdmtools.format.records import MANIFEST_FILE, listed
-from rdmtools.stores import Location, StorePath, at
+from rdmtools.read.stores import Location, StorePath, at
 
 _COMPANION = "{folder} is a companion folder; needed the run: {run}"
 

@@ -11,7 +11,8 @@ import pyarrow as pa
 from pyarrow import csv
 
 from rdmtools.errors import ParameterError
-from rdmtools.foreign.layout import (
+from rdmtools.format.names import ATTEMPT, LOSS, SAMPLE_ID, STEP
+from rdmtools.read.layout import (
     Losses,
     from_table,
     layout_of,
@@ -20,7 +21,6 @@ from rdmtools.foreign.layout import (
     step_column,
     typed_ids,
 )
-from rdmtools.format.names import ATTEMPT, LOSS, SAMPLE_ID, STEP
 
 _TYPES = {
     STEP: pa.int64(),

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rdmtools.errors import ParameterError
-from rdmtools.foreign.layout import Wide, left_out, numbered, shortened
 from rdmtools.format.names import LOSS, SAMPLE_ID, STEP
+from rdmtools.read.layout import Wide, left_out, numbered, shortened
 
 _USUAL = {
     LOSS: ("loss", "losses", "per_sample_loss", "per_sample_losses", "nll"),

@@ -21,8 +21,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from rdmtools.errors import FormatError
-from rdmtools.foreign.layout import Long
 from rdmtools.format.names import LOSS, SAMPLE_ID, STEP
+from rdmtools.read.layout import Long
 
 _FILE = re.compile(r"dynamics_epoch_(\d+)\.jsonl")
 

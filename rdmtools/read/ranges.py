@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rdmtools.read.scratch import Scratch
 from rdmtools.run.clean import (
     Quality,
     Rules,
@@ -26,7 +27,6 @@ from rdmtools.run.clean import (
     places,
     survives,
 )
-from rdmtools.scratch import Scratch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,9 +25,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from rdmtools import on_disk
 from rdmtools.errors import ChangedError, DeniedError, FormatError, ParameterError, RdmtoolsWarning
-from rdmtools.foreign import forms
 from rdmtools.format.names import (
     COMPANION_SUFFIX,
     DRAW,
@@ -47,9 +45,12 @@ from rdmtools.journal import extras
 from rdmtools.journal.attempts import Attempt, read_attempts, together
 from rdmtools.journal.supersede import Logged, losses_of_whole_ranks, superseding
 from rdmtools.journal.supersede import losses as losses_of
-from rdmtools.paths import has_journal, located, named_paths, run_files
-from rdmtools.progress import Opening, Progress
-from rdmtools.row_groups import ParquetPart, StoredLosses, open_whole_steps
+from rdmtools.read import forms, out_of_core
+from rdmtools.read.parquet import ParquetPart, StoredLosses, open_whole_steps
+from rdmtools.read.paths import has_journal, located, named_paths, run_files
+from rdmtools.read.progress import Opening, Progress
+from rdmtools.read.shards import ShardedLosses, open_shards
+from rdmtools.read.stores import Location, StorePath
 from rdmtools.run.checks import check_groups, match_samples, scalars_table
 from rdmtools.run.clean import (
     Quality,
@@ -63,8 +64,6 @@ from rdmtools.run.clean import (
 )
 from rdmtools.run.columns import check_mapping, find_columns, integers, row_bytes, sample_codes, tidy_rows
 from rdmtools.run.run import Draws, Run
-from rdmtools.sample_shards import ShardedLosses, open_shards
-from rdmtools.stores import Location, StorePath
 
 Starts = list[list[Attempt]]
 
@@ -333,8 +332,8 @@ def _from_files(
 ) -> _Losses:
     in_all = sum(part.metadata.num_rows for part in parts)
     opening.left(2 * in_all)  # ids, and losses
-    large = on_disk.is_large(parts)
-    shuffled = large and on_disk.starts_shuffled(parts, columns)
+    large = out_of_core.is_large(parts)
+    shuffled = large and out_of_core.starts_shuffled(parts, columns)
     if not shuffled and (opened := open_whole_steps(parts, columns, opening.seen)) is not None:
         steps, ids, stored = opened
         return _Losses(steps=steps, ids=ids, stored=stored, quality=Quality())
@@ -342,7 +341,7 @@ def _from_files(
         steps, ids, stored = sharded
         return _Losses(steps=steps, ids=ids, stored=stored, quality=Quality())
     if large:
-        steps, ids, stored, quality = on_disk.in_order(parts, columns, rules, opening)
+        steps, ids, stored, quality = out_of_core.in_order(parts, columns, rules, opening)
         found = _Losses(steps=steps, ids=ids, stored=stored, quality=quality)
     else:
         opening.left(2 * in_all)
@@ -373,7 +372,7 @@ def _start(part: ParquetPart, columns: Mapping[str, str] | None) -> tuple[int, s
     names = find_columns(part.schema, columns)
     firsts: list[int] = []
     ids: set[Any] = set()
-    for table in part.batches([names[STEP], names[SAMPLE_ID]], on_disk.BATCH_ROWS):
+    for table in part.batches([names[STEP], names[SAMPLE_ID]], out_of_core.BATCH_ROWS):
         codes, words = sample_codes(table.column(names[SAMPLE_ID]), names[SAMPLE_ID])
         codes = np.unique(codes)
         ids.update((codes if words is None else words[codes]).tolist())
