@@ -22,7 +22,7 @@ import torch
 from rich.progress import track
 
 import rdmtools as rdm
-from rdmtools.analysis.events import find_rises
+from rdmtools.alarms.rule import find_rises
 from rdmtools.integrations.torch import GaussianProbe
 
 DRAWS = 32

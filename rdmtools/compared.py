@@ -21,6 +21,7 @@ import pandas as pd
 from rdmtools.analysis.pipeline import Analysis, analyze
 from rdmtools.analysis.settings import AnalysisSettings
 from rdmtools.errors import FormatError, ParameterError, RdmtoolsError, RdmtoolsWarning
+from rdmtools.executor import noted, results
 from rdmtools.fingerprint import fingerprint, sealed
 from rdmtools.format.names import (
     ANALYSIS_FOLDER,
@@ -36,7 +37,6 @@ from rdmtools.read.progress import Progress
 from rdmtools.read.read import read_run
 from rdmtools.read.stores import Location, StorePath
 from rdmtools.run.run import Run
-from rdmtools.workers import noted, results
 
 Comparable = Analysis | Run | str | Path | StorePath
 

@@ -6,7 +6,8 @@ from hypothesis import HealthCheck, settings
 from jaxtyping import install_import_hook
 
 # Not `analysis.pipeline`: what users hand to it, it checks itself.
-ROOMS = [f"rdmtools.analysis.{name}" for name in ("gram", "observables", "modes", "events", "description")]
+ROOMS = [f"rdmtools.analysis.{name}" for name in ("gram", "observables", "modes", "events")]
+ROOMS += ["rdmtools.alarms.rule"]
 ROOMS += [f"rdmtools.evaluation.{name}" for name in ("alarms", "judging", "observed", "roc", "signals")]
 _HOOK = install_import_hook(ROOMS, "beartype.beartype")
 

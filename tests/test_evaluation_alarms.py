@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rdmtools.analysis.events import find_level_rises, find_rises
+from rdmtools.alarms.rule import find_level_rises, find_rises
 from rdmtools.evaluation.alarms import find_alarms, largest_rise
 
 # Multiples of 1/8 make ties, and differences of thresholds that are exact.

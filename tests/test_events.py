@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rdmtools.analysis.events import find_rises
+from rdmtools.alarms.rule import find_rises
 
 LEVELS = st.lists(st.one_of(st.floats(-6, 6), st.just(-np.inf), st.just(np.nan)), max_size=80)
 

@@ -20,12 +20,13 @@ ROOMS = {
     "integrations": {"format", "logger"},
     "run": {"format", "read"},
     "read": {"format", "journal", "run"},
-    "workers": set(),
-    "analysis": {"read", "run", "workers", "report"},
+    "executor": set(),
+    "alarms": set(),
+    "analysis": {"alarms", "executor", "read", "report", "run"},
     "fingerprint": {"analysis", "format", "read"},
-    "compared": {"analysis", "fingerprint", "format", "read", "run", "workers"},
+    "compared": {"analysis", "fingerprint", "format", "read", "run", "executor"},
     "comparison": {"analysis", "compared", "format", "read", "run"},
-    "evaluation": {"analysis", "read", "report", "run", "workers"},
+    "evaluation": {"alarms", "analysis", "read", "report", "run", "executor"},
     "report": {"analysis", "comparison", "evaluation", "fingerprint", "format", "read", "run"},
 }
 FREE = {"rdmtools", "errors"}

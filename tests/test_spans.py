@@ -18,7 +18,7 @@ import rdmtools as rdm
 from rdmtools.analysis import spans as module
 from rdmtools.analysis.blas import one_blas_thread
 from rdmtools.analysis.spans import joined, map_every, map_lengths, span_values, spans
-from rdmtools.workers import results
+from rdmtools.executor import results
 
 TABLES = ("observables", "events", "modes", "groups", "spectra", "shc_map")
 
@@ -130,7 +130,7 @@ def test_losses_in_files_are_read_by_the_workers(tmp_path, short_spans):
 
 
 def test_few_losses_travel_at_a_time(monkeypatch, short_spans):
-    monkeypatch.setattr("rdmtools.workers.MOST_BYTES", 1)
+    monkeypatch.setattr("rdmtools.executor.MOST_BYTES", 1)
     run, executor = walk(700, 260), Here()
     assert_same(rdm.analyze(run, executor=executor), rdm.analyze(run))
     assert executor.tasks > 1
@@ -187,7 +187,7 @@ def test_an_executor_that_was_shut_down_is_told_in_one_line():
 
 
 def test_a_task_is_made_when_there_is_room_for_it(monkeypatch, short_spans):
-    monkeypatch.setattr("rdmtools.workers.MOST_BYTES", 1)
+    monkeypatch.setattr("rdmtools.executor.MOST_BYTES", 1)
     made = []
     run, executor = walk(3000, 260), Here()
     part = type(run.stored).part

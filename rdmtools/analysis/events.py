@@ -1,63 +1,182 @@
-"""When does a series rise enough to call it an event?
+"""What do an event's windows say: what kind it is, which samples and groups carry it, and where they go?
 
-The first rule: alarm where log10 of the series stands `decades` above its running minimum. The event ends,
-and the rule is armed again with a new running minimum, once the series has come down from the event's peak by
-half as much. Strictly causal: an alarm at index t depends on values up to t alone, and later values move only
-the peak and the end of an event that is still open.
-
-The threshold is not calibrated: it states no false-alarm rate.
+The windows at the floor and at the alarm tell drift from fluctuation; the one at the peak has the modes. One
+row per event, and tables of its modes by sample, of its modes by group, and of its spectrum.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from functools import partial
+from typing import Any
 
 import numpy as np
-from jaxtyping import Float64
+import pandas as pd
+
+from rdmtools.alarms.rule import Rise
+from rdmtools.analysis.modes import (
+    GroupShare,
+    Modes,
+    direction,
+    group_shares,
+    samples_carrying,
+    window_modes,
+)
+from rdmtools.analysis.observables import Observables, spectral_heat_capacity
+from rdmtools.run.run import Run
+
+# What this pandas makes of text that may be null: object before 3, str since.
+_TEXT = pd.Series(["text"]).dtype
+
+_EVENTS = {
+    "event": "int64",
+    "signal": "text",
+    "window": "int64",
+    "floor_step": "int64",
+    "alarm_step": "int64",
+    "peak_step": "int64",
+    "end_step": "Int64",
+    "rise_decades": "float64",
+    "p_value": "Float64",
+    "pr_at_peak": "float64",
+    "top_group": "text",
+    "top_group_share": "float64",
+    "top_group_sample_share": "float64",
+    "direction": "text",
+    "kind": "text",
+    "drift_share": "float64",
+    "samples_90": "int64",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rise:
-    """One event, as indices into the series."""
+class Described:
+    """One event: its row, without its number, and the modes of the window that ends at its peak."""
 
-    floor: int
-    """Where the running minimum stood when the alarm fired."""
-    alarm: int
-    peak: int
-    """Largest value from the alarm to the end (so far, while the event lasts)."""
-    end: int | None
-    """First index that is half the threshold below the peak; None while the event lasts."""
-    decades: float
-    """log10 at the peak minus log10 at the floor."""
+    row: dict[str, Any]
+    modes: Modes
 
 
-def find_rises(series: Float64[np.ndarray, " windows"], *, decades: float) -> list[Rise]:
-    """Every rise of log10(series) by at least `decades` above its running minimum, in order.
+def describe(
+    run: Run,
+    values: Observables,
+    rise: Rise,
+    *,
+    window: int,
+    detrend: str,
+    decades: float,
+    modes: int,
+) -> Described:
+    """What the table of events says of one rise of `values.shc`, and its leading modes."""
 
-    Zeros and NaN have no level on a log scale: they neither set the floor nor fire nor end an event.
-    """
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return find_level_rises(np.log10(series), decades=decades)
+    def rows(index: int) -> np.ndarray:
+        return run.rows(index, index + window)
+
+    last = run.steps[window - 1 :]
+    found = window_modes(rows(rise.peak), count=modes, detrend=detrend)
+    top = _top_group(run, found)
+    row = {
+        "signal": "shc",
+        "window": window,
+        "floor_step": int(last[rise.floor]),
+        "alarm_step": int(last[rise.alarm]),
+        "peak_step": int(last[rise.peak]),
+        "end_step": None if rise.end is None else int(last[rise.end]),
+        "rise_decades": rise.decades,
+        "p_value": None,
+        "pr_at_peak": float(values.pr[rise.peak]),
+        "top_group": top and top.group,
+        "top_group_share": top and top.mode_share,
+        "top_group_sample_share": top and top.sample_share,
+        "direction": direction(found.loss_change[0]),
+        "kind": _kind(rows(rise.floor), rows(rise.alarm), decades),
+        "drift_share": float(values.drift_share[rise.alarm]),
+        "samples_90": samples_carrying(found.loadings[0]),
+    }
+    return Described(row=row, modes=found)
 
 
-def find_level_rises(level: Float64[np.ndarray, " windows"], *, decades: float) -> list[Rise]:
-    """The same of levels, which are log10 of the series already."""
-    rises: list[Rise] = []
-    floor, alarm, peak = -1, -1, -1
+def events_table(found: Sequence[Described]) -> pd.DataFrame:
+    rows = [{"event": number, **event.row} for number, event in enumerate(found, start=1)]
+    table = pd.DataFrame(rows, columns=pd.Index(list(_EVENTS)))
+    return table.astype({name: _TEXT if kind == "text" else kind for name, kind in _EVENTS.items()})
 
-    def rise(end: int | None) -> Rise:
-        height = float(level[peak] - level[floor])
-        return Rise(floor=floor, alarm=alarm, peak=peak, end=end, decades=height)
 
-    for now in np.flatnonzero(np.isfinite(level)).tolist():
-        if alarm < 0:
-            if floor < 0 or level[now] < level[floor]:
-                floor = now
-            elif level[now] - level[floor] >= decades:
-                alarm = peak = now
-        elif level[now] > level[peak]:
-            peak = now
-        elif level[peak] - level[now] >= decades / 2:
-            rises.append(rise(end=now))
-            floor, alarm, peak = now, -1, -1
-    if alarm >= 0:
-        rises.append(rise(end=None))
-    return rises
+def modes_table(run: Run, found: Sequence[Described]) -> pd.DataFrame:
+    return _stacked(found, partial(modes_of, run), ["mode", "sample_id", "loading", "loss_change"])
+
+
+def modes_of(run: Run, modes: Modes) -> pd.DataFrame:
+    """One row per mode and sample."""
+    ids = run.samples["sample_id"].to_numpy()
+    count = len(modes.loadings)
+    return pd.DataFrame(
+        {
+            "mode": np.repeat(np.arange(1, count + 1), len(ids)),
+            "sample_id": np.tile(ids, count),
+            "loading": modes.loadings.ravel(),
+            "loss_change": modes.loss_change.ravel(),
+        }
+    )
+
+
+def groups_table(run: Run, found: Sequence[Described]) -> pd.DataFrame:
+    groups = _groups(run)
+
+    def table(modes: Modes) -> pd.DataFrame:
+        return pd.DataFrame(
+            {"mode": mode, **{field.name: getattr(share, field.name) for field in fields(share)}}
+            for mode, loadings in enumerate(modes.loadings, start=1)
+            for share in group_shares(loadings, modes.loss_change[mode - 1], groups or ())
+        )
+
+    columns = ["mode", *(field.name for field in fields(GroupShare))]
+    return _stacked(found if groups is not None else (), table, columns)
+
+
+def spectra_table(found: Sequence[Described]) -> pd.DataFrame:
+    def table(modes: Modes) -> pd.DataFrame:
+        index = np.arange(1, len(modes.eigenvalues) + 1)
+        return pd.DataFrame(
+            {"eigenvalue_index": index, "eigenvalue": modes.eigenvalues, "share": modes.shares}
+        )
+
+    return _stacked(found, table, ["eigenvalue_index", "eigenvalue", "share"])
+
+
+def _stacked(
+    found: Sequence[Described], table: Callable[[Modes], pd.DataFrame], columns: list[str]
+) -> pd.DataFrame:
+    """The table of each event's modes, one under another, with the event's number first."""
+    names = pd.Index(["event", *columns])
+    if not found:
+        return pd.DataFrame(columns=names)
+    numbered = [table(event.modes).assign(event=number) for number, event in enumerate(found, start=1)]
+    return pd.concat(numbered, ignore_index=True)[names]
+
+
+def _kind(floor_rows: np.ndarray, alarm_rows: np.ndarray, decades: float) -> str:
+    """ "fluctuation" where the rise from floor to alarm survives linear detrending, else "drift"."""
+    if len(alarm_rows) < 3:
+        return "drift"  # two rows are all line
+    floor, alarm = (_linear_shc(window_rows) for window_rows in (floor_rows, alarm_rows))
+    return "fluctuation" if alarm > 0 and alarm >= floor * 10**decades else "drift"
+
+
+def _linear_shc(window_rows: np.ndarray) -> float:
+    spectrum = window_modes(window_rows, count=1, detrend="linear").eigenvalues
+    trace, square = np.array([spectrum.sum()]), np.array([np.sum(spectrum**2)])
+    return float(spectral_heat_capacity(trace, square, window_rows.shape[1])[0])
+
+
+def _groups(run: Run) -> Sequence[str] | None:
+    if "group" not in run.samples:
+        return None
+    return ["(none)" if pd.isna(group) else str(group) for group in run.samples["group"]]
+
+
+def _top_group(run: Run, modes: Modes) -> GroupShare | None:
+    """The group whose share of the top mode most exceeds its share of the samples; None without groups."""
+    if (groups := _groups(run)) is None:
+        return None
+    shares = group_shares(modes.loadings[0], modes.loss_change[0], groups)
+    return max(shares, key=lambda share: share.mode_share - share.sample_share)

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from rdmtools.analysis.description import (
+from rdmtools.alarms.rule import find_rises
+from rdmtools.analysis.events import (
     Described,
     describe,
     events_table,
@@ -22,16 +23,15 @@ from rdmtools.analysis.description import (
     modes_table,
     spectra_table,
 )
-from rdmtools.analysis.events import find_rises
 from rdmtools.analysis.gaussian import gaussian_table
 from rdmtools.analysis.modes import window_modes
 from rdmtools.analysis.settings import AnalysisSettings, chosen
 from rdmtools.analysis.spans import Span, SpanValues, joined, map_every, map_lengths, span_values, spans
 from rdmtools.analysis.spectra import spectrum_columns
 from rdmtools.errors import ParameterError
+from rdmtools.executor import results
 from rdmtools.read.progress import Progress
 from rdmtools.run.run import Run
-from rdmtools.workers import results
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

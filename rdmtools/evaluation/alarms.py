@@ -1,6 +1,6 @@
 """At which windows does a rule fire? Many series and many thresholds in one pass over the rows.
 
-The rule is that of `rdmtools.analysis.events`: alarm where the level stands `threshold` above its running
+The rule is that of `rdmtools.alarms.rule`: alarm where the level stands `threshold` above its running
 minimum, armed again once it has come down by half as much from the peak. For a signal with a fixed floor the
 alarm is where the level itself reaches the threshold, armed again at half of it. Strictly causal.
 """

@@ -16,7 +16,7 @@ from typing import TypeVar
 import numpy as np
 import pandas as pd
 
-from rdmtools.analysis.events import find_level_rises
+from rdmtools.alarms.rule import find_level_rises
 from rdmtools.analysis.settings import AnalysisSettings
 from rdmtools.errors import FormatError, ParameterError
 from rdmtools.evaluation.contest import contest_table, false_alarms_table, rates_table, transitions_table
@@ -28,10 +28,10 @@ from rdmtools.evaluation.roc import areas_table, roc_table, sweep
 from rdmtools.evaluation.rules import REFERENCE, Rule, alarms_of, fit_rules
 from rdmtools.evaluation.signals import SIGNALS, measure
 from rdmtools.evaluation.truth import find_transitions
+from rdmtools.executor import results
 from rdmtools.read.progress import Progress
 from rdmtools.read.read import read_run
 from rdmtools.run.run import Run
-from rdmtools.workers import results
 
 WINDOW = AnalysisSettings().windows[0]
 
@@ -133,7 +133,7 @@ def score(
 
     Notes
     -----
-    Alarms are those of `rdmtools.analysis.events`: nothing after a step is used for it. Thresholds come from
+    Alarms are those of `rdmtools.alarms.rule`: nothing after a step is used for it. Thresholds come from
     quiet runs of even seeds alone. A table without negatives holds no rate, and without quiet runs of even
     seeds there is no fitted rule.
     """

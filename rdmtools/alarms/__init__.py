@@ -1,0 +1,1 @@
+"""When to say it: rules over levels, arrays alone."""
