@@ -22,7 +22,6 @@ from rdmtools.analysis.pipeline import Analysis, analyze
 from rdmtools.analysis.settings import AnalysisSettings
 from rdmtools.errors import FormatError, ParameterError, RdmtoolsError, RdmtoolsWarning
 from rdmtools.executor import noted, results
-from rdmtools.fingerprint import fingerprint, sealed
 from rdmtools.format.names import (
     ANALYSIS_FOLDER,
     EVENTS_FILE,
@@ -36,6 +35,7 @@ from rdmtools.read.paths import located
 from rdmtools.read.progress import Progress
 from rdmtools.read.read import read_run
 from rdmtools.read.stores import Location, StorePath
+from rdmtools.results.fingerprint import fingerprint, sealed
 from rdmtools.run.run import Run
 
 Comparable = Analysis | Run | str | Path | StorePath

@@ -23,11 +23,11 @@ ROOMS = {
     "executor": set(),
     "alarms": set(),
     "analysis": {"alarms", "executor", "read", "report", "run"},
-    "fingerprint": {"analysis", "format", "read"},
-    "compared": {"analysis", "fingerprint", "format", "read", "run", "executor"},
+    "results": {"analysis", "format", "read", "run"},
+    "compared": {"analysis", "results", "format", "read", "run", "executor"},
     "comparison": {"analysis", "compared", "format", "read", "run"},
     "evaluation": {"alarms", "analysis", "read", "report", "run", "executor"},
-    "report": {"analysis", "comparison", "evaluation", "fingerprint", "format", "read", "run"},
+    "report": {"analysis", "comparison", "evaluation", "results", "format", "read", "run"},
 }
 FREE = {"rdmtools", "errors"}
 

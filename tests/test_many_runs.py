@@ -18,8 +18,9 @@ import runs
 from test_cli import rdmtools
 
 import rdmtools as rdm
-from rdmtools import compared, fingerprint
+from rdmtools import compared
 from rdmtools.analysis.settings import AnalysisSettings
+from rdmtools.results import fingerprint
 
 RUNS = 5
 

@@ -13,8 +13,8 @@ from corpora import write_corpus
 from rdmtools.errors import ParameterError
 from rdmtools.evaluation import Entry, score, write_manifest
 from rdmtools.report import write_score
-from rdmtools.report.place import SCORE, SCORE_TABLES
 from rdmtools.report.score_words import winners
+from rdmtools.results.folder import SCORE, SCORE_TABLES
 
 WINDOW = 20
 

@@ -12,9 +12,9 @@ from runs import with_event, without_event
 
 import rdmtools as rdm
 from rdmtools.errors import ParameterError
-from rdmtools.report import plain_records, save, save_comparison, summarise, verdict
-from rdmtools.report.summary import plain
-from rdmtools.report.verdict import largest_rise
+from rdmtools.report import plain_records, save, save_comparison, summarise
+from rdmtools.results.summary import plain
+from rdmtools.results.verdict import largest_rise, verdict
 
 TABLES = ("observables", "events", "modes", "groups", "spectra", "gaussian", "shc_map")
 

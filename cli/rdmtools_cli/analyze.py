@@ -16,15 +16,15 @@ from rdmtools.analysis.pipeline import analyze as analyze_run
 from rdmtools.analysis.settings import AnalysisSettings
 from rdmtools.errors import ParameterError, RdmtoolsError
 from rdmtools.executor import noted, results
-from rdmtools.fingerprint import fingerprint, sealed
 from rdmtools.format.names import ANALYSIS_FOLDER, FINGERPRINT, REPORT_FILE, SUMMARY_FILE, companion
 from rdmtools.read.paths import named_paths
 from rdmtools.read.read import read_run
 from rdmtools.read.stores import Location, StorePath
 from rdmtools.report import is_whole, save
-from rdmtools.report.place import refuse_address
-from rdmtools.report.summary import plain
-from rdmtools.report.words import shown
+from rdmtools.results.fingerprint import fingerprint, sealed
+from rdmtools.results.folder import refuse_address
+from rdmtools.results.summary import plain
+from rdmtools.results.words import shown
 from rdmtools_cli import options
 from rdmtools_cli.console import (
     OUT,

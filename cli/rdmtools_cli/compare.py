@@ -13,8 +13,8 @@ from rdmtools.analysis.settings import AnalysisSettings
 from rdmtools.compared import Comparable, Compared, compared, each_compared
 from rdmtools.comparison import Comparison, named_runs, side_by_side
 from rdmtools.errors import RdmtoolsError
-from rdmtools.report.place import refuse_address
-from rdmtools.report.words import is_missing, shown
+from rdmtools.results.folder import refuse_address
+from rdmtools.results.words import is_missing, shown
 from rdmtools_cli import options
 from rdmtools_cli.console import (
     OUT,

@@ -18,8 +18,8 @@ from rich.table import Table
 from rich.text import Text
 
 from rdmtools.errors import ParameterError, RdmtoolsError, RdmtoolsWarning
-from rdmtools.report.summary import plain
-from rdmtools.report.words import shown
+from rdmtools.results.summary import plain
+from rdmtools.results.words import shown
 
 Given = TypeVar("Given")
 

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from rdmtools.read.convert import converted
 from rdmtools.read.read import read_run
-from rdmtools.report.words import shown
+from rdmtools.results.words import shown
 from rdmtools.run.clean import Rules, counted
 from rdmtools_cli import options
 from rdmtools_cli.console import OUT, one_line_errors, print_json, print_note

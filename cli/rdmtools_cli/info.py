@@ -9,7 +9,7 @@ from rich.text import Text
 from rdmtools.read.paths import named_paths
 from rdmtools.read.read import read_run
 from rdmtools.read.stores import Location
-from rdmtools.report.words import shown
+from rdmtools.results.words import shown
 from rdmtools.run.run import Run
 from rdmtools_cli import options
 from rdmtools_cli.console import OUT, all_done, one_line_errors, patient_progress, print_json

@@ -8,7 +8,7 @@ from rich.text import Text
 from rdmtools.logger.recovery import recover as recover_run
 from rdmtools.read.paths import local_path, named_paths
 from rdmtools.read.stores import Location
-from rdmtools.report.words import shown
+from rdmtools.results.words import shown
 from rdmtools.run.clean import counted
 from rdmtools_cli import options
 from rdmtools_cli.console import OUT, all_done, one_line_errors, print_json

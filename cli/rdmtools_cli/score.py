@@ -8,8 +8,8 @@ import typer
 from rich.text import Text
 
 from rdmtools import report
-from rdmtools.report.place import SCORE, SCORE_PAGE_FILE, refuse_place
-from rdmtools.report.words import is_missing, percent, shown
+from rdmtools.results.folder import SCORE, SCORE_PAGE_FILE, refuse_place
+from rdmtools.results.words import is_missing, percent, shown
 from rdmtools_cli import options
 from rdmtools_cli.console import (
     OUT,

@@ -7,8 +7,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from rdmtools.report.folder import is_whole, save
-from rdmtools.report.summary import plain_records, summarise
-from rdmtools.report.verdict import verdict
+from rdmtools.results.summary import plain_records, summarise
+from rdmtools.results.verdict import verdict
 
 if TYPE_CHECKING:
     from rdmtools.report.figures import overview_figure

@@ -42,7 +42,7 @@ from rdmtools.report.panels import (
     text_in,
 )
 from rdmtools.report.svg import write_png, write_svg
-from rdmtools.report.words import counted, power, shown
+from rdmtools.results.words import counted, power, shown
 
 WIDE_IN, NARROW_IN = 7.4, 3.7
 MOST_EVENT_FIGURES = 20

@@ -13,7 +13,6 @@ import pandas as pd
 
 from rdmtools.analysis.pipeline import Analysis
 from rdmtools.errors import ParameterError
-from rdmtools.fingerprint import sealed
 from rdmtools.format.names import (
     ANALYSIS_FOLDER,
     EVENTS_FILE,
@@ -31,8 +30,9 @@ from rdmtools.format.names import (
     companion,
 )
 from rdmtools.read.stores import StorePath
-from rdmtools.report.place import ANALYSIS, ELSEWHERE, replaced
-from rdmtools.report.summary import summarise
+from rdmtools.results.fingerprint import sealed
+from rdmtools.results.folder import ANALYSIS, ELSEWHERE, replaced
+from rdmtools.results.summary import summarise
 
 _TABLES = {
     "observables": OBSERVABLES_FILE,

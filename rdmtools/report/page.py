@@ -24,8 +24,8 @@ from rdmtools.report.figures import MOST_EVENT_FIGURES, NARROW_IN, WIDE_IN, has_
 from rdmtools.report.heat_map import heat_map
 from rdmtools.report.panels import COLOURS, own_style
 from rdmtools.report.svg import inline_svg, svg_text
-from rdmtools.report.verdict import ENOUGH_ROWS, event_words, verdict
-from rdmtools.report.words import counted, number, percent, power, shown, signed
+from rdmtools.results.verdict import ENOUGH_ROWS, event_words, verdict
+from rdmtools.results.words import counted, number, percent, power, shown, signed
 
 _MOST_EVENTS_LISTED = 200
 _SAMPLES_TOLD = 20

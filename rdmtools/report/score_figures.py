@@ -30,7 +30,7 @@ from rdmtools.report.panels import (
     text_in,
 )
 from rdmtools.report.score_words import SHC, TOTAL_VARIANCE, name_of
-from rdmtools.report.words import shown
+from rdmtools.results.words import shown
 
 if TYPE_CHECKING:
     from rdmtools.evaluation import Score

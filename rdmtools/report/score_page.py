@@ -20,7 +20,6 @@ from rdmtools.report import score_figures as figures
 from rdmtools.report.figures import NARROW_IN, WIDE_IN
 from rdmtools.report.page import render, write_page
 from rdmtools.report.panels import own_style
-from rdmtools.report.place import SCORE, SCORE_FILE, SCORE_PAGE_FILE, replaced
 from rdmtools.report.score_words import (
     QUIET,
     SHC,
@@ -32,9 +31,10 @@ from rdmtools.report.score_words import (
     points,
     winners,
 )
-from rdmtools.report.summary import plain_records
 from rdmtools.report.svg import inline_svg, svg_text
-from rdmtools.report.words import counted, number, percent
+from rdmtools.results.folder import SCORE, SCORE_FILE, SCORE_PAGE_FILE, replaced
+from rdmtools.results.summary import plain_records
+from rdmtools.results.words import counted, number, percent
 
 if TYPE_CHECKING:
     from rdmtools.evaluation import Score

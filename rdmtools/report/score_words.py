@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from rdmtools.report.words import counted, listed, percent, shown
+from rdmtools.results.words import counted, listed, percent, shown
 
 if TYPE_CHECKING:
     from rdmtools.evaluation import Score

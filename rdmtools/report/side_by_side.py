@@ -33,10 +33,10 @@ from rdmtools.report.panels import (
     series_colour,
     set_scale,
 )
-from rdmtools.report.place import COMPARISON, COMPARISON_FILE, PAGE_FILE, RUNS_FILE, replaced
-from rdmtools.report.summary import plain_records
 from rdmtools.report.svg import inline_svg, svg_text, write_png, write_svg
-from rdmtools.report.words import counted, is_missing, number, shown
+from rdmtools.results.folder import COMPARISON, COMPARISON_FILE, PAGE_FILE, RUNS_FILE, replaced
+from rdmtools.results.summary import plain_records
+from rdmtools.results.words import counted, is_missing, number, shown
 
 if TYPE_CHECKING:
     from rdmtools.comparison import Comparison

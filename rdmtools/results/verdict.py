@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from rdmtools.analysis.pipeline import Analysis
 from rdmtools.format.names import SAMPLE_ID
-from rdmtools.report.words import counted, is_missing, percent, shown, signed
+from rdmtools.results.words import counted, is_missing, percent, shown, signed
 from rdmtools.run.run import Run
 
 ENOUGH_ROWS = 100

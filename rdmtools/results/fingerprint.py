@@ -96,7 +96,7 @@ def _content(path: Location) -> bytes:
 def _code() -> str:
     """Of the package itself: another version of it may find something else."""
     found = hashlib.blake2b(digest_size=16)
-    home = Path(__file__).parent
+    home = Path(__file__).parents[1]
     for file in sorted(home.rglob("*.py")):
         found.update(str(file.relative_to(home)).encode() + file.read_bytes())
     return found.hexdigest()

@@ -11,9 +11,9 @@ import pandas as pd
 from rdmtools import __version__
 from rdmtools.analysis.pipeline import Analysis
 from rdmtools.format.names import FORMAT_VERSION, STEP
-from rdmtools.report.place import ANALYSIS
-from rdmtools.report.verdict import largest_rise, verdict
-from rdmtools.report.words import is_missing
+from rdmtools.results.folder import ANALYSIS
+from rdmtools.results.verdict import largest_rise, verdict
+from rdmtools.results.words import is_missing
 
 
 def summarise(analysis: Analysis) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""What is said and left of an analysis: words and files, without anything that draws."""
