@@ -18,10 +18,10 @@ from runs import with_event, without_event
 
 import rdmtools as rdm
 from rdmtools.report import notebook_html, overview_figure, save_comparison, write_report
-from rdmtools.report.figures import NARROW_IN, WIDE_IN, event_figure, overview
 from rdmtools.report.heat_map import heat_map
-from rdmtools.report.panels import LINE_IN, decimate, own_style
+from rdmtools.report.overview import NARROW_IN, WIDE_IN, event_figure, overview
 from rdmtools.report.reproduce import command, python
+from rdmtools.report.style import LINE_IN, decimate, own_style
 from rdmtools.report.svg import inline_svg, svg_text
 from rdmtools.results.verdict import verdict
 from rdmtools.results.words import percent, power, shown, signed

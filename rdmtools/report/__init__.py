@@ -11,17 +11,17 @@ from rdmtools.results.summary import plain_records, summarise
 from rdmtools.results.verdict import verdict
 
 if TYPE_CHECKING:
-    from rdmtools.report.figures import overview_figure
-    from rdmtools.report.page import notebook_html, write_report
+    from rdmtools.report.compare_page import save_comparison
+    from rdmtools.report.overview import overview_figure
+    from rdmtools.report.run_page import notebook_html, write_report
     from rdmtools.report.score_page import save_score, write_score
-    from rdmtools.report.side_by_side import save_comparison
 
 _HOMES = {
-    "notebook_html": "rdmtools.report.page",
-    "overview_figure": "rdmtools.report.figures",
-    "save_comparison": "rdmtools.report.side_by_side",
+    "notebook_html": "rdmtools.report.run_page",
+    "overview_figure": "rdmtools.report.overview",
+    "save_comparison": "rdmtools.report.compare_page",
     "save_score": "rdmtools.report.score_page",
-    "write_report": "rdmtools.report.page",
+    "write_report": "rdmtools.report.run_page",
     "write_score": "rdmtools.report.score_page",
 }
 

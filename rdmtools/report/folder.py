@@ -78,8 +78,8 @@ def save(
         text = json.dumps(summary, indent=2, ensure_ascii=False, allow_nan=False)
         (place / SUMMARY_FILE).write_text(text + "\n", encoding="utf-8")
         if report:
-            from rdmtools.report.figures import save_figures
-            from rdmtools.report.page import page, write_page
+            from rdmtools.report.overview import save_figures
+            from rdmtools.report.run_page import page, write_page
 
             drawn = save_figures(analysis, place / FIGURES_FOLDER)
             write_page(page(analysis, drawn), place / REPORT_FILE)

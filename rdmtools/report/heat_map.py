@@ -19,7 +19,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedFormatter, FixedLocator
 
 from rdmtools.format.names import STEP
-from rdmtools.report.panels import LINE_IN, colour, power_of_ten
+from rdmtools.report.style import LINE_IN, colour, power_of_ten
 
 HEIGHT_IN = 1.1
 _FEWEST_LENGTHS = 3

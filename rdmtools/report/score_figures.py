@@ -17,8 +17,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedFormatter, FixedLocator
 
-from rdmtools.report.figures import WIDE_IN
-from rdmtools.report.panels import (
+from rdmtools.report.overview import WIDE_IN
+from rdmtools.report.score_words import SHC, TOTAL_VARIANCE, name_of
+from rdmtools.report.style import (
     LINE_IN,
     PAPER,
     TEXT_PT,
@@ -29,7 +30,6 @@ from rdmtools.report.panels import (
     series_colour,
     text_in,
 )
-from rdmtools.report.score_words import SHC, TOTAL_VARIANCE, name_of
 from rdmtools.results.words import shown
 
 if TYPE_CHECKING:

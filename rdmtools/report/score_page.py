@@ -17,9 +17,8 @@ from matplotlib.figure import Figure
 
 from rdmtools import __version__
 from rdmtools.report import score_figures as figures
-from rdmtools.report.figures import NARROW_IN, WIDE_IN
-from rdmtools.report.page import render, write_page
-from rdmtools.report.panels import own_style
+from rdmtools.report.overview import NARROW_IN, WIDE_IN
+from rdmtools.report.run_page import render, write_page
 from rdmtools.report.score_words import (
     QUIET,
     SHC,
@@ -31,6 +30,7 @@ from rdmtools.report.score_words import (
     points,
     winners,
 )
+from rdmtools.report.style import own_style
 from rdmtools.report.svg import inline_svg, svg_text
 from rdmtools.results.folder import SCORE, SCORE_FILE, SCORE_PAGE_FILE, replaced
 from rdmtools.results.summary import plain_records

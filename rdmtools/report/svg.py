@@ -18,7 +18,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-from rdmtools.report.panels import COLOURS, LINE_IN, NAME, PAPER
+from rdmtools.report.style import COLOURS, LINE_IN, NAME, PAPER
 
 _PNG_DPI = 160
 _REFERENCE = re.compile(r"#([\w-]+)")

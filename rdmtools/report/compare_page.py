@@ -18,9 +18,9 @@ from matplotlib.figure import Figure
 
 from rdmtools import __version__
 from rdmtools.format.names import EVENTS_FILE, FIGURES_FOLDER, OBSERVABLES_FILE, STEP
-from rdmtools.report.figures import NARROW_IN, WIDE_IN
-from rdmtools.report.page import render, write_page
-from rdmtools.report.panels import (
+from rdmtools.report.overview import NARROW_IN, WIDE_IN
+from rdmtools.report.run_page import render, write_page
+from rdmtools.report.style import (
     Stack,
     draw_line,
     drawable,

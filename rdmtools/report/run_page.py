@@ -20,9 +20,9 @@ from rdmtools.analysis.pipeline import Analysis
 from rdmtools.errors import ParameterError
 from rdmtools.format.names import SAMPLE_ID
 from rdmtools.report import reproduce
-from rdmtools.report.figures import MOST_EVENT_FIGURES, NARROW_IN, WIDE_IN, has_gaussian, overview
 from rdmtools.report.heat_map import heat_map
-from rdmtools.report.panels import COLOURS, own_style
+from rdmtools.report.overview import MOST_EVENT_FIGURES, NARROW_IN, WIDE_IN, has_gaussian, overview
+from rdmtools.report.style import COLOURS, own_style
 from rdmtools.report.svg import inline_svg, svg_text
 from rdmtools.results.verdict import ENOUGH_ROWS, event_words, verdict
 from rdmtools.results.words import counted, number, percent, power, shown, signed

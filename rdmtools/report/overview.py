@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from rdmtools.analysis.pipeline import Analysis
 from rdmtools.format.names import STEP
 from rdmtools.report.heat_map import HEIGHT_IN, draw_heat_map, heat_map
-from rdmtools.report.panels import (
+from rdmtools.report.style import (
     NAME,
     TEXT_PT,
     Scale,
