@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from rdmtools import ProbeLogger
+from rdmtools.integrations import probe_set
 from rdmtools.integrations.jax import GaussianProbe, per_sample_losses
-from rdmtools.integrations.probe import probe_set
 
 
 def loss(params, sample):

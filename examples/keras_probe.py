@@ -8,8 +8,8 @@ import sys
 import keras
 import numpy as np
 
+from rdmtools.integrations import probe_set
 from rdmtools.integrations.keras import ProbeCallback
-from rdmtools.integrations.probe import probe_set
 
 path = sys.argv[1] if len(sys.argv) > 1 else "keras_probe.parquet"
 keras.utils.set_random_seed(0)

@@ -6,8 +6,8 @@ import lightning
 import torch
 from torch.utils.data import DataLoader, TensorDataset
 
+from rdmtools.integrations import probe_set
 from rdmtools.integrations.lightning import ProbeCallback
-from rdmtools.integrations.probe import probe_set
 
 
 class Net(lightning.LightningModule):

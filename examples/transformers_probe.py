@@ -7,7 +7,7 @@ import torch
 from torch.utils.data import DataLoader
 from transformers import GPT2Config, GPT2LMHeadModel, Trainer, TrainingArguments, set_seed
 
-from rdmtools.integrations.probe import probe_set
+from rdmtools.integrations import probe_set
 from rdmtools.integrations.transformers import ProbeCallback
 
 path = sys.argv[1] if len(sys.argv) > 1 else "transformers_probe.parquet"

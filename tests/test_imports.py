@@ -18,6 +18,7 @@ ROOMS = {
     "journal": {"format"},
     "logger": {"format", "journal"},
     "integrations": {"format", "logger"},
+    "probe": {"format"},
     "run": {"format", "read"},
     "read": {"format", "journal", "run"},
     "executor": set(),

@@ -7,11 +7,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rdmtools.integrations.probe import ProbeSet, probe_set
+    from rdmtools.probe.choose import ProbeSet, probe_set
 
 _HOMES = {
-    "ProbeSet": "rdmtools.integrations.probe",
-    "probe_set": "rdmtools.integrations.probe",
+    "ProbeSet": "rdmtools.probe.choose",
+    "probe_set": "rdmtools.probe.choose",
 }
 
 __all__ = ["ProbeSet", "probe_set"]

@@ -28,7 +28,7 @@ except ModuleNotFoundError as error:
     ) from error
 
 from rdmtools.errors import ParameterError
-from rdmtools.integrations.watching import Watch
+from rdmtools.integrations.callback import Watch
 
 
 class ProbeCallback(Callback):
@@ -56,7 +56,7 @@ class ProbeCallback(Callback):
 
     Attributes
     ----------
-    watch : rdmtools.integrations.watching.Watch
+    watch : rdmtools.integrations.callback.Watch
         With the logger, as `watch.log`.
     """
 

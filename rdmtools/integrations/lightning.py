@@ -24,9 +24,9 @@ except ModuleNotFoundError as error:
             name="lightning",
         ) from error
 
+from rdmtools.integrations.callback import Watch
 from rdmtools.integrations.torch.evaluations import evaluations
 from rdmtools.integrations.torch.losses import LossFn
-from rdmtools.integrations.watching import Watch
 
 
 class ProbeCallback(Callback):
@@ -56,7 +56,7 @@ class ProbeCallback(Callback):
 
     Attributes
     ----------
-    watch : rdmtools.integrations.watching.Watch
+    watch : rdmtools.integrations.callback.Watch
         With the logger, as `watch.log`.
     """
 

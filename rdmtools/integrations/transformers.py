@@ -22,10 +22,10 @@ except ModuleNotFoundError as error:
     ) from error
 
 from rdmtools.errors import ParameterError
+from rdmtools.integrations.callback import Watch
 from rdmtools.integrations.torch import language_model_loss
 from rdmtools.integrations.torch.evaluations import evaluations
 from rdmtools.integrations.torch.losses import LossFn
-from rdmtools.integrations.watching import Watch
 
 
 class ProbeCallback(TrainerCallback):
@@ -56,7 +56,7 @@ class ProbeCallback(TrainerCallback):
 
     Attributes
     ----------
-    watch : rdmtools.integrations.watching.Watch
+    watch : rdmtools.integrations.callback.Watch
         With the logger, as `watch.log`.
     """
 

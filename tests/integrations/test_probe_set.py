@@ -175,7 +175,7 @@ def test_public_names_are_these():
     from rdmtools import integrations
 
     assert integrations.__all__ == dir(integrations) == sorted(integrations._HOMES)
-    assert ProbeSet is integrations.probe.ProbeSet
+    assert ProbeSet is integrations.ProbeSet
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         _ = integrations.nonsense
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rdmtools import ParameterError, RdmtoolsWarning, read_run
-from rdmtools.integrations.watching import Watch
+from rdmtools.integrations.callback import Watch
 
 SAMPLES = 3
 
