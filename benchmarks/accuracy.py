@@ -2,9 +2,9 @@
 
     python benchmarks/accuracy.py
 
-The cases are those of the tests (tests/oracle.json): noise, one factor, offsets of 1e6 above fluctuations of
-1e-3, a jump of 50 beside fluctuations of 1e-4, steep lines; both detrendings, every window. Eigenvalues that
-are zero by structure, and what has no value there (NaN), are left out.
+The cases are those of the tests (tests/helpers/oracle.json): noise, one factor, offsets of 1e6 above
+fluctuations of 1e-3, a jump of 50 beside fluctuations of 1e-4, steep lines; both detrendings, every window.
+Eigenvalues that are zero by structure, and what has no value there (NaN), are left out.
 """
 
 import json
@@ -16,7 +16,7 @@ import numpy as np
 
 import rdmtools as rdm
 
-CASES = json.loads((Path(__file__).parents[1] / "tests" / "oracle.json").read_text())
+CASES = json.loads((Path(__file__).parents[1] / "tests" / "helpers" / "oracle.json").read_text())
 OBSERVABLES = ("shc", "pr", "total_variance", "drift_share", "autocorrelation", "effective_rank")
 
 

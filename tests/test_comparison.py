@@ -4,7 +4,7 @@ import json
 
 import pandas as pd
 import pytest
-import runs
+from helpers import runs
 
 import rdmtools as rdm
 

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from corpora import write_corpus
+from helpers.corpora import write_corpus
 
 import rdmtools
 from rdmtools import integrations
