@@ -18,7 +18,7 @@ from typing import Any
 os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = "1"  # before NumPy
 
 import rdmtools
-from rdmtools.analysis import pipeline, spans
+from rdmtools.analysis import findings, spans
 from rdmtools.read import parquet, read
 
 spent: defaultdict[str, float] = defaultdict(float)
@@ -59,7 +59,7 @@ def main(path: str, window: int = 20) -> None:
     clock(parquet, "whole_steps", lambda *_: "opening: order verified")
     clock(read, "finite_part", lambda *_: "opening: losses found finite")
     clock(spans, "row_geometry", lambda *_: "analysis: distances of rows")
-    clock(pipeline, "span_values", lambda *_: "analysis: sums over windows")
+    clock(findings, "span_values", lambda *_: "analysis: sums over windows")
     begin = perf_counter()
     run = rdmtools.read_run(path)
     phase = "analysis"

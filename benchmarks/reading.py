@@ -26,8 +26,9 @@ import pyarrow.parquet as pq
 
 from rdmtools.format.table import write_losses
 from rdmtools.read.read import read_run
-from rdmtools.run.clean import Rules, grid
+from rdmtools.run.clean import grid
 from rdmtools.run.columns import find_columns, tidy_rows
+from rdmtools.run.rules import Rules
 from rdmtools.run.run import Run
 
 REPEATS = 9

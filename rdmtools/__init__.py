@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from rdmtools.errors import FormatError, ParameterError, RdmtoolsError, RdmtoolsWarning, WorkerError
 
 if TYPE_CHECKING:
-    from rdmtools.analysis.pipeline import Analysis, AnalysisSettings, analyze
+    from rdmtools.analyses import Analysis, analyze
+    from rdmtools.analysis.settings import AnalysisSettings
     from rdmtools.comparison import compare
     from rdmtools.logger.probe_logger import ProbeLogger
     from rdmtools.logger.recovery import recover
@@ -21,11 +22,11 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Analysis": "rdmtools.analysis.pipeline",
-    "AnalysisSettings": "rdmtools.analysis.pipeline",
+    "Analysis": "rdmtools.analyses",
+    "AnalysisSettings": "rdmtools.analysis.settings",
     "ProbeLogger": "rdmtools.logger.probe_logger",
     "Run": "rdmtools.run.run",
-    "analyze": "rdmtools.analysis.pipeline",
+    "analyze": "rdmtools.analyses",
     "compare": "rdmtools.comparison",
     "convert": "rdmtools.read.convert",
     "read_run": "rdmtools.read.read",

@@ -1,26 +1,38 @@
 """How do runs differ? One row a run and one row an event, as tidy tables.
 
-Runs come as they are: analyses, runs, paths of runs, or folders that `Analysis.save` has left. A run's own
-metadata become columns, so that ``compare(paths).runs.groupby("lr")`` works.
+a saved analysis -> as it is
+a run whose analysis is saved beside it, or kept in a cache, and still holds -> that
+any other run -> analysed, here or by the workers of an executor, and kept in the cache
+
+A run's own metadata become columns, so that ``compare(paths).runs.groupby("lr")`` works.
 """
 
 import glob
-from collections.abc import Iterable, Mapping, Sequence
+import os
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, cast
 
 import pandas as pd
 
-from rdmtools.analysis.pipeline import Analysis
+from rdmtools.analysis.findings import Findings, find
 from rdmtools.analysis.settings import AnalysisSettings, chosen
-from rdmtools.compared import Comparable, Compared, each_compared, metadata_columns, run_row
-from rdmtools.errors import ParameterError
-from rdmtools.format.names import ANALYSIS_FOLDER, COMPANION_SUFFIX, LOSSES_SUFFIX, SUMMARY_FILE
+from rdmtools.errors import ParameterError, RdmtoolsError, RdmtoolsWarning
+from rdmtools.executor import noted, results
+from rdmtools.format.names import ANALYSIS_FOLDER, COMPANION_SUFFIX, LOSSES_SUFFIX, SUMMARY_FILE, companion
 from rdmtools.read.paths import is_pattern, located, run_names, run_paths
+from rdmtools.read.progress import Progress
+from rdmtools.read.read import read
 from rdmtools.read.stores import Location, StorePath
+from rdmtools.results.fingerprint import fingerprint
+from rdmtools.results.saved import Compared, compared, keep, metadata_columns, run_row, saved, still_holding
+from rdmtools.run.rules import Rules
 from rdmtools.run.run import Run
+
+Comparable = Findings | Run | str | Path | StorePath
 
 ON_ERROR = ("raise", "report")
 
@@ -53,11 +65,6 @@ def compare(
     runs: Iterable[Comparable] | Mapping[str, Comparable],
     settings: AnalysisSettings | None = None,
     *,
-    columns: Mapping[str, str] | None = None,
-    missing: str = "error",
-    nonfinite: str = "error",
-    duplicates: str = "last",
-    group_by: str | None = None,
     errors: str = "raise",
     executor: Executor | None = None,
     cache: str | Path | None = None,
@@ -73,9 +80,8 @@ def compare(
         folder by that of its run), and a name that comes again gets a number: "run", "run (2)".
     settings, **changes
         As for `analyze`, for what is not analysed yet. Saved analyses keep the settings they were made with;
-        the columns `window`, `detrend` and `decades` show them.
-    columns, missing, nonfinite, duplicates, group_by
-        As for `read_run`, for the paths.
+        the columns `window`, `detrend` and `decades` show them. And options of `read_run`, for the paths:
+        `columns`, `missing`, `nonfinite`, `duplicates`, `group_by`.
     errors
         "raise" what is wrong with a run, or "report" it in the table of failures and go on with the others.
     executor
@@ -106,13 +112,8 @@ def compare(
     1  run 1  1       0
     2  run 2  2       0
     """
-    reading = {
-        "columns": columns,
-        "missing": missing,
-        "nonfinite": nonfinite,
-        "duplicates": duplicates,
-        "group_by": group_by,
-    }
+    reading = {each.name: changes.pop(each.name) for each in fields(Rules) if each.name in changes}
+    rules = Rules(**reading)
     if errors not in ON_ERROR:
         raise ParameterError(f"errors is {errors!r}; choose one of {', '.join(ON_ERROR)}")
     found: dict[str, Compared] = {}
@@ -120,7 +121,7 @@ def compare(
     for name, each in each_compared(
         named_runs(runs),
         chosen(settings, changes.pop("window", None), changes),
-        reading,
+        rules,
         executor=executor,
         cache=None if cache is None else Path(cache),
     ):
@@ -149,7 +150,7 @@ def named_runs(runs: Iterable[Comparable] | Mapping[str, Comparable]) -> dict[st
         named = dict(cast("Mapping[str, Comparable]", runs))
         for name, run in named.items():
             _refuse_pattern(name, run)
-    elif isinstance(runs, str | Location | Run | Analysis) or not isinstance(runs, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
+    elif isinstance(runs, str | Location | Run | Findings) or not isinstance(runs, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ParameterError(f"runs is {runs!r}; needed a list of them, such as [{runs!r}]")
     else:
         named = _by_own_names(runs)
@@ -202,7 +203,7 @@ def _run_of(path: Location) -> Location:
 
 
 def _own_name(run: Comparable) -> str:
-    if isinstance(run, Analysis):
+    if isinstance(run, Findings):
         return run.run.name
     return run.name if isinstance(run, Run) else str(run)
 
@@ -223,3 +224,130 @@ def _stacked(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
     full = {name: table for name, table in tables.items() if len(table)} or tables
     stacked = pd.concat(full, names=["run", None]).reset_index("run").reset_index(drop=True)
     return stacked.reindex(columns=["run", *dict.fromkeys(c for t in tables.values() for c in t.columns)])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Job:
+    """One run to be analysed, and under which name to keep what is found."""
+
+    name: str
+    run: Run | Location
+    settings: AnalysisSettings
+    rules: Rules
+    key: str | None = None
+    home: int = field(default_factory=os.getpid)
+    """The process that hears warnings."""
+
+
+def compared_run(
+    name: str,
+    run: Comparable,
+    settings: AnalysisSettings,
+    rules: Rules,
+    *,
+    cache: Path | None = None,
+    opening: Progress | None = None,
+    analysing: Progress | None = None,
+) -> Compared:
+    """What is compared of one run, analysed here where that is still to do.
+
+    `opening` and `analysing` are told as `read_run` and `analyze` tell.
+    """
+    known = _known(name, run, settings, rules, cache)
+    if isinstance(known, Compared):
+        return known
+    return _kept(known, _analysed(known, opening=opening, analysing=analysing), cache)
+
+
+def each_compared(
+    named: Mapping[str, Comparable],
+    settings: AnalysisSettings,
+    rules: Rules,
+    *,
+    executor: Executor | None = None,
+    cache: Path | None = None,
+) -> Iterator[tuple[str, Compared | RdmtoolsError]]:
+    """What is compared of each run by its name, in order, or what is wrong with that run."""
+    known: dict[str, Compared | RdmtoolsError | _Job] = {}
+    for name, run in named.items():
+        try:
+            known[name] = _known(name, _elsewhere(run), settings, rules, cache)
+        except RdmtoolsError as error:
+            known[name] = error
+    jobs = [each for each in known.values() if isinstance(each, _Job) and not isinstance(each.run, Run)]
+    told = iter(()) if executor is None else results(_told, ((job, 0) for job in jobs), executor)
+    for name, each in known.items():
+        if not isinstance(each, _Job):
+            yield name, each
+            continue
+        here = executor is None or isinstance(each.run, Run)  # a run in memory is shared out by rows
+        found, notes = _told(each, executor) if here else next(told)
+        for note in notes:
+            warnings.warn(note, RdmtoolsWarning, stacklevel=2)
+        yield name, found if isinstance(found, RdmtoolsError) else _kept(each, found, cache)
+
+
+def _known(
+    name: str,
+    run: Comparable,
+    settings: AnalysisSettings,
+    rules: Rules,
+    cache: Path | None,
+) -> Compared | _Job:
+    """What is known of the run already, else what there is to do."""
+    if isinstance(run, Findings):
+        return compared(run)
+    if isinstance(run, Run):
+        return _Job(name=name, run=run, settings=settings, rules=rules)
+    if not isinstance(run, str | Location):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ParameterError(f"run {name!r} is a {type(run).__name__}; needed an Analysis, a Run or a path")
+    path = located(run)
+    if isinstance(path, Path) and (path / SUMMARY_FILE).is_file():
+        return saved(path)
+    beside = companion(path) / ANALYSIS_FOLDER
+    places = [beside] if isinstance(beside, Path) and (beside / SUMMARY_FILE).is_file() else []
+    key = fingerprint(path, rules, settings) if places or cache is not None else None
+    if key is None:
+        return _Job(name=name, run=path, settings=settings, rules=rules)
+    if cache is not None:
+        places.append(cache / key)
+    found = still_holding(places, key)
+    return found or _Job(name=name, run=path, settings=settings, rules=rules, key=key)
+
+
+def _elsewhere(run: Comparable) -> Comparable:
+    """The same run, for a worker in another folder."""
+    place = located(run) if isinstance(run, str | Location) else run
+    return place.absolute() if isinstance(place, Path) else place
+
+
+def _told(job: _Job, executor: Executor | None = None) -> tuple[Compared | RdmtoolsError, list[str]]:
+    """The run analysed, or what is wrong with it; and what was warned of meanwhile."""
+    notes: list[str] = []
+    try:
+        return _analysed(job, notes, executor=executor), notes
+    except RdmtoolsError as error:
+        return error, notes
+
+
+def _analysed(
+    job: _Job,
+    notes: list[str] | None = None,
+    *,
+    executor: Executor | None = None,
+    opening: Progress | None = None,
+    analysing: Progress | None = None,
+) -> Compared:
+    run = job.run
+    if not isinstance(run, Run):
+        with noted(job.home) as told:
+            run = read(run, job.rules, name=job.name, progress=opening)
+        if notes is not None:
+            notes += told
+    return compared(find(run, job.settings, executor=executor, progress=analysing))
+
+
+def _kept(job: _Job, found: Compared, cache: Path | None) -> Compared:
+    if cache is not None and job.key is not None:
+        keep(found, cache, job.key)
+    return found

@@ -10,6 +10,9 @@
 Every message is one line: what was found, what was needed, the usual fix.
 """
 
+from collections.abc import Generator
+from contextlib import contextmanager
+
 
 class RdmtoolsError(Exception):
     """Anything rdmtools raises on purpose."""
@@ -37,3 +40,12 @@ class WorkerError(RdmtoolsError):
 
 class RdmtoolsWarning(UserWarning):
     """Something was refused or trusted; the work went on."""
+
+
+@contextmanager
+def reading(path: object) -> Generator[None]:
+    """What is wrong with rows and columns is wrong with the file they are from."""
+    try:
+        yield
+    except ParameterError as error:
+        raise FormatError(f"{path}: {error}") from error

@@ -12,19 +12,21 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
-from rdmtools.analysis.pipeline import analyze as analyze_run
+from rdmtools.analyses import save
+from rdmtools.analysis.findings import find
 from rdmtools.analysis.settings import AnalysisSettings
 from rdmtools.errors import ParameterError, RdmtoolsError
 from rdmtools.executor import noted, results
 from rdmtools.format.names import ANALYSIS_FOLDER, FINGERPRINT, REPORT_FILE, SUMMARY_FILE, companion
 from rdmtools.read.paths import named_paths
-from rdmtools.read.read import read_run
+from rdmtools.read.read import read
 from rdmtools.read.stores import Location, StorePath
-from rdmtools.report import is_whole, save
 from rdmtools.results.fingerprint import fingerprint, sealed
 from rdmtools.results.folder import refuse_address
+from rdmtools.results.saved import is_whole
 from rdmtools.results.summary import plain
 from rdmtools.results.words import shown
+from rdmtools.run.rules import Rules
 from rdmtools_cli import options
 from rdmtools_cli.console import (
     OUT,
@@ -76,7 +78,7 @@ def analyze(
     changed since are left as they are. Runs in a store need --out.
     """
     with one_line_errors(as_json):
-        reading = options.reading(columns, group_by, missing, nonfinite, duplicates)
+        rules = options.reading(columns, group_by, missing, nonfinite, duplicates)
         settings = AnalysisSettings(
             windows=tuple(window),
             stride=stride,
@@ -96,7 +98,7 @@ def analyze(
         name: Job(
             name=name,
             path=path,
-            reading=reading,
+            rules=rules,
             settings=settings,
             folder=out if out is None or len(paths) == 1 else out / name,
             report=report,
@@ -128,7 +130,7 @@ class Job:
 
     name: str
     path: Location
-    reading: dict[str, Any]
+    rules: Rules
     settings: AnalysisSettings
     folder: Path | None
     report: bool
@@ -149,12 +151,12 @@ class Job:
     def do(self, phase: Phase, executor: Executor | None = None) -> list[str]:
         """Read, analyse, save; returns what was warned of, where nobody hears it."""
         # Before the run is read: that of a run which changes meanwhile never fits again.
-        name = fingerprint(self.path, self.reading, self.settings)
+        name = fingerprint(self.path, self.rules, self.settings)
         with noted(self.home) as notes:
-            run = read_run(self.path, name=self.name, progress=phase("opening"), **self.reading)
+            run = read(self.path, self.rules, name=self.name, progress=phase("opening"))
         rows = partial(in_rows, row_bytes=run.shape[1] * run.dtype.itemsize)
-        analysis = analyze_run(run, self.settings, executor=executor, progress=phase("analysing", rows))
-        save(analysis, self.folder, report=self.report, fingerprint=name)
+        findings = find(run, self.settings, executor=executor, progress=phase("analysing", rows))
+        save(findings, self.folder, report=self.report, fingerprint=name)
         return notes
 
     def elsewhere(self) -> "Job":
@@ -173,7 +175,7 @@ class Job:
                 return False
         except (OSError, ValueError, LookupError, TypeError):
             return False
-        name = fingerprint(self.path, self.reading, self.settings)
+        name = fingerprint(self.path, self.rules, self.settings)
         return name is not None and made == sealed(summary, name)
 
 

@@ -8,12 +8,19 @@ import pandas as pd
 import typer
 from rich.text import Text
 
-from rdmtools import report
 from rdmtools.analysis.settings import AnalysisSettings
-from rdmtools.compared import Comparable, Compared, compared, each_compared
-from rdmtools.comparison import Comparison, named_runs, side_by_side
+from rdmtools.comparison import (
+    Comparable,
+    Comparison,
+    compared_run,
+    each_compared,
+    named_runs,
+    side_by_side,
+)
 from rdmtools.errors import RdmtoolsError
 from rdmtools.results.folder import refuse_address
+from rdmtools.results.saved import Compared
+from rdmtools.results.summary import plain_records
 from rdmtools.results.words import is_missing, shown
 from rdmtools_cli import options
 from rdmtools_cli.console import (
@@ -60,7 +67,7 @@ def compare(
     the settings they were made with; what `rdmtools analyze` left beside a run is used where it still holds.
     """
     with one_line_errors(as_json):
-        reading = options.reading(columns, group_by, missing, nonfinite, duplicates)
+        rules = options.reading(columns, group_by, missing, nonfinite, duplicates)
         settings = AnalysisSettings(
             windows=tuple(window), detrend=detrend.value, decades=decades, precision=precision.value
         )
@@ -71,11 +78,11 @@ def compare(
 
     def work(name: str, run: Comparable) -> None:
         with patient_progress(name) as phase:
-            found[name] = compared(
+            found[name] = compared_run(
                 name,
                 run,
                 settings,
-                reading,
+                rules,
                 cache=cache,
                 opening=phase("opening"),
                 analysing=phase("analysing", in_rows),
@@ -85,7 +92,7 @@ def compare(
         failed = 0
         with patient_progress(f"{len(named)} runs") as phase, warnings_as_notes():
             tell = phase("analysing", in_runs)
-            each = each_compared(named, settings, reading, executor=executor, cache=cache)
+            each = each_compared(named, settings, rules, executor=executor, cache=cache)
             for done, (name, result) in enumerate(each, start=1):
                 if isinstance(result, RdmtoolsError):
                     print_error(result, str(named[name]), as_json)
@@ -100,15 +107,21 @@ def compare(
     if found:
         comparison = side_by_side(found)
         with one_line_errors(as_json):
-            page = None if out is None else report.save_comparison(comparison, out)
+            page = None if out is None else _saved(comparison, out)
         _print(comparison, page, as_json)
     if not done:
         raise typer.Exit(1)
 
 
+def _saved(comparison: Comparison, folder: Path) -> Path:
+    from rdmtools.report.compare_page import save_comparison  # what draws, where it is asked for
+
+    return save_comparison(comparison, folder)
+
+
 def _print(comparison: Comparison, page: Path | None, as_json: bool) -> None:
     if as_json:
-        for record in report.plain_records(comparison.runs):
+        for record in plain_records(comparison.runs):
             print_json(record)
         return
     _print_runs(comparison.runs)

@@ -10,7 +10,7 @@ from rich.text import Text
 from rdmtools.read.convert import converted
 from rdmtools.read.read import read_run
 from rdmtools.results.words import shown
-from rdmtools.run.clean import Rules, counted
+from rdmtools.run.quality import counted
 from rdmtools_cli import options
 from rdmtools_cli.console import OUT, one_line_errors, print_json, print_note
 
@@ -49,9 +49,8 @@ def convert(
     What was guessed, left out or dropped is told on stderr, with --json in the object.
     """
     with one_line_errors(as_json):
-        mapping = options.mapping(columns)
-        rules = Rules(missing=missing.value, nonfinite=nonfinite.value, duplicates=duplicates.value)
-        path, notes = converted(source, out, layout, mapping, rules, overwrite)
+        rules = options.reading(columns, None, missing, nonfinite, duplicates)
+        path, notes = converted(source, out, layout, rules, overwrite)
         run = read_run(path)
     rows, samples = run.shape
     notes += run.quality.notes()

@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rdmtools.read.paths import named_paths
-from rdmtools.read.read import read_run
+from rdmtools.read.read import read
 from rdmtools.read.stores import Location
 from rdmtools.results.words import shown
 from rdmtools.run.run import Run
@@ -26,12 +26,12 @@ def info(
 ) -> None:
     """What is in a run, and what is wrong with it."""
     with one_line_errors(as_json):
-        reading = options.reading(columns, group_by, missing, nonfinite, duplicates)
+        rules = options.reading(columns, group_by, missing, nonfinite, duplicates)
         paths = named_paths(runs)
 
     def work(name: str, path: Location) -> None:
         with patient_progress(name) as phase:
-            facts = _facts(read_run(path, name=name, progress=phase("opening"), **reading))
+            facts = _facts(read(path, rules, name=name, progress=phase("opening")))
         if as_json:
             print_json(facts)
         else:

@@ -2,12 +2,12 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from rdmtools.analysis.settings import AnalysisSettings
-from rdmtools.run.columns import check_mapping
+from rdmtools.run.rules import Rules
 
 DEFAULTS = AnalysisSettings()
 
@@ -81,21 +81,14 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON object a line on st
 Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Where the results go.")]
 
 
-def mapping(columns: str | None) -> dict[str, str] | None:
-    """What --columns maps. Raises ParameterError where that is a column that there is not."""
-    found = _columns(columns) if columns is not None else None
-    check_mapping(found)
-    return found
-
-
 def reading(
     columns: str | None, group_by: str | None, missing: Drop, nonfinite: Drop, duplicates: Duplicates
-) -> dict[str, Any]:
-    """Keyword arguments for `read_run`. Raises ParameterError where a column is mapped that there is not."""
-    return {
-        "columns": mapping(columns),
-        "group_by": group_by,
-        "missing": missing.value,
-        "nonfinite": nonfinite.value,
-        "duplicates": duplicates.value,
-    }
+) -> Rules:
+    """How runs are read. Raises ParameterError where a column is mapped that there is not."""
+    return Rules(
+        columns=_columns(columns) if columns is not None else None,
+        group_by=group_by,
+        missing=missing.value,
+        nonfinite=nonfinite.value,
+        duplicates=duplicates.value,
+    )

@@ -9,7 +9,7 @@ from rdmtools.logger.recovery import recover as recover_run
 from rdmtools.read.paths import local_path, named_paths
 from rdmtools.read.stores import Location
 from rdmtools.results.words import shown
-from rdmtools.run.clean import counted
+from rdmtools.run.quality import counted
 from rdmtools_cli import options
 from rdmtools_cli.console import OUT, all_done, one_line_errors, print_json
 

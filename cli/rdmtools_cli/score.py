@@ -7,8 +7,8 @@ import pandas as pd
 import typer
 from rich.text import Text
 
-from rdmtools import report
 from rdmtools.results.folder import SCORE, SCORE_PAGE_FILE, refuse_place
+from rdmtools.results.summary import plain_records
 from rdmtools.results.words import is_missing, percent, shown
 from rdmtools_cli import options
 from rdmtools_cli.console import (
@@ -24,7 +24,7 @@ from rdmtools_cli.console import (
 from rdmtools_cli.workers import Dask, Workers, staff
 
 if TYPE_CHECKING:
-    from rdmtools.evaluation import Score
+    from rdmtools.scores import Score
 
 _FOLDER = "score"
 
@@ -49,7 +49,7 @@ def score(
     One row per setting and rule, of runs of odd seeds; thresholds are fitted to quiet runs of even seeds. All
     tables and a page, score.html, go to CORPUS/score, or to --out DIR.
     """
-    from rdmtools.evaluation import score as scored  # scipy.stats: a second that no other command needs
+    from rdmtools.scores import score as scored  # scipy.stats: a second that no other command needs
 
     place = corpus / _FOLDER if out is None else out
     with one_line_errors(as_json):
@@ -68,14 +68,14 @@ def score(
 
 def _print(score: "Score", as_json: bool) -> None:
     if as_json:
-        for record in report.plain_records(score.contest):
+        for record in plain_records(score.contest):
             print_json(record)
         return
     contest = score.contest
     if contest.empty:
         OUT.print(Text(f"{score!r}: no judged transition of an odd seed, so no rule has a lead"))
         return
-    quiet = {row["rule"]: row for row in report.plain_records(score.rates) if row["controls"] == "quiet"}
+    quiet = {row["rule"]: row for row in plain_records(score.rates) if row["controls"] == "quiet"}
     columns = [
         Column("setting", [shown(name, 24) for name in contest["setting"]], narrowest=8),
         Column("rule", [shown(name, 40) for name in contest["rule"]]),

@@ -23,7 +23,7 @@ from rdmtools.analysis.moments import Windows, moments
 from rdmtools.analysis.observables import Observables, heat_capacity, observables
 from rdmtools.analysis.settings import AnalysisSettings
 from rdmtools.analysis.spectra import eigenvalues
-from rdmtools.run.run import LossRows
+from rdmtools.run.losses import LossRows
 
 # Rows of a span. Every span computes again the distances between the rows before it that its windows reach.
 SPAN_ROWS = 4096

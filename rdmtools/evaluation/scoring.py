@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import asdict, dataclass, fields
 from functools import partial
-from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
@@ -20,7 +19,7 @@ from rdmtools.alarms.rule import find_level_rises
 from rdmtools.analysis.settings import AnalysisSettings
 from rdmtools.errors import FormatError, ParameterError
 from rdmtools.evaluation.contest import contest_table, false_alarms_table, rates_table, transitions_table
-from rdmtools.evaluation.corpus import Entry, read_corpus
+from rdmtools.evaluation.corpus import Entry
 from rdmtools.evaluation.judging import idle_rows
 from rdmtools.evaluation.loadings import Question, answer, groups_table, questions, separation_table
 from rdmtools.evaluation.observed import Observed
@@ -41,7 +40,7 @@ Change = Callable[[Run, Entry], Run]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Score:
+class ScoreTables:
     """What a corpus says of each rule, as tidy tables. Everything but `truth`, `transitions`, `false_alarms`
     and `alarms`, which have every run, is of odd seeds alone."""
 
@@ -73,20 +72,6 @@ class Score:
     separation: pd.DataFrame
     """One row per setting, control and place: what tells runs with the transition from that control."""
 
-    def save(self, folder: str | Path) -> Path:
-        """Write every table as Parquet, score.json and the page score.html; returns the folder.
-
-        The folder is replaced as a whole.
-
-        Raises
-        ------
-        ParameterError
-            Where the place cannot be written, or it holds other results or files that rdmtools did not write.
-        """
-        from rdmtools.report import save_score
-
-        return save_score(self, folder)
-
     def tables(self) -> dict[str, pd.DataFrame]:
         """Each table by its name."""
         found = {field.name: getattr(self, field.name) for field in fields(self)}
@@ -94,50 +79,20 @@ class Score:
 
     def __repr__(self) -> str:
         judged = self.truth["status"].eq("judged").sum()
-        return f"Score of {self.runs} runs with {judged} judged transitions, window {self.window}"
+        name = type(self).__name__
+        return f"{name} of {self.runs} runs with {judged} judged transitions, window {self.window}"
 
 
-def score(
-    corpus: str | Path | Sequence[Entry],
+def judge_corpus(
+    entries: Sequence[Entry],
     *,
-    window: int = WINDOW,
+    window: int,
     change: Change | None = None,
     loadings: bool = True,
     executor: Executor | None = None,
     progress: Progress | None = None,
-) -> Score:
-    """How each rule does on a corpus of runs with a known truth.
-
-    Parameters
-    ----------
-    corpus
-        A folder with a manifest (see `rdmtools.evaluation.corpus`), or its entries.
-    window
-        Rows of the trailing windows, the same for every signal.
-    change
-        What to make of each run first, such as fewer samples: ``change(run, entry)``. With processes it must
-        be a function of a module.
-    loadings
-        Whether to ask what the top mode's loadings say, too.
-    executor
-        Any `concurrent.futures.Executor`: each run is read and measured by one of its workers.
-    progress
-        Called with (runs done, runs in all).
-
-    Raises
-    ------
-    FormatError
-        Where the manifest or a run cannot be read, or a run lacks its truth.
-    ParameterError
-        Where a window is longer than a run.
-
-    Notes
-    -----
-    Alarms are those of `rdmtools.alarms.rule`: nothing after a step is used for it. Thresholds come from
-    quiet runs of even seeds alone. A table without negatives holds no rate, and without quiet runs of even
-    seeds there is no fitted rule.
-    """
-    entries = read_corpus(corpus) if isinstance(corpus, str | Path) else list(corpus)
+) -> ScoreTables:
+    """The tables of a score, as `score` has them; raises what it raises."""
     if not entries:
         raise FormatError("the corpus has no runs; needed at least one")
     names = [entry.name for entry in entries]
@@ -161,7 +116,7 @@ def score(
     sweeps = [found for s in settings for signal in SIGNALS if (found := sweep(runs, s, signal)) is not None]
     areas = areas_table(sweeps)
     answers = _answers(runs, window, change, executor) if loadings else pd.DataFrame()
-    return Score(
+    return ScoreTables(
         window=window,
         runs=len(runs),
         rules=pd.DataFrame([asdict(rule) for rule in rules]),

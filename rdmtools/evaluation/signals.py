@@ -14,7 +14,8 @@ import pandas as pd
 from jaxtyping import Float64, Int64
 from numpy.lib.stride_tricks import sliding_window_view
 
-from rdmtools.analysis.pipeline import analyze
+from rdmtools.analysis.findings import find
+from rdmtools.analysis.settings import AnalysisSettings
 from rdmtools.evaluation.truth import COVERED_WINDOWS
 from rdmtools.run.run import Run
 
@@ -65,8 +66,10 @@ def measure(run: Run, *, window: int) -> Levels:
     A signal with several series alarms when one of them does. NaN where a signal has no value; a signal that
     needs a scalar which was not logged is left out.
     """
-    plain = analyze(run, window=window).observables
-    detrended = analyze(run, window=window, detrend="linear").observables
+    plain, detrended = (
+        find(run, AnalysisSettings(windows=(window,), detrend=detrend)).observables
+        for detrend in ("constant", "linear")
+    )
 
     def of(name: str, table: pd.DataFrame = plain) -> np.ndarray:
         return table[name].to_numpy(np.float64)

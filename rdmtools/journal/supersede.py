@@ -216,6 +216,9 @@ class Rows:
         """Losses (rows, samples), in order of the ids."""
         return self.start.read(self.first, self.last)
 
+    def elsewhere(self) -> None:
+        """A journal is read here alone."""
+
 
 def _of_all(start: Start, ids: NDArray[Any]) -> Start:
     """`start` where it has all of `ids`; without a row where a rank of it left none."""

@@ -11,7 +11,6 @@ What was guessed or left out is said. What the rules dropped is counted in the f
 
 import warnings
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -33,13 +32,14 @@ from rdmtools.format.table import write_losses
 from rdmtools.read import forms
 from rdmtools.read.batches import Batches, open_batches
 from rdmtools.read.layout import LAYOUTS, from_table, layout_of, left_out, long_columns
-from rdmtools.read.parquet import ParquetPart, open_whole_steps
+from rdmtools.read.parquet import ParquetPart
 from rdmtools.read.paths import has_journal, local_path
 from rdmtools.read.ranges import ordered
-from rdmtools.read.read import read_run, recorded
+from rdmtools.read.read import read, recorded
 from rdmtools.read.scratch import scratch
-from rdmtools.run.clean import Quality, Rules
-from rdmtools.run.columns import check_mapping
+from rdmtools.read.tables import open_whole_steps
+from rdmtools.run.quality import Quality
+from rdmtools.run.rules import Rules
 from rdmtools.run.run import Run
 
 _ROWS = 256
@@ -105,8 +105,8 @@ def convert(
     >>> rdmtools.read_run(rdmtools.convert(source))
     Run('run', 2 rows x 2 samples, steps 0 to 10, float64, nats)
     """
-    rules = Rules(missing=missing, nonfinite=nonfinite, duplicates=duplicates)
-    path, notes = converted(source, target, layout, columns, rules, overwrite)
+    rules = Rules(columns=columns, missing=missing, nonfinite=nonfinite, duplicates=duplicates)
+    path, notes = converted(source, target, layout, rules, overwrite)
     for note in notes:
         warnings.warn(f"{source}: {note}", RdmtoolsWarning, stacklevel=2)
     return path
@@ -116,21 +116,19 @@ def converted(
     source: str | Path,
     target: str | Path | None,
     layout: str | None,
-    columns: Mapping[str, str] | None,
     rules: Rules,
     overwrite: bool,
 ) -> tuple[Path, list[str]]:
     """What `convert` does, and what is to be said of it."""
-    check_mapping(columns)
     if layout not in (None, *LAYOUTS):
         raise ParameterError(f"layout is {layout!r}; needed one of {', '.join(LAYOUTS)}, or None to guess")
     source = local_path(source)
     target = _free_target(source, target, overwrite)
-    large = _large(source, layout, columns)
+    large = _large(source, layout, rules.columns)
     try:
         if large is not None:
             return target, large.notes + _ordered(source, target, large, rules)
-        run, notes = _read(source, layout, columns, rules)
+        run, notes = _read(source, layout, rules)
         _write(run, target)
     except OSError as error:
         raise FormatError(f"{target} cannot be written ({error.strerror}); choose another place") from error
@@ -173,28 +171,24 @@ def _ordered(source: Path, target: Path, large: Batches, rules: Rules) -> list[s
     return _beside(source) if source.suffix == LOSSES_SUFFIX else []
 
 
-def _read(
-    source: Path, layout: str | None, columns: Mapping[str, str] | None, rules: Rules
-) -> tuple[Run, list[str]]:
+def _read(source: Path, layout: str | None, rules: Rules) -> tuple[Run, list[str]]:
     """The run that is in `source`, and what was guessed or left out. Raises FormatError."""
     if forms.is_foreign(source) or not (source.is_dir() or source.suffix == LOSSES_SUFFIX):
-        return forms.read(source, layout, columns, rules)
+        return forms.read(source, layout, rules)
     with forms.told_of(source):
-        return _parquet(source, layout, columns, rules)
+        return _parquet(source, layout, rules)
 
 
-def _parquet(
-    source: Path, layout: str | None, columns: Mapping[str, str] | None, rules: Rules
-) -> tuple[Run, list[str]]:
+def _parquet(source: Path, layout: str | None, rules: Rules) -> tuple[Run, list[str]]:
     notes: list[str] = []
     if source.is_file():
         part = ParquetPart.open(source)
-        if (layout or layout_of(part.schema, columns)) == "wide":
-            losses, notes = from_table(part.read(), layout, columns)
+        if (layout or layout_of(part.schema, rules.columns)) == "wide":
+            losses, notes = from_table(part.read(), layout, rules.columns)
             return losses.run(rules), notes
-        names = long_columns(part.schema, columns)
+        names = long_columns(part.schema, rules.columns)
         notes = left_out("column", [name for name in part.schema.names if name not in names.values()])
-    return read_run(source, columns=columns, **asdict(rules)), notes + _beside(source)
+    return read(source, rules), notes + _beside(source)
 
 
 def _beside(source: Path) -> list[str]:

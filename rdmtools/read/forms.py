@@ -23,7 +23,7 @@ from rdmtools.format.names import (
 )
 from rdmtools.read.formats import arrow, cartography, csv, npy, tensorboard
 from rdmtools.read.layout import Losses
-from rdmtools.run.clean import Rules
+from rdmtools.run.rules import Rules
 from rdmtools.run.run import Run
 
 GB = 1e9
@@ -58,12 +58,10 @@ def size_of(path: Path) -> int:
     return sum(file.stat().st_size for file in files)
 
 
-def read(
-    source: Path, layout: str | None, columns: Mapping[str, str] | None, rules: Rules
-) -> tuple[Run, list[str]]:
+def read(source: Path, layout: str | None, rules: Rules) -> tuple[Run, list[str]]:
     """The run that is in `source`, and what was guessed or left out. Raises FormatError."""
     with told_of(source):
-        losses, notes = _losses(source, layout, columns)
+        losses, notes = _losses(source, layout, rules.columns)
         return losses.run(rules), notes
 
 

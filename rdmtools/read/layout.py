@@ -8,7 +8,7 @@ wide: one row a step, one column a sample        with a column of steps, or numb
 # pyright: reportUnknownParameterType=false
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from rdmtools.errors import ParameterError
 from rdmtools.format.names import LOSS, SAMPLE_ID, STEP
-from rdmtools.run.clean import Rules, counted
 from rdmtools.run.columns import find_columns, floats, integers
+from rdmtools.run.quality import counted
+from rdmtools.run.rules import Rules
 from rdmtools.run.run import Run
 
 LAYOUTS = ("long", "wide")
@@ -38,7 +39,13 @@ class Long:
 
     def run(self, rules: Rules) -> Run:
         """The run of these losses. Raises ParameterError."""
-        return Run.from_frame(self.table, columns=self.columns, **asdict(rules))
+        return Run.from_frame(
+            self.table,
+            columns=self.columns,
+            missing=rules.missing,
+            nonfinite=rules.nonfinite,
+            duplicates=rules.duplicates,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

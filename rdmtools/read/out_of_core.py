@@ -20,12 +20,14 @@ from numpy.typing import NDArray
 
 from rdmtools.errors import FormatError
 from rdmtools.format.names import ATTEMPT, LOSS, SAMPLE_ID, STEP
-from rdmtools.read.parquet import ParquetPart, StoredLosses
+from rdmtools.read.parquet import ParquetPart
 from rdmtools.read.progress import Opening
 from rdmtools.read.ranges import Chosen, gapless
 from rdmtools.read.scratch import scratch
-from rdmtools.run.clean import Quality, Rules, numbered, refuse_mixed
+from rdmtools.run.clean import numbered, refuse_mixed
 from rdmtools.run.columns import find_columns, float_type, has_text_ids, integers, refuse_empty, tidy_rows
+from rdmtools.run.losses import Opened, StoredLosses
+from rdmtools.run.rules import Rules
 
 LARGE_ROWS = 50_000_000
 """More rows than these, where they are not in order, are put in order on disk: in memory each takes some 40
@@ -50,14 +52,12 @@ def starts_shuffled(parts: Sequence[ParquetPart], columns: Mapping[str, str] | N
     return False
 
 
-def in_order(
-    parts: Sequence[ParquetPart], columns: Mapping[str, str] | None, rules: Rules, opening: Opening
-) -> tuple[NDArray[np.int64], NDArray[Any], StoredLosses, Quality]:
-    """Steps, ids, losses by step and sample, not yet known to be finite, and what that took.
+def in_order(parts: Sequence[ParquetPart], rules: Rules, opening: Opening) -> Opened:
+    """Losses by step and sample, and what that took.
 
     Raises FormatError where there is too little room, ParameterError where the rows make no run.
     """
-    names = [find_columns(part.schema, columns) for part in parts]
+    names = [find_columns(part.schema, rules.columns) for part in parts]
     kinds = [
         {role: part.schema.field(name).type for role, name in found.items()}
         for part, found in zip(parts, names, strict=True)
@@ -81,7 +81,7 @@ def in_order(
         losses = StoredLosses(
             groups=_written(chosen, folder), rows=np.arange(len(chosen.steps)), samples=None
         )
-    return chosen.steps, chosen.ids, losses, quality
+    return Opened(steps=chosen.steps, ids=chosen.ids, stored=losses, quality=quality)
 
 
 def _folder() -> Path:
@@ -114,6 +114,9 @@ class _Block:
         # Mapped, for processes that were forked share their place in a file; and copied, for what is mapped
         # would count as memory for as long as it is looked at.
         return np.array(np.memmap(self.unnamed.file, self.dtype, "r", self.offset, self.shape))
+
+    def elsewhere(self) -> None:
+        """A file without a name is known here alone."""
 
 
 def _written(chosen: Chosen, folder: Path) -> list[_Block]:

@@ -1,20 +1,18 @@
-"""How are losses read that do not fit in memory? A row group at a time, where each holds whole steps.
+"""How is one Parquet file read? A row group or a batch at a time, verified, and never one that has changed.
 
-Opening reads the ids of every row group and verifies their order; nothing in a file can certify it. The
-losses stay on disk, and the row group last read is kept, so that consecutive blocks decode each once.
+Every read opens the file anew, here or in a store; what is wrong with it is one line.
 """
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 # pyright: reportUnknownParameterType=false
 
 import os
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
@@ -23,12 +21,9 @@ import pyarrow.types as types
 from numpy.typing import NDArray
 
 from rdmtools.errors import ChangedError, FormatError, RdmtoolsError
-from rdmtools.format.names import ATTEMPT, LOSS, SAMPLE_ID, STEP
 from rdmtools.format.table import file_metadata
 from rdmtools.read.stores import Location, Stamp, StorePath, ahead, opened, refusal
-from rdmtools.run.clean import whole_steps
-from rdmtools.run.columns import find_columns, floats, integers, sample_codes
-from rdmtools.run.run import InMemory
+from rdmtools.run.columns import floats
 
 _MAGIC = b"PAR1"
 # What Arrow raises over a bad file; what speaks to a store may raise anything.
@@ -114,20 +109,6 @@ class ParquetPart:
                     raise pa.ArrowInvalid(f"{found} rows where the footer says {self.metadata.num_rows}")
 
 
-class Group(Protocol):
-    """Losses of some rows, all read at once."""
-
-    @property
-    def shape(self) -> tuple[int, int]: ...
-
-    @property
-    def dtype(self) -> np.dtype[Any]: ...
-
-    def read_all(self) -> NDArray[Any]:
-        """(rows, samples), not to be written to."""
-        ...
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowGroup:
     """Losses of one row group of whole steps."""
@@ -152,155 +133,6 @@ class RowGroup:
         """(rows, samples) in the order of the file."""
         table = self.part.read([self.column], self.group)
         return floats(table.column(self.column), self.column).reshape(self.shape)
-
-
-@dataclass(slots=True, kw_only=True)
-class StoredLosses:
-    """Losses in row groups one after the other, of which some rows and samples are chosen."""
-
-    groups: Sequence[Group]
-    rows: NDArray[np.intp]
-    """Rows that are chosen, counted over all row groups."""
-    samples: NDArray[np.intp] | None
-    """Columns that are chosen, in their order; None for all as they are."""
-    _starts: NDArray[np.intp] = field(init=False)
-    _last: tuple[int, NDArray[Any]] | None = field(default=None, init=False)
-
-    def __post_init__(self) -> None:
-        self._starts = np.cumsum([0, *(group.shape[0] for group in self.groups)])
-
-    @property
-    def shards(self) -> Sequence[Self]:
-        return [self]
-
-    @property
-    def nbytes(self) -> int:
-        return sum(group.losses.nbytes for group in self.groups if isinstance(group, InMemory))
-
-    @classmethod
-    def of(cls, losses: NDArray[Any]) -> Self:
-        """Losses that are in memory."""
-        return cls(groups=[InMemory(losses)], rows=np.arange(len(losses)), samples=None)
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        return len(self.rows), self.groups[0].shape[1] if self.samples is None else len(self.samples)
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        return np.result_type(*{group.dtype for group in self.groups})
-
-    def chosen(self, rows: NDArray[np.bool_], samples: NDArray[np.bool_]) -> Self:
-        """Those that stay, of the rows and samples there are."""
-        columns = np.arange(self.groups[0].shape[1]) if self.samples is None else self.samples
-        chosen = self.samples if samples.all() else columns[samples]
-        return type(self)(groups=self.groups, rows=self.rows[rows], samples=chosen)
-
-    def first(self, rows: int, then: Self) -> Self:
-        """The first `rows` of these losses, and those of `then`, which have the same samples."""
-        if self.samples is None and then.samples is None:
-            groups = [*self.groups, *then.groups]
-        else:  # as they lie in the groups here
-            back = np.argsort(self.samples) if self.samples is not None else slice(None)
-            groups = [*self.groups, InMemory(then.read(0, then.shape[0])[:, back])]
-        offset = int(self._starts[-1])
-        return type(self)(
-            groups=groups, rows=np.concatenate([self.rows[:rows], then.rows + offset]), samples=self.samples
-        )
-
-    def read(self, start: int, stop: int) -> NDArray[Any]:
-        rows = self.rows[start:stop]
-        parts = [
-            (index, first, last)
-            for index, (first, last) in enumerate(pairwise(np.searchsorted(rows, self._starts)))
-            if first < last
-        ]
-        if len(parts) == 1:
-            return self._some_of(parts[0][0], rows)
-        losses = np.empty((len(rows), self.shape[1]), self.dtype)
-        for index, first, last in parts:
-            losses[first:last] = self._some_of(index, rows[first:last])
-        return losses
-
-    def part(self, start: int, stop: int) -> Self:
-        """Those rows: the row groups of files as they are, anything else as what is in it."""
-        rows = self.rows[start:stop]
-        first, last = np.searchsorted(self._starts, [rows[0], rows[-1]], side="right").tolist()
-        groups = [group.elsewhere() for group in self.groups[first - 1 : last] if isinstance(group, RowGroup)]
-        if len(groups) < last - first + 1:
-            return self.of(self.read(start, stop))
-        return type(self)(groups=groups, rows=rows - self._starts[first - 1], samples=self.samples)
-
-    def blocks(self) -> Iterator[NDArray[Any]]:
-        """All chosen losses, a row group at a time."""
-        for first, last in pairwise(np.searchsorted(self.rows, self._starts)):
-            yield self.read(int(first), int(last))
-
-    def _some_of(self, index: int, rows: NDArray[np.intp]) -> NDArray[Any]:
-        """Losses of `rows`, which all lie in one row group; consecutive ones without a copy."""
-        rows = rows - self._starts[index]
-        return self._decoded(index)[
-            slice(rows[0], rows[-1] + 1) if len(rows) == rows[-1] - rows[0] + 1 else rows
-        ]
-
-    def _decoded(self, index: int) -> NDArray[Any]:
-        if self._last is None or self._last[0] != index:
-            self._last = None  # never two at a time
-            losses = self.groups[index].read_all().astype(self.dtype, copy=False)
-            self._last = index, losses if self.samples is None else np.take(losses, self.samples, axis=1)
-        return self._last[1]
-
-
-def open_whole_steps(
-    parts: Sequence[ParquetPart], columns: Mapping[str, str] | None, seen: Callable[[int], None]
-) -> tuple[NDArray[np.int64], NDArray[Any], StoredLosses] | None:
-    """Steps, ids and losses of row groups that hold whole steps; None for any other layout.
-
-    The row groups may come in any order, so the parts of a dataset may have any names. `seen` is told of the
-    rows of each.
-    """
-    found: list[tuple[NDArray[np.int64], tuple[int, int], RowGroup]] = []
-    ids: NDArray[Any] | None = None
-    for part in parts:
-        names = find_columns(part.schema, columns)
-        keys = [name for role, name in names.items() if role != LOSS]
-        for group, table in part.row_groups(keys):
-            codes, words = sample_codes(table.column(names[SAMPLE_ID]), names[SAMPLE_ID])
-            layout = whole_steps(integers(table.column(names[STEP]), names[STEP]), codes)
-            if layout is None:
-                return None
-            steps, template = layout
-            template = template if words is None else words[template]
-            ids = template if ids is None else ids
-            attempts = (
-                _rising(integers(table.column(names[ATTEMPT]), names[ATTEMPT]))
-                if ATTEMPT in names
-                else (0, 0)
-            )
-            if attempts is None or not np.array_equal(ids, template):
-                return None
-            seen(table.num_rows)
-            shape = len(steps), len(template)
-            found.append((steps, attempts, RowGroup(part=part, group=group, column=names[LOSS], shape=shape)))
-    if ids is None:
-        return None
-    found.sort(key=lambda each: int(each[0][0]))
-    for (steps, attempts, _), (next_steps, next_attempts, _) in pairwise(found):
-        if steps[-1] >= next_steps[0] or attempts[1] > next_attempts[0]:
-            return None
-    order = np.argsort(ids)
-    steps = np.concatenate([steps for steps, _, _ in found])
-    losses = StoredLosses(
-        groups=[group for _, _, group in found],
-        rows=np.arange(len(steps)),
-        samples=None if (order[1:] > order[:-1]).all() else order,
-    )
-    return steps, ids[order], losses
-
-
-def _rising(attempts: NDArray[np.integer[Any]]) -> tuple[int, int] | None:
-    """First and last attempt, None where an earlier one follows a later."""
-    return None if (attempts[1:] < attempts[:-1]).any() else (int(attempts[0]), int(attempts[-1]))
 
 
 def _changed(path: Location, stamp: Stamp) -> bool:

@@ -15,8 +15,6 @@ from numpy.typing import NDArray
 
 from rdmtools.read.scratch import Scratch
 from rdmtools.run.clean import (
-    Quality,
-    Rules,
     Tidy,
     different,
     doubles_error,
@@ -27,6 +25,8 @@ from rdmtools.run.clean import (
     places,
     survives,
 )
+from rdmtools.run.quality import Quality
+from rdmtools.run.rules import Rules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ finds who does. A `StorePath` has what reading a run needs of `pathlib.Path`: th
 import glob
 import os
 import re
+import warnings
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -22,7 +23,7 @@ from typing import Any, TypeVar
 import pyarrow as pa
 from pyarrow.fs import FileInfo, FileSelector, FileSystem, FileType, FSSpecHandler, PyFileSystem
 
-from rdmtools.errors import DeniedError, FormatError, ParameterError, RdmtoolsError
+from rdmtools.errors import DeniedError, FormatError, ParameterError, RdmtoolsError, RdmtoolsWarning
 
 Stamp = tuple[Any, ...]
 Result = TypeVar("Result")
@@ -275,6 +276,15 @@ def told(place: StorePath | str) -> Generator[None]:
         raise refusal(place, error) or FormatError(
             f"{place} cannot be read ({reason}); check the address and the credentials"
         ) from error
+
+
+@contextmanager
+def if_let(place: Location) -> Generator[None]:
+    """A store that shows a run may yet refuse to say what lies beside it: then that is told, and left out."""
+    try:
+        yield
+    except DeniedError as error:
+        warnings.warn(f"{error}; read without {place.name}", RdmtoolsWarning, stacklevel=4)
 
 
 def refusal(place: StorePath | str, error: Exception) -> FormatError | None:

@@ -36,7 +36,8 @@ from rdmtools.report.style import (
 from rdmtools.report.svg import inline_svg, svg_text, write_png, write_svg
 from rdmtools.results.folder import COMPARISON, COMPARISON_FILE, PAGE_FILE, RUNS_FILE, replaced
 from rdmtools.results.summary import plain_records
-from rdmtools.results.words import counted, is_missing, number, shown
+from rdmtools.results.words import is_missing, number, shown
+from rdmtools.run.quality import counted
 
 if TYPE_CHECKING:
     from rdmtools.comparison import Comparison

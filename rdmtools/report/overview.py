@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedFormatter, FixedLocator, MaxNLocator
 from numpy.typing import NDArray
 
-from rdmtools.analysis.pipeline import Analysis
+from rdmtools.analysis.findings import Findings
 from rdmtools.format.names import STEP
 from rdmtools.report.heat_map import HEIGHT_IN, draw_heat_map, heat_map
 from rdmtools.report.style import (
@@ -42,7 +42,8 @@ from rdmtools.report.style import (
     text_in,
 )
 from rdmtools.report.svg import write_png, write_svg
-from rdmtools.results.words import counted, power, shown
+from rdmtools.results.words import power, shown
+from rdmtools.run.quality import counted
 
 WIDE_IN, NARROW_IN = 7.4, 3.7
 MOST_EVENT_FIGURES = 20
@@ -60,22 +61,22 @@ _MOST_EIGENVALUES = 20
 _MOST_GROUPS = 12
 
 
-def overview_figure(analysis: Analysis) -> Figure:
+def overview_figure(findings: Findings) -> Figure:
     """Observables and scalars over training, events marked: one stack of panels over the step axis.
 
     Of several window lengths each is one line, in all panels. At most eight scalars are shown.
     """
     with own_style():
-        return drawable(overview(analysis))
+        return drawable(overview(findings))
 
 
-def save_figures(analysis: Analysis, folder: Path) -> str:
+def save_figures(findings: Findings, folder: Path) -> str:
     """overview.png and .svg, and event_1.png and .svg, … for the first events; returns the overview's SVG."""
     folder.mkdir()
     with own_style():
-        drawn = _save(overview(analysis), folder / "overview")
-        for event in analysis.events["event"].head(MOST_EVENT_FIGURES).tolist():
-            _save(event_figure(analysis, event), folder / f"event_{event}")
+        drawn = _save(overview(findings), folder / "overview")
+        for event in findings.events["event"].head(MOST_EVENT_FIGURES).tolist():
+            _save(event_figure(findings, event), folder / f"event_{event}")
     return drawn
 
 
@@ -86,9 +87,9 @@ def _save(figure: Figure, path: Path) -> str:
     return drawn
 
 
-def overview(analysis: Analysis, width_in: float = WIDE_IN) -> Figure:
+def overview(findings: Findings, width_in: float = WIDE_IN) -> Figure:
     """The overview with the user's words as they are; drawn within `own_style`."""
-    run, windows = analysis.run, analysis.settings.windows
+    run, windows = findings.run, findings.settings.windows
     unit = shown(run.unit, 12)
     panels, left_out = _scalar_panels(run.scalars)
     points = max(_POINTS // (5 * len(windows) + sum(map(len, panels)) + 1), 200)
@@ -100,25 +101,25 @@ def overview(analysis: Analysis, width_in: float = WIDE_IN) -> Figure:
         ("autocorrelation", "Autocorrelation at lag 1", linear_scale),
         ("mean_loss", f"Mean loss over the window, {unit}", linear_scale),
     )
-    scales = [scale([analysis.observables[column].to_numpy(np.float64)]) for column, _, scale in specified]
+    scales = [scale([findings.observables[column].to_numpy(np.float64)]) for column, _, scale in specified]
     gaussian = (
         ("shc", f"Gaussian 2RDM: SHC over weight draws, {power(unit, '⁴')}"),
         ("total_variance", f"Gaussian 2RDM: total variance, {power(unit, '²')}"),
     )
-    if not has_gaussian(analysis):
+    if not has_gaussian(findings):
         gaussian = ()
-    drawn_map = heat_map(analysis.shc_map)
-    scales += [log_scale([analysis.gaussian[column].to_numpy(np.float64)], ticks=3) for column, _ in gaussian]
+    drawn_map = heat_map(findings.shc_map)
+    scales += [log_scale([findings.gaussian[column].to_numpy(np.float64)], ticks=3) for column, _ in gaussian]
     scales += [_scalar_scale(run.scalars, names) for names in panels]
     lanes = [f"{'╌ ' if is_dashed(index) else ''}{window} rows" for index, window in enumerate(windows)]
     labels = [*lanes, *(label for scale in scales for label in scale.labels)]
 
-    first, last = _step_range(analysis)
+    first, last = _step_range(findings)
 
     stack = Stack(width_in=width_in, left_in=left_margin_in(labels), right_in=right_margin_in(last))
     name = (shown(run.name, round(12 * width_in)), "ink")
-    numbered = _numbered(analysis, stack.plot_in)
-    titles = [(title, "muted") for title in _event_titles(analysis, numbered)]
+    numbered = _numbered(findings, stack.plot_in)
+    titles = [(title, "muted") for title in _event_titles(findings, numbered)]
     stack.panel([name, *titles], _LANE_IN * len(windows) + 0.06)
     for column, title, _ in specified:
         stack.panel([(title, "ink")], _PANEL_IN * (1.4 if column == "shc" else 1))
@@ -133,50 +134,50 @@ def overview(analysis: Analysis, width_in: float = WIDE_IN) -> Figure:
     figure, axes = stack.figure("training step", (first, last))
     figure.texts[0].set_gid(NAME)
 
-    _draw_lanes(axes[0], analysis, lanes, numbered)
+    _draw_lanes(axes[0], findings, lanes, numbered)
     others = list(axes[1:])
     if drawn_map is not None:
         panel = others.pop(len(specified))
-        draw_heat_map(figure, panel, drawn_map, _marked(analysis))
+        draw_heat_map(figure, panel, drawn_map, _marked(findings))
     for panel, scale in zip(others, scales, strict=True):
         set_scale(panel, scale)
     for panel, (column, _, _) in zip(others, specified, strict=False):
-        _draw_observable(panel, analysis, column, points)
+        _draw_observable(panel, findings, column, points)
     below = others[len(specified) :]
     for panel, (column, _) in zip(below, gaussian, strict=False):
-        _draw_gaussian(panel, analysis.gaussian, column, points)
+        _draw_gaussian(panel, findings.gaussian, column, points)
     for panel, names in zip(below[len(gaussian) :], panels, strict=True):
         _draw_scalars(panel, run.scalars, names, points)
     for panel in others:
-        _mark_alarms(panel, analysis)
-    _mark_extremes(axes[1], analysis)
+        _mark_alarms(panel, findings)
+    _mark_extremes(axes[1], findings)
     return figure
 
 
-def has_gaussian(analysis: Analysis) -> bool:
+def has_gaussian(findings: Findings) -> bool:
     """Whether the Gaussian 2RDM has panels: a value at any step."""
-    return bool(np.isfinite(analysis.gaussian["shc"]).any())
+    return bool(np.isfinite(findings.gaussian["shc"]).any())
 
 
-def _step_range(analysis: Analysis) -> tuple[float, float]:
+def _step_range(findings: Findings) -> tuple[float, float]:
     """First and last step of the run, or of its draws: they may have been logged before and after."""
-    steps = analysis.run.steps[[0, -1]].tolist()
-    if has_gaussian(analysis):
-        steps += analysis.gaussian[STEP].tolist()
+    steps = findings.run.steps[[0, -1]].tolist()
+    if has_gaussian(findings):
+        steps += findings.gaussian[STEP].tolist()
     return float(min(steps)), float(max(steps))
 
 
-def event_figure(analysis: Analysis, event: int) -> Figure:
+def event_figure(findings: Findings, event: int) -> Figure:
     """One event: shares of the leading eigenvalues at its peak, and the top mode's share by group, if any
     group has more than one sample.
     """
-    spectra, groups = analysis.spectra, analysis.groups
+    spectra, groups = findings.spectra, findings.groups
     shares = spectra.loc[spectra["event"] == event, "share"].head(_MOST_EIGENVALUES).to_numpy(np.float64)
     by_group = groups[(groups["event"] == event) & (groups["mode"] == 1)]
     figure = Figure(figsize=(WIDE_IN, 2.7))
     left = figure.add_axes((0.09, 0.17, 0.36, 0.62))
     dress(left)
-    name = shown(analysis.run.name, 60)
+    name = shown(findings.run.name, 60)
     put_text(figure, 0.09, 0.91, f"{name}, event {event}: the window that ends at the peak", "ink")
     put_text(figure, 0.09, 0.81, "Share of total variance by eigenvalue", "muted")
     left.plot(
@@ -217,30 +218,30 @@ def _draw_groups(figure: Figure, by_group: pd.DataFrame) -> None:
     axes.xaxis.set_major_formatter(FixedFormatter(["0", "50%", "100%"]))
 
 
-def _event_titles(analysis: Analysis, numbered: set[int]) -> list[str]:
+def _event_titles(findings: Findings, numbered: set[int]) -> list[str]:
     """What the marks in the lanes mean, a line each."""
-    if not len(analysis.events):
+    if not len(findings.events):
         return ["no event"]
-    few = len(analysis.events) <= _MOST_MARKED
+    few = len(findings.events) <= _MOST_MARKED
     which = "events" if few else f"the {_MOST_MARKED} largest events"
     titles = [f"{which}: │ alarm  ● peak  ▬ until over"]
-    if len(numbered) < len(_marked(analysis)):
+    if len(numbered) < len(_marked(findings)):
         titles.append("of numbers that would overlap, the first is shown")
     return titles
 
 
-def _marked(analysis: Analysis) -> pd.DataFrame:
+def _marked(findings: Findings) -> pd.DataFrame:
     """The events that are drawn: all, or the largest of very many."""
-    events = analysis.events
+    events = findings.events
     return events if len(events) <= _MOST_MARKED else events.nlargest(_MOST_MARKED, "rise_decades")
 
 
-def _numbered(analysis: Analysis, plot_in: float) -> set[int]:
+def _numbered(findings: Findings, plot_in: float) -> set[int]:
     """The events whose numbers have room: in each lane, those that begin right of the last number drawn."""
-    first, last = _step_range(analysis)
+    first, last = _step_range(findings)
     inch = plot_in / (last - first)
     kept: set[int] = set()
-    for _, lane in _marked(analysis).sort_values("alarm_step").groupby("window"):
+    for _, lane in _marked(findings).sort_values("alarm_step").groupby("window"):
         free = 0.0
         for event, alarm in zip(lane["event"].tolist(), lane["alarm_step"].tolist(), strict=True):
             left = float(alarm - first) * inch
@@ -250,10 +251,10 @@ def _numbered(analysis: Analysis, plot_in: float) -> set[int]:
     return kept
 
 
-def _draw_lanes(axes: Axes, analysis: Analysis, labels: Sequence[str], numbered: set[int]) -> None:
+def _draw_lanes(axes: Axes, findings: Findings, labels: Sequence[str], numbered: set[int]) -> None:
     """For each window length a lane with a bar from each alarm to the event's end."""
-    windows, events = analysis.settings.windows, _marked(analysis)
-    last = float(analysis.run.steps[-1])
+    windows, events = findings.settings.windows, _marked(findings)
+    last = float(findings.run.steps[-1])
     axes.grid(False)
     axes.spines["left"].set_visible(False)
     axes.spines["bottom"].set_visible(False)
@@ -284,9 +285,9 @@ def _draw_lanes(axes: Axes, analysis: Analysis, labels: Sequence[str], numbered:
                 )
 
 
-def _draw_observable(axes: Axes, analysis: Analysis, column: str, points: int) -> None:
-    for index, window in enumerate(analysis.settings.windows):
-        table = analysis.observables[analysis.observables["window"] == window]
+def _draw_observable(axes: Axes, findings: Findings, column: str, points: int) -> None:
+    for index, window in enumerate(findings.settings.windows):
+        table = findings.observables[findings.observables["window"] == window]
         draw_line(axes, table[STEP].to_numpy(), table[column].to_numpy(np.float64), points, index)
 
 
@@ -297,11 +298,11 @@ def _draw_gaussian(axes: Axes, gaussian: pd.DataFrame, column: str, points: int)
         axes.plot(steps, values, "o", markersize=3, color=series_colour(0), clip_on=False, zorder=3)
 
 
-def _mark_alarms(axes: Axes, analysis: Analysis) -> None:
+def _mark_alarms(axes: Axes, findings: Findings) -> None:
     """Alarms as lines; of a single window length also what lasted, shaded, and peaks as dotted lines."""
-    windows = analysis.settings.windows
-    last = float(analysis.run.steps[-1])
-    for event in _records(_marked(analysis)):
+    windows = findings.settings.windows
+    last = float(findings.run.steps[-1])
+    for event in _records(_marked(findings)):
         alone = len(windows) == 1
         ink = colour("alarm") if alone else series_colour(windows.index(event["window"]))
         axes.axvline(event["alarm_step"], color=ink, linewidth=0.9, zorder=1.5)
@@ -311,11 +312,11 @@ def _mark_alarms(axes: Axes, analysis: Analysis) -> None:
             axes.axvline(event["peak_step"], color=ink, linewidth=0.8, linestyle=":", zorder=1.5)
 
 
-def _mark_extremes(axes: Axes, analysis: Analysis) -> None:
+def _mark_extremes(axes: Axes, findings: Findings) -> None:
     """Where SHC stood lowest before each alarm and highest in each event."""
-    table = analysis.observables.set_index(["window", STEP])["shc"]
-    windows = analysis.settings.windows
-    for event in _records(_marked(analysis)):
+    table = findings.observables.set_index(["window", STEP])["shc"]
+    windows = findings.settings.windows
+    for event in _records(_marked(findings)):
         ink = colour("alarm") if len(windows) == 1 else series_colour(windows.index(event["window"]))
         for name, fill in (("floor_step", "none"), ("peak_step", ink)):
             place = (event["window"], event[name])

@@ -16,7 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from rdmtools import __version__
-from rdmtools.analysis.pipeline import Analysis
+from rdmtools.analysis.findings import Findings
 from rdmtools.errors import ParameterError
 from rdmtools.format.names import SAMPLE_ID
 from rdmtools.report import reproduce
@@ -25,7 +25,8 @@ from rdmtools.report.overview import MOST_EVENT_FIGURES, NARROW_IN, WIDE_IN, has
 from rdmtools.report.style import COLOURS, own_style
 from rdmtools.report.svg import inline_svg, svg_text
 from rdmtools.results.verdict import ENOUGH_ROWS, event_words, verdict
-from rdmtools.results.words import counted, number, percent, power, shown, signed
+from rdmtools.results.words import number, percent, power, shown, signed
+from rdmtools.run.quality import counted
 
 _MOST_EVENTS_LISTED = 200
 _SAMPLES_TOLD = 20
@@ -36,13 +37,13 @@ _TEXT_BUDGET = 250_000  # characters of the samples' metadata on the whole page
 _SHORTEST_CELL, _LONGEST_CELL = 16, 160
 
 
-def write_report(analysis: Analysis, path: str | Path) -> Path:
+def write_report(findings: Findings, path: str | Path) -> Path:
     """Write the page; returns its path.
 
     One HTML file below 1.5 MB that needs nothing else: a verdict in plain words, the figure, a section for
     each event (the first 20), data quality, settings, how to make it again, and what an alarm does not tell.
     """
-    return write_page(page(analysis), Path(path))
+    return write_page(page(findings), Path(path))
 
 
 def write_page(text: str, path: Path) -> Path:
@@ -61,28 +62,28 @@ def write_page(text: str, path: Path) -> Path:
     return path
 
 
-def page(analysis: Analysis, drawn: str | None = None) -> str:
+def page(findings: Findings, drawn: str | None = None) -> str:
     """The page as text; `drawn` is the SVG of its figure, where there is one already."""
-    run = analysis.run
-    told = analysis.events.head(MOST_EVENT_FIGURES)
+    run = findings.run
+    told = findings.events.head(MOST_EVENT_FIGURES)
     return render(
         "page.html.jinja",
         name=shown(run.name, 120),
-        facts=_run_facts(analysis),
+        facts=_run_facts(findings),
         metadata={shown(key, 40): shown(value, 200) for key, value in run.metadata.items()},
-        verdict=verdict(analysis).split("\n"),
-        overview=_overview(analysis, drawn),
-        heat_map=heat_map(analysis.shc_map),
-        gaussian=_gaussian_facts(analysis),
-        events=[_event(analysis, event) for event in _records(told)],
-        every_event=_records(analysis.events.head(_MOST_EVENTS_LISTED)),
-        event_count=len(analysis.events),
-        several_windows=len(analysis.settings.windows) > 1,
+        verdict=verdict(findings).split("\n"),
+        overview=_overview(findings, drawn),
+        heat_map=heat_map(findings.shc_map),
+        gaussian=_gaussian_facts(findings),
+        events=[_event(findings, event) for event in _records(told)],
+        every_event=_records(findings.events.head(_MOST_EVENTS_LISTED)),
+        event_count=len(findings.events),
+        several_windows=len(findings.settings.windows) > 1,
         notes=run.quality.notes(),
-        settings={name: _setting(value) for name, value in analysis.settings.to_dict().items()},
-        command=reproduce.command(analysis),
-        python=reproduce.python(analysis),
-        decades=analysis.settings.decades,
+        settings={name: _setting(value) for name, value in findings.settings.to_dict().items()},
+        command=reproduce.command(findings),
+        python=reproduce.python(findings),
+        decades=findings.settings.decades,
         unit=shown(run.unit, 20),
         enough_rows=ENOUGH_ROWS,
         spacing=str(run.spacing),
@@ -90,16 +91,16 @@ def page(analysis: Analysis, drawn: str | None = None) -> str:
     )
 
 
-def notebook_html(analysis: Analysis) -> str:
+def notebook_html(findings: Findings) -> str:
     """Name, verdict and the first events, for a notebook's cell."""
     columns = ["event", "window", "alarm_step", "peak_step", "rise_decades", "kind", "direction", "top_group"]
-    parts = [f"<p><b>{escape(shown(analysis.run.name, 120))}</b></p>"]
-    parts += [f"<p>{escape(line)}</p>" for line in verdict(analysis).split("\n")]
-    if len(analysis.events):
+    parts = [f"<p><b>{escape(shown(findings.run.name, 120))}</b></p>"]
+    parts += [f"<p>{escape(line)}</p>" for line in verdict(findings).split("\n")]
+    if len(findings.events):
         head = "".join(f"<th>{column.replace('_', ' ')}</th>" for column in columns)
         rows = [
             "".join(f"<td>{escape(shown(event[column], 60))}</td>" for column in columns)
-            for event in _records(analysis.events.head(MOST_EVENT_FIGURES))
+            for event in _records(findings.events.head(MOST_EVENT_FIGURES))
         ]
         body = "".join(f"<tr>{row}</tr>" for row in rows)
         parts.append(f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>")
@@ -126,61 +127,61 @@ def _environment() -> Environment:
     return made
 
 
-def _overview(analysis: Analysis, drawn: str | None) -> dict[str, Markup]:
+def _overview(findings: Findings, drawn: str | None) -> dict[str, Markup]:
     """One drawing for wide screens and paper, one for phones."""
     with own_style():
         each = {
-            "wide": drawn or svg_text(overview(analysis, WIDE_IN)),
-            "narrow": svg_text(overview(analysis, NARROW_IN)),
+            "wide": drawn or svg_text(overview(findings, WIDE_IN)),
+            "narrow": svg_text(overview(findings, NARROW_IN)),
         }
-    return {name: Markup(inline_svg(text, name, _spoken(analysis))) for name, text in each.items()}
+    return {name: Markup(inline_svg(text, name, _spoken(findings))) for name, text in each.items()}
 
 
-def _spoken(analysis: Analysis) -> str:
+def _spoken(findings: Findings) -> str:
     alarms = ", ".join(
-        f"{step:,}" for step in analysis.events["alarm_step"].head(MOST_EVENT_FIGURES).tolist()
+        f"{step:,}" for step in findings.events["alarm_step"].head(MOST_EVENT_FIGURES).tolist()
     )
     words = ["Observables and scalars over training."]
-    if (drawn_map := heat_map(analysis.shc_map)) is not None:
+    if (drawn_map := heat_map(findings.shc_map)) is not None:
         words.append(f"SHC by window length, {drawn_map.extent}: {drawn_map.legend}.")
-    if has_gaussian(analysis):
+    if has_gaussian(findings):
         words.append("SHC and total variance of the Gaussian 2RDM.")
     return " ".join([*words, f"Alarms at steps {alarms}." if alarms else "No alarm."])
 
 
-def _gaussian_facts(analysis: Analysis) -> dict[str, int] | None:
+def _gaussian_facts(findings: Findings) -> dict[str, int] | None:
     """How many steps have draws, and how many of these no value; None where none have draws."""
-    table = analysis.gaussian
+    table = findings.gaussian
     empty = int(table["shc"].isna().sum())
     return {"steps": len(table), "empty": empty} if len(table) else None
 
 
-def _run_facts(analysis: Analysis) -> dict[str, str]:
-    run = analysis.run
+def _run_facts(findings: Findings) -> dict[str, str]:
+    run = findings.run
     rows, samples = run.shape
-    windows = ", ".join(map(str, analysis.settings.windows))
+    windows = ", ".join(map(str, findings.settings.windows))
     groups = run.samples["group"].nunique() if "group" in run.samples else 0
     return {
         "rows": f"{rows:,}, steps {run.steps[0]:,} to {run.steps[-1]:,}, {run.spacing}",
         "samples": f"{samples:,}" + (f" in {counted(groups, 'group')}" if groups else ", without groups"),
-        "window": f"{windows} rows, {analysis.settings.detrend} detrending",
+        "window": f"{windows} rows, {findings.settings.detrend} detrending",
         "losses": f"{run.dtype}, {shown(run.unit, 40)}",
         "source": shown(run.source or "made in memory", 400),
     }
 
 
-def _event(analysis: Analysis, event: dict[str, Any]) -> dict[str, Any]:
+def _event(findings: Findings, event: dict[str, Any]) -> dict[str, Any]:
     number_ = event["event"]
-    spectra = analysis.spectra[analysis.spectra["event"] == number_]
-    samples = analysis.run.shape[1]
+    spectra = findings.spectra[findings.spectra["event"] == number_]
+    samples = findings.run.shape[1]
     total = float(spectra["eigenvalue"].sum())
     square = float((spectra["eigenvalue"] ** 2).sum())
     shares = spectra["share"].tolist()
-    groups = analysis.groups[(analysis.groups["event"] == number_) & (analysis.groups["mode"] == 1)]
+    groups = findings.groups[(findings.groups["event"] == number_) & (findings.groups["mode"] == 1)]
     excess = (groups["mode_share"] - groups["sample_share"]).sort_values(ascending=False)
     return {
         **event,
-        "words": event_words(analysis, event),
+        "words": event_words(findings, event),
         "shc": square / samples - (total / samples) ** 2,
         "total_variance": total,
         "shares": shares[:_EIGENVALUES_TOLD],
@@ -192,18 +193,18 @@ def _event(analysis: Analysis, event: dict[str, Any]) -> dict[str, Any]:
         ],
         "single": len(groups) > 0 and bool((groups["samples"] == 1).all()),
         "groups_left": max(len(groups) - _GROUPS_TOLD, 0),
-        **_samples(analysis, number_),
+        **_samples(findings, number_),
     }
 
 
-def _samples(analysis: Analysis, event: int) -> dict[str, Any]:
+def _samples(findings: Findings, event: int) -> dict[str, Any]:
     """The samples with the largest loadings in the event's top mode, and what is known of them."""
-    modes = analysis.modes
+    modes = findings.modes
     top = modes[(modes["event"] == event) & (modes["mode"] == 1)].reset_index(drop=True)
     places = top["loading"].abs().sort_values(ascending=False, kind="stable").index[:_SAMPLES_TOLD]
-    known = analysis.run.samples.drop(columns=SAMPLE_ID)
+    known = findings.run.samples.drop(columns=SAMPLE_ID)
     columns = list(known.columns[:_COLUMNS_TOLD])
-    sections = min(len(analysis.events), MOST_EVENT_FIGURES)
+    sections = min(len(findings.events), MOST_EVENT_FIGURES)
     cells = sections * _SAMPLES_TOLD * max(len(columns), 1)
     limit = min(max(_TEXT_BUDGET // cells, _SHORTEST_CELL), _LONGEST_CELL)
     return {

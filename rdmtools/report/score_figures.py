@@ -33,7 +33,7 @@ from rdmtools.report.style import (
 from rdmtools.results.words import shown
 
 if TYPE_CHECKING:
-    from rdmtools.evaluation import Score
+    from rdmtools.evaluation.scoring import ScoreTables
 
 SIGNALS = (SHC, TOTAL_VARIANCE, "drift_energy", "mean_loss_variance")
 SCORES = {
@@ -51,7 +51,7 @@ _LANE_IN = 0.34
 _OTHERS_TOLD = 4
 
 
-def drawn_signals(score: "Score", setting: str) -> list[str]:
+def drawn_signals(score: "ScoreTables", setting: str) -> list[str]:
     """The signals whose curves are drawn: four that are always told, and the best of the others."""
     areas = score.areas[(score.areas["setting"] == setting) & (score.areas["controls"] == "quiet")]
     known = areas.set_index("signal")["area"]
@@ -60,7 +60,7 @@ def drawn_signals(score: "Score", setting: str) -> list[str]:
     return [name for name in SIGNALS if name in known.index] + best
 
 
-def roc_figure(score: "Score", width_in: float) -> Figure:
+def roc_figure(score: "ScoreTables", width_in: float) -> Figure:
     """Share of transitions detected against share of quiet runs alarmed, a panel per setting."""
     settings = _settings(score.roc)
     areas = score.areas[score.areas["controls"] == "quiet"].set_index(["setting", "signal"])["area"]
@@ -88,7 +88,7 @@ def roc_figure(score: "Score", width_in: float) -> Figure:
     return figure
 
 
-def price_figure(score: "Score", width_in: float) -> Figure:
+def price_figure(score: "ScoreTables", width_in: float) -> Figure:
     """Median lead against share of quiet runs alarmed, a panel per setting; dots at fitted thresholds."""
     settings = _settings(score.roc)
     titles = [
@@ -115,7 +115,7 @@ def price_figure(score: "Score", width_in: float) -> Figure:
     return figure
 
 
-def leads_figure(score: "Score", setting: str, width_in: float) -> Figure:
+def leads_figure(score: "ScoreTables", setting: str, width_in: float) -> Figure:
     """One dot per transition of odd seeds, a lane per rule, over the share of the way to T50 that is left."""
     rows = score.transitions[score.transitions["held_out"]]
     rows = rows[rows["setting"] == setting]
@@ -169,7 +169,7 @@ def leads_figure(score: "Score", setting: str, width_in: float) -> Figure:
     return figure
 
 
-def groups_figure(score: "Score", setting: str, width_in: float) -> Figure:
+def groups_figure(score: "ScoreTables", setting: str, width_in: float) -> Figure:
     """How well scores of samples tell the transition's group, over the way to T50: transition, controls."""
     here = score.groups[score.groups["setting"] == setting]
     controls = list(dict.fromkeys(here["control"]))
@@ -315,13 +315,13 @@ def _settings(table: pd.DataFrame) -> list[str]:
     return list(dict.fromkeys(table["setting"]))
 
 
-def _curve(score: "Score", setting: str, signal: str) -> pd.DataFrame:
+def _curve(score: "ScoreTables", setting: str, signal: str) -> pd.DataFrame:
     """From no quiet run alarmed to all but one of them."""
     roc = score.roc[(score.roc["setting"] == setting) & (score.roc["signal"] == signal)]
     return roc.sort_values("threshold", ascending=False)
 
 
-def _told_rules(score: "Score", setting: str) -> list[str]:
+def _told_rules(score: "ScoreTables", setting: str) -> list[str]:
     """SHC and total variance under both kinds of rule, and the fitted ones with the longest median leads."""
     rules = score.rules.to_dict("records")
     first = [str(rule["name"]) for rule in rules if rule["signal"] in (SHC, TOTAL_VARIANCE)]

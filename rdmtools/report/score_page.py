@@ -34,10 +34,11 @@ from rdmtools.report.style import own_style
 from rdmtools.report.svg import inline_svg, svg_text
 from rdmtools.results.folder import SCORE, SCORE_FILE, SCORE_PAGE_FILE, replaced
 from rdmtools.results.summary import plain_records
-from rdmtools.results.words import counted, number, percent
+from rdmtools.results.words import number, percent
+from rdmtools.run.quality import counted
 
 if TYPE_CHECKING:
-    from rdmtools.evaluation import Score
+    from rdmtools.evaluation.scoring import ScoreTables
 
 _PLACES = (0.9, 0.95, 1.0)
 _KINDS = {"transition": "with the transition", "quiet": "quiet controls", "hard": "hard controls"}
@@ -58,7 +59,7 @@ class Table(NamedTuple):
     words: int = 1
 
 
-def save_score(score: "Score", folder: str | Path) -> Path:
+def save_score(score: "ScoreTables", folder: str | Path) -> Path:
     """Write every table as Parquet, score.json and the page, into a folder replaced as a whole; returns it.
 
     Raises
@@ -83,7 +84,7 @@ def save_score(score: "Score", folder: str | Path) -> Path:
     return folder
 
 
-def write_score(score: "Score", path: str | Path) -> Path:
+def write_score(score: "ScoreTables", path: str | Path) -> Path:
     """Write the page of a score; returns its path.
 
     One HTML file that needs nothing else: what is not covered, the contest of the rules in each setting,
@@ -92,7 +93,7 @@ def write_score(score: "Score", path: str | Path) -> Path:
     return write_page(_page(score), Path(path))
 
 
-def _page(score: "Score") -> str:
+def _page(score: "ScoreTables") -> str:
     settings = list(dict.fromkeys(score.contest["setting"]))
     told = list(dict.fromkeys(score.groups["setting"])) if len(score.groups) else []
     with own_style():
@@ -151,13 +152,13 @@ def _figure(prefix: str, label: str, draw: Callable[[float], Figure]) -> dict[st
     }
 
 
-def _facts(score: "Score", setting: str) -> str:
+def _facts(score: "ScoreTables", setting: str) -> str:
     first = score.contest[score.contest["setting"] == setting].iloc[0]
     transitions, runs = int(first["transitions"]), int(first["runs"])
     return f"{counted(transitions, 'transition')} in {counted(runs, 'run')} of odd seeds."
 
 
-def _contest(score: "Score", setting: str) -> Table:
+def _contest(score: "ScoreTables", setting: str) -> Table:
     """Every rule in one setting. Columns of false alarms are there only where there are quiet runs."""
     rows = score.contest[score.contest["setting"] == setting].to_dict("records")
     quiet = {row["rule"]: row for row in _of(score.rates, "controls", QUIET)}
@@ -209,7 +210,7 @@ def _alarmed(row: dict[Any, Any] | None) -> Cell:
     return Cell(f"{row['alarmed']} of {row['runs']}", f"{percent(row['rate'])} ({between(row, 'rate')})")
 
 
-def _false_alarms(score: "Score") -> Table | None:
+def _false_alarms(score: "ScoreTables") -> Table | None:
     """Rates of the rules on SHC and on total variance, controls below one another; None without controls."""
     if score.rates.empty:
         return None
@@ -232,7 +233,7 @@ def _order(controls: str) -> int:
     return 0 if controls == QUIET else 1 if controls.endswith("(quiet)") else 2
 
 
-def _movements(score: "Score") -> Table | None:
+def _movements(score: "ScoreTables") -> Table | None:
     """Alarms of odd seeds by movement; None where there are none."""
     alarms = score.alarms[score.alarms["held_out"]]
     if alarms.empty:
@@ -249,7 +250,7 @@ def _movements(score: "Score") -> Table | None:
     return Table(["setting", "rule", *headings], rows, 2)
 
 
-def _separation(score: "Score", setting: str) -> Table | None:
+def _separation(score: "ScoreTables", setting: str) -> Table | None:
     """What tells runs with the transition from controls near T50; None where nothing was asked."""
     if score.separation.empty:
         return None

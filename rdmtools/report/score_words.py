@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from rdmtools.results.words import counted, listed, percent, shown
+from rdmtools.results.words import listed, percent, shown
+from rdmtools.run.quality import counted
 
 if TYPE_CHECKING:
-    from rdmtools.evaluation import Score
+    from rdmtools.evaluation.scoring import ScoreTables
 
 SHC, TOTAL_VARIANCE = "shc", "total_variance"
 QUIET = "quiet"
@@ -28,7 +29,7 @@ def name_of(text: Any) -> str:
     return "PR" if words == "pr" else words.replace("shc", "SHC")
 
 
-def intro(score: "Score") -> list[str]:
+def intro(score: "ScoreTables") -> list[str]:
     """How much was judged, and what the numbers on the page are of."""
     runs = score.truth.drop_duplicates("run")
     kinds = Counter(runs["kind"])
@@ -56,7 +57,7 @@ def intro(score: "Score") -> list[str]:
     return lines
 
 
-def limits(score: "Score") -> list[str]:
+def limits(score: "ScoreTables") -> list[str]:
     """What is not covered, and what there is no number for."""
     truth = score.truth
     lines: list[str] = []
@@ -127,7 +128,7 @@ def _happened(control: str, truths: pd.DataFrame) -> str:
     return f"{shown(control, 80)}, seed{'s' * (len(seeds) > 1)} {listed(seeds)} ({_statuses(truths)})"
 
 
-def winners(score: "Score", setting: str) -> list[str]:
+def winners(score: "ScoreTables", setting: str) -> list[str]:
     """Who has the longest lead at SHC's price in false alarms, and whether that is SHC."""
     rows = score.contest[score.contest["setting"] == setting]
     fitted = rows[rows["rule"].isin(score.rules.loc[~score.rules["stated"], "name"])]

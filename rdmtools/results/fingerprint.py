@@ -25,14 +25,15 @@ from rdmtools.format.names import (
 )
 from rdmtools.read.paths import has_journal, run_files
 from rdmtools.read.stores import Location, StorePath, opened
+from rdmtools.run.rules import Rules
 
 # A larger file is known by its size, the time of its last change, and this much of it: half from either end.
 # One in a store is known by what the store says of its version.
 WHOLE_BYTES = 1 << 28
 
 
-def fingerprint(path: Location, reading: Mapping[str, Any], settings: AnalysisSettings) -> str | None:
-    """A name of 32 hexadecimal digits, for a run that is read with those arguments of `read_run`.
+def fingerprint(path: Location, rules: Rules, settings: AnalysisSettings) -> str | None:
+    """A name of 32 hexadecimal digits, for a run that is read by those rules.
 
     None for a run that cannot be read, and for losses in another form: what was guessed when these were read
     is to be said each time.
@@ -40,7 +41,7 @@ def fingerprint(path: Location, reading: Mapping[str, Any], settings: AnalysisSe
     if path.name.endswith(FOREIGN_SUFFIXES):
         return None
     try:
-        return _name(path, reading, settings)
+        return _name(path, rules, settings)
     except (RdmtoolsError, OSError):
         return None
 
@@ -52,9 +53,14 @@ def sealed(summary: Mapping[str, Any], name: str) -> str:
     return hashlib.blake2b(f"{name}{text}".encode(), digest_size=16).hexdigest()
 
 
-def _name(path: Location, reading: Mapping[str, Any], settings: AnalysisSettings) -> str:
+def _name(path: Location, rules: Rules, settings: AnalysisSettings) -> str:
     found = hashlib.blake2b(digest_size=16)
-    said = {"reading": dict(reading), "settings": settings.to_dict(), "version": __version__, "code": _code()}
+    said = {
+        "reading": rules.to_dict(),
+        "settings": settings.to_dict(),
+        "version": __version__,
+        "code": _code(),
+    }
     found.update(json.dumps(said, sort_keys=True, default=str).encode())
     for role, file in _files(path):
         found.update(role.encode() + b"\0" + _content(file))

@@ -15,6 +15,7 @@ from typing import Any, cast
 
 from rdmtools.errors import ParameterError
 from rdmtools.format.names import (
+    ANALYSIS_FOLDER,
     EVENTS_FILE,
     FIGURES_FOLDER,
     GAUSSIAN_FILE,
@@ -25,8 +26,10 @@ from rdmtools.format.names import (
     SHC_MAP_FILE,
     SPECTRA_FILE,
     SUMMARY_FILE,
+    companion,
 )
 from rdmtools.read.paths import is_address
+from rdmtools.run.run import Run
 
 RUNS_FILE = "runs.parquet"
 PAGE_FILE = "comparison.html"
@@ -150,3 +153,17 @@ def _is_marked(folder: Path, contents: Contents) -> bool:
     except (OSError, ValueError):
         return False
     return isinstance(found, dict) and cast(dict[str, Any], found).get("contents") == contents.mark
+
+
+def default_folder(run: Run) -> Path:
+    """``analysis/`` in the companion folder of the run's file. Raises ParameterError without one here."""
+    source = run.source
+    if source is None:
+        raise ParameterError(f"run {run.name!r} has no file to save beside; needed a folder; {ELSEWHERE}")
+    if not isinstance(source, Path):
+        raise ParameterError(
+            f"{source} lies in a store, where nothing is written; needed a folder; {ELSEWHERE}"
+        )
+    if source.name in ("", ".."):
+        source = source.resolve()
+    return companion(source) / ANALYSIS_FOLDER

@@ -9,14 +9,14 @@ import numpy as np
 import pandas as pd
 
 from rdmtools import __version__
-from rdmtools.analysis.pipeline import Analysis
+from rdmtools.analysis.findings import Findings
 from rdmtools.format.names import FORMAT_VERSION, STEP
 from rdmtools.results.folder import ANALYSIS
 from rdmtools.results.verdict import largest_rise, verdict
 from rdmtools.results.words import is_missing
 
 
-def summarise(analysis: Analysis) -> dict[str, Any]:
+def summarise(findings: Findings) -> dict[str, Any]:
     """Plain, JSON-able values; what is missing or not finite is None.
 
     Notes
@@ -38,11 +38,11 @@ def summarise(analysis: Analysis) -> dict[str, Any]:
     - `first_mean_loss`, `last_mean_loss`: of the first and last window of the first window length, in loss.
     - `fingerprint`, in a folder that ``rdmtools analyze`` left: a name for all that the analysis depends on.
     """
-    run = analysis.run
+    run = findings.run
     rows, samples = run.shape
     spacing = run.spacing
-    table = analysis.observables
-    mean_loss = table.loc[table["window"] == analysis.settings.windows[0], "mean_loss"]
+    table = findings.observables
+    mean_loss = table.loc[table["window"] == findings.settings.windows[0], "mean_loss"]
     return plain(
         {
             "contents": ANALYSIS.mark,
@@ -63,21 +63,21 @@ def summarise(analysis: Analysis) -> dict[str, Any]:
                 "unit": run.unit,
                 "metadata": run.metadata,
             },
-            "settings": analysis.settings.to_dict(),
+            "settings": findings.settings.to_dict(),
             "quality": run.quality.to_dict(),
             "notes": run.quality.notes(),
-            "verdict": verdict(analysis),
-            "events": plain_records(analysis.events),
-            "peaks": [_peak(analysis, window) for window in analysis.settings.windows],
-            "gaussian": _gaussian(analysis.gaussian),
+            "verdict": verdict(findings),
+            "events": plain_records(findings.events),
+            "peaks": [_peak(findings, window) for window in findings.settings.windows],
+            "gaussian": _gaussian(findings.gaussian),
             "first_mean_loss": mean_loss.iloc[0],
             "last_mean_loss": mean_loss.iloc[-1],
         }
     )
 
 
-def _peak(analysis: Analysis, window: int) -> dict[str, Any]:
-    table = analysis.observables
+def _peak(findings: Findings, window: int) -> dict[str, Any]:
+    table = findings.observables
     table = table[table["window"] == window]
     peak = table.iloc[int(table["shc"].argmax())]
     values = {name: peak[name] for name in ("shc", "total_variance", "pr", "drift_share")}

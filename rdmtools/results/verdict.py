@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from rdmtools.analysis.pipeline import Analysis
+from rdmtools.analysis.findings import Findings
 from rdmtools.format.names import SAMPLE_ID
-from rdmtools.results.words import counted, is_missing, percent, shown, signed
+from rdmtools.results.words import is_missing, percent, shown, signed
+from rdmtools.run.quality import counted
 from rdmtools.run.run import Run
 
 ENOUGH_ROWS = 100
@@ -23,25 +24,25 @@ _SMALLEST_SQUARE = 1e-290
 """Of total variance: below it SHC, which divides it by the samples, may be less than a double can hold."""
 
 
-def verdict(analysis: Analysis) -> str:
+def verdict(findings: Findings) -> str:
     """Plain words, one finding a line: the events, what carried each, and what the rule cannot say."""
-    events = _records(analysis.events)
-    lines = [_count(analysis)] if events else [_no_event(analysis)]
-    lines += [_event_line(analysis, event) for event in events[:_TOLD]]
+    events = _records(findings.events)
+    lines = [_count(findings)] if events else [_no_event(findings)]
+    lines += [_event_line(findings, event) for event in events[:_TOLD]]
     if len(events) > _TOLD:
         lines.append(f"{counted(len(events) - _TOLD, 'further event')} in the table of events.")
-    if (rows := analysis.run.shape[0]) < ENOUGH_ROWS:
+    if (rows := findings.run.shape[0]) < ENOUGH_ROWS:
         lines.append(
             f"Only {counted(rows, 'row')}: a transition shows once about {ENOUGH_ROWS} came before it."
         )
     lines.append(
         "An alarm says that losses move together more than before, not why. "
-        f"The rule ({analysis.settings.decades:g} decades) is not calibrated and states no false-alarm rate."
+        f"The rule ({findings.settings.decades:g} decades) is not calibrated and states no false-alarm rate."
     )
     return "\n".join(lines)
 
 
-def event_words(analysis: Analysis, event: dict[str, Any]) -> str:
+def event_words(findings: Findings, event: dict[str, Any]) -> str:
     """What kind of rise one row of the table of events is, and which samples carry it."""
     if event["kind"] == "fluctuation":
         kind = (
@@ -53,18 +54,18 @@ def event_words(analysis: Analysis, event: dict[str, Any]) -> str:
             f"Steady drift: a line per sample makes up {percent(event['drift_share'])} of the movement "
             "at the alarm, and without it the rise does not reach the threshold."
         )
-    return f"{kind} {_carriers(analysis, event)}"
+    return f"{kind} {_carriers(findings, event)}"
 
 
-def _event_line(analysis: Analysis, event: dict[str, Any]) -> str:
-    window = f" (window {event['window']})" if len(analysis.settings.windows) > 1 else ""
+def _event_line(findings: Findings, event: dict[str, Any]) -> str:
+    window = f" (window {event['window']})" if len(findings.settings.windows) > 1 else ""
     end = event["end_step"]
     over = "not over by the last row" if pd.isna(end) else f"over at {end:,}"
     kind = "steady drift" if event["kind"] == "drift" else "fluctuation, or a trend that bends"
     return (
         f"Event {event['event']}{window}: alarm at step {event['alarm_step']:,}, peak at "
         f"{event['peak_step']:,} ({event['rise_decades']:.1f} decades up), {over}; {kind}. "
-        f"{_carriers(analysis, event)}"
+        f"{_carriers(findings, event)}"
     )
 
 
@@ -74,26 +75,26 @@ def largest_rise(series: NDArray[Any]) -> float:
     return float(np.max(level - np.minimum.accumulate(level), initial=0.0))
 
 
-def _count(analysis: Analysis) -> str:
-    events, settings = analysis.events, analysis.settings
+def _count(findings: Findings) -> str:
+    events, settings = findings.events, findings.settings
     rose = f"{counted(len(events), 'event')}: SHC rose {settings.decades:g} decades above its running minimum"
     if len(settings.windows) == 1:
         return f"{rose}."
-    return f"{rose} ({_by_window(analysis)}; one change may show in each)."
+    return f"{rose} ({_by_window(findings)}; one change may show in each)."
 
 
-def _by_window(analysis: Analysis) -> str:
+def _by_window(findings: Findings) -> str:
     """How many events each window length has; of many lengths only how many they are, for a short line."""
-    events, windows = analysis.events, analysis.settings.windows
+    events, windows = findings.events, findings.settings.windows
     if len(windows) > _WINDOWS_TOLD:
         return f"{len(windows)} window lengths, {min(windows)} to {max(windows)} rows"
     return ", ".join(f"{int((events['window'] == window).sum())} with {window} rows" for window in windows)
 
 
-def _no_event(analysis: Analysis) -> str:
-    settings, table = analysis.settings, analysis.observables
+def _no_event(findings: Findings) -> str:
+    settings, table = findings.settings, findings.observables
     if not (table["shc"] > 0).any():
-        return f"No event: SHC is 0 in every window: {_why_zero(analysis)}."
+        return f"No event: SHC is 0 in every window: {_why_zero(findings)}."
     rises = {
         window: largest_rise(table.loc[table["window"] == window, "shc"].to_numpy())
         for window in settings.windows
@@ -106,9 +107,9 @@ def _no_event(analysis: Analysis) -> str:
     )
 
 
-def _why_zero(analysis: Analysis) -> str:
-    table = analysis.observables
-    if analysis.run.shape[1] == 1:
+def _why_zero(findings: Findings) -> str:
+    table = findings.observables
+    if findings.run.shape[1] == 1:
         return "it is the variance of the eigenvalues, and one sample has one"
     # Slopes are not squared, so they tell losses that stand still from squares that are too small.
     if not ((table["total_variance"] > 0) | (table["mean_loss_slope"] != 0)).any():
@@ -118,29 +119,29 @@ def _why_zero(analysis: Analysis) -> str:
     return "samples move equally much and independently of each other"
 
 
-def _carriers(analysis: Analysis, event: dict[str, Any]) -> str:
-    samples = analysis.run.shape[1]
+def _carriers(findings: Findings, event: dict[str, Any]) -> str:
+    samples = findings.run.shape[1]
     verb = "carries" if event["samples_90"] == 1 else "carry"
     carried = f"{event['samples_90']:,} of {counted(samples, 'sample')} {verb} 90% of its top mode"
     if pd.isna(event["top_group"]):
         told = {"falling": "fall", "rising": "rise", "mixed": "fall in some samples and rise in others"}
         return f"{carried}; along it losses {told[event['direction']]}."
-    return f"{carried}; {_top_group(analysis, event)}."
+    return f"{carried}; {_top_group(findings, event)}."
 
 
-def _top_group(analysis: Analysis, event: dict[str, Any]) -> str:
+def _top_group(findings: Findings, event: dict[str, Any]) -> str:
     """The group furthest above its share; of one sample, the sample."""
-    groups = analysis.groups
+    groups = findings.groups
     here = (
         (groups["event"] == event["event"]) & (groups["mode"] == 1) & (groups["group"] == event["top_group"])
     )
     mean_change = float(groups.loc[here, "loss_change"].iloc[0])
     moved = "fell" if mean_change < 0 else "rose"
-    change = f"{signed(mean_change)} {shown(analysis.run.unit, 20)}"
+    change = f"{signed(mean_change)} {shown(findings.run.unit, 20)}"
     mode_share, sample_share = percent(event["top_group_share"]), percent(event["top_group_sample_share"])
     shares = f"{mode_share} of the mode, {sample_share} of the samples"
     if int(groups.loc[here, "samples"].iloc[0]) == 1:
-        sample = shown(_only_sample(analysis.run, event["top_group"]), 60)
+        sample = shown(_only_sample(findings.run, event["top_group"]), 60)
         return (
             f"furthest above its share is a single sample, {sample}, alone in its group ({shares}), "
             f"and its loss {moved} ({change})"

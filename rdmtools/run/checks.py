@@ -1,7 +1,7 @@
 """Do the arrays and tables that a user hands over make a run? Checked once here, and trusted after.
 
 Losses and steps become arrays; samples and scalars, from whatever holds columns, new pandas tables. What does
-not fit is a ParameterError; `load` adds the path and makes it a FormatError.
+not fit is a ParameterError; `read` adds the path and makes it a FormatError.
 """
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from rdmtools.errors import ParameterError
 from rdmtools.format.names import GROUP, SAMPLE_ID, STEP
-from rdmtools.run.clean import counted
+from rdmtools.run.quality import counted
 
 
 def samples_table(samples: Any, count: int) -> pd.DataFrame:

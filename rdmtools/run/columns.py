@@ -1,7 +1,7 @@
 """Which columns of a foreign table are step, sample and loss, and what numbers are in them?
 
 Any tool may have written it: any integer type, ids that are integers or strings, categorical or not, in any
-number of chunks. What does not fit is a ParameterError; `load` adds the path and makes it a FormatError.
+number of chunks. What does not fit is a ParameterError; `read` adds the path and makes it a FormatError.
 """
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
@@ -17,10 +17,10 @@ import pyarrow.types as types
 from numpy.typing import NDArray
 
 from rdmtools.errors import ParameterError
-from rdmtools.format.names import ATTEMPT, LOSS, LOSS_COLUMNS, SAMPLE_ID, STEP
-from rdmtools.run.clean import Tidy, counted
-
-ROLES = (*LOSS_COLUMNS, ATTEMPT)
+from rdmtools.format.names import ATTEMPT, LOSS, SAMPLE_ID, STEP
+from rdmtools.run.clean import Tidy
+from rdmtools.run.quality import counted
+from rdmtools.run.rules import ROLES
 
 
 def arrow_table(frame: Any, columns: Mapping[str, str] | None) -> tuple[pa.Table, dict[str, str]]:
@@ -40,19 +40,11 @@ def arrow_table(frame: Any, columns: Mapping[str, str] | None) -> tuple[pa.Table
         ) from error
 
 
-def check_mapping(columns: Mapping[str, str] | None) -> None:
-    """Raise ParameterError where `columns` maps a name that the format does not have."""
-    for role in columns or {}:
-        if role not in ROLES:
-            raise ParameterError(f"columns maps {role!r}; needed one of {', '.join(ROLES)}")
-
-
 def find_columns(schema: pa.Schema, columns: Mapping[str, str] | None) -> dict[str, str]:
     """Names of the columns that are the step, the sample, the loss and, where there is one, the attempt.
 
     `columns` maps from the format's names to the table's, where they differ.
     """
-    check_mapping(columns)
     names = {role: role for role in ROLES} | dict(columns or {})
     found: list[str] = schema.names
     if ATTEMPT not in found and ATTEMPT not in (columns or {}):

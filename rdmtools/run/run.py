@@ -6,53 +6,25 @@ it took to get there. `read_run` makes one from files, `from_arrays` and `from_f
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from html import escape
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from rdmtools.errors import ParameterError
-from rdmtools.format.names import SAMPLE_ID
-from rdmtools.read.stores import Location
+from rdmtools.format.names import SAMPLE_ID, Named
 from rdmtools.run.checks import losses_array, match_samples, samples_table, scalars_table, steps_array
-from rdmtools.run.clean import Quality, Rules, finite_part, grid
+from rdmtools.run.clean import finite_part, grid
 from rdmtools.run.columns import arrow_table, tidy_rows
-
-__all__ = ["Draws", "LossRows", "Quality", "Run", "Spacing"]
+from rdmtools.run.losses import InMemory, LossRows
+from rdmtools.run.quality import Quality
+from rdmtools.run.rules import Rules
 
 Draws = list[tuple[int, NDArray[Any]]]
-
-
-class LossRows(Protocol):
-    """Losses that lie elsewhere, read a range of rows at a time."""
-
-    @property
-    def shards(self) -> Sequence["LossRows"]:
-        """Parts of the probe set that lie apart, over the same rows; just these losses where none do."""
-        ...
-
-    @property
-    def shape(self) -> tuple[int, int]: ...
-
-    @property
-    def dtype(self) -> np.dtype[Any]: ...
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes in memory, which travel where these losses are sent; 0 for what stays in files."""
-        ...
-
-    def read(self, start: int, stop: int) -> NDArray[Any]:
-        """Losses of rows start ... stop-1, (stop - start, samples), in C order; not to be written to."""
-        ...
-
-    def part(self, start: int, stop: int) -> "LossRows":
-        """Those rows alone, as something that can be sent to another process."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +68,7 @@ class Run:
     metadata: dict[str, Any]
     """The user's own."""
     quality: Quality
-    source: Location | None
+    source: Named | None
     """Where it was read from, None if it was not; `str` of it is what `read_run` takes, without passwords."""
     stored: LossRows
     """Where the losses are read from."""
@@ -254,7 +226,7 @@ class Run:
         ParameterError
             Where the table does not make a run.
         """
-        rules = Rules(missing=missing, nonfinite=nonfinite, duplicates=duplicates)
+        rules = Rules(columns=columns, missing=missing, nonfinite=nonfinite, duplicates=duplicates)
         found = grid(tidy_rows(*arrow_table(df, columns)), rules)
         table, unused = match_samples(samples, found.ids)
         run = cls.from_arrays(
@@ -290,39 +262,6 @@ class Run:
         }
         cells = (f"<tr><th>{escape(k)}</th><td>{escape(v)}</td></tr>" for k, v in facts.items() if v)
         return f"<table><caption>{escape(self.name)}</caption>{''.join(cells)}</table>"
-
-
-@dataclass(frozen=True, slots=True)
-class InMemory:
-    """Losses that are here already, (rows, samples)."""
-
-    losses: NDArray[Any]
-
-    @property
-    def shards(self) -> Sequence[LossRows]:
-        return [self]
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        rows, samples = self.losses.shape
-        return rows, samples
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        return self.losses.dtype
-
-    def read(self, start: int, stop: int) -> NDArray[Any]:
-        return self.losses[start:stop]
-
-    @property
-    def nbytes(self) -> int:
-        return self.losses.nbytes
-
-    def part(self, start: int, stop: int) -> "InMemory":
-        return InMemory(self.losses[start:stop])
-
-    def read_all(self) -> NDArray[Any]:
-        return self.losses
 
 
 def _read_only(array: NDArray[Any]) -> NDArray[Any]:

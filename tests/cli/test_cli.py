@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from helpers.command import rdmtools
 
-from rdmtools.analysis.pipeline import AnalysisSettings
+from rdmtools import AnalysisSettings
 
 SAMPLES = Path(__file__).parents[2] / "sample_data"
 LOUD, QUIET = "deep_linear.parquet", "deep_linear_quiet.parquet"
@@ -308,7 +308,7 @@ def test_an_interrupt_during_the_imports_is_quiet_too():
 def test_interrupted_is_130_without_a_traceback(place):
     script = (
         "import sys, signal, rdmtools_cli.analyze as command, rdmtools_cli.main as program\n"
-        "command.read_run = lambda *args, **kwargs: signal.raise_signal(signal.SIGINT)\n"
+        "command.read = lambda *args, **kwargs: signal.raise_signal(signal.SIGINT)\n"
         f"sys.argv = ['rdmtools', 'analyze', {LOUD!r}]\n"
         "program.main()\n"
     )
@@ -323,7 +323,7 @@ def test_garbage_is_collected_again_once_the_imports_are_done(place):
     script = (
         "import gc, sys, rdmtools_cli.info as command, rdmtools_cli.main as program\n"
         "told = lambda *args, **kwargs: sys.exit(f'{gc.isenabled()} {gc.get_freeze_count() > 0}')\n"
-        "command.read_run = told\n"
+        "command.read = told\n"
         f"sys.argv = ['rdmtools', 'info', {LOUD!r}]\n"
         "program.main()\n"
     )

@@ -18,9 +18,10 @@ from helpers import runs
 from helpers.command import rdmtools
 
 import rdmtools as rdm
-from rdmtools import compared
+from rdmtools import comparison
 from rdmtools.analysis.settings import AnalysisSettings
 from rdmtools.results import fingerprint
+from rdmtools.run.rules import Rules
 
 RUNS = 5
 
@@ -51,8 +52,8 @@ def assert_same(found, expected):
 def counted(monkeypatch):
     """How many runs were analysed, in this process."""
     calls = []
-    analyze = compared.analyze
-    monkeypatch.setattr(compared, "analyze", lambda *a, **k: calls.append(a) or analyze(*a, **k))
+    find = comparison.find
+    monkeypatch.setattr(comparison, "find", lambda *a, **k: calls.append(a) or find(*a, **k))
     return calls
 
 
@@ -149,10 +150,10 @@ def test_where_a_run_lies_makes_no_difference(folder, tmp_path, counted):
 
 def test_other_code_is_another_analysis(folder, monkeypatch):
     path = folder / "s0.parquet"
-    before = fingerprint.fingerprint(path, {}, AnalysisSettings())
-    assert fingerprint.fingerprint(path, {}, AnalysisSettings()) == before
+    before = fingerprint.fingerprint(path, Rules(), AnalysisSettings())
+    assert fingerprint.fingerprint(path, Rules(), AnalysisSettings()) == before
     monkeypatch.setattr(fingerprint, "_code", lambda: "other")
-    assert fingerprint.fingerprint(path, {}, AnalysisSettings()) != before
+    assert fingerprint.fingerprint(path, Rules(), AnalysisSettings()) != before
 
 
 def test_a_large_file_is_known_by_its_ends_size_and_time(tmp_path, monkeypatch):

@@ -232,7 +232,7 @@ def test_what_was_refused_is_told_with_the_run(path):
 def test_recover_leaves_what_close_would_have_left(path):
     log_attempt(path, [0, 10, 20], samples=IDS, crash=True, metadata={"lr": 0.5})
     before = read_run(path)
-    assert rdm.recover(path) == rdm.logger.conversion.Written(
+    assert rdm.recover(path) == rdm.logger.merge.Written(
         rows=3, superseded_rows=0, bytes_left=0, dropped_steps=0
     )
     after = read_run(path)

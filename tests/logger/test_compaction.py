@@ -431,15 +431,15 @@ def test_warnings_that_are_to_be_errors_do_not_end_the_training(path):
 
 CLOSED_TWICE = """
 import os, signal, sys, rdmtools
-from rdmtools.logger import conversion
+from rdmtools.logger import merge
 log = rdmtools.ProbeLogger(sys.argv[1], 3)
 log(0, [1.0, 2.0, 3.0])
 signal.signal(signal.SIGTERM, lambda *_: log.close())
-real = conversion.write_losses
+real = merge.write_losses
 def interrupted(*arguments, **options):
     os.kill(os.getpid(), signal.SIGTERM)
     return real(*arguments, **options)
-conversion.write_losses = interrupted
+merge.write_losses = interrupted
 log.close()
 """
 

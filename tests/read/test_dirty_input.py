@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from rdmtools.errors import FormatError, ParameterError
 from rdmtools.read.read import read_run
-from rdmtools.run.clean import Quality, Rules, Tidy, grid
+from rdmtools.run.clean import Tidy, grid
+from rdmtools.run.quality import Quality
+from rdmtools.run.rules import Rules
 
 ROWS, SAMPLES = 5, 3
 STEPS = np.array([0, 10, 15, 40, 50])

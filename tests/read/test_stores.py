@@ -21,9 +21,10 @@ from helpers.tables import LOSSES, ROWS, SAMPLES, STEPS, WORDS, tidy
 import rdmtools as rdm
 from rdmtools.errors import ChangedError, FormatError, ParameterError, RdmtoolsWarning
 from rdmtools.format.table import write_draws, write_losses, write_table
-from rdmtools.read.parquet import ParquetPart, open_whole_steps
+from rdmtools.read.parquet import ParquetPart
 from rdmtools.read.read import read_run, read_runs
 from rdmtools.read.stores import ahead, at
+from rdmtools.read.tables import open_whole_steps
 from rdmtools.report.reproduce import command as made_again
 
 LONG = 60  # rows of a run that is analysed
@@ -281,7 +282,8 @@ def test_what_a_run_keeps_for_reading_can_be_sent_to_another_process(tmp_path, p
         place
     ]
     part = ParquetPart.open(location)
-    steps, _, losses = open_whole_steps([part], None, lambda rows: None)
+    opened = open_whole_steps([part], None, lambda rows: None)
+    steps, losses = opened.steps, opened.stored
     sent = pickle.loads(pickle.dumps((part, losses.groups, location)))
     assert sent[0].stamp == part.stamp
     assert sent[2] == location

@@ -7,7 +7,7 @@ import pytest
 from helpers.runs import hostile_run, with_event
 
 import rdmtools as rdm
-from rdmtools.report import write_report
+from rdmtools.report.run_page import write_report
 
 BROWSER = next(
     (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))),

@@ -17,10 +17,11 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 import rdmtools as rdm
-from rdmtools.report import notebook_html, overview_figure, save_comparison, write_report
+from rdmtools.report.compare_page import save_comparison
 from rdmtools.report.heat_map import heat_map
-from rdmtools.report.overview import NARROW_IN, WIDE_IN, event_figure, overview
+from rdmtools.report.overview import NARROW_IN, WIDE_IN, event_figure, overview, overview_figure
 from rdmtools.report.reproduce import command, python
+from rdmtools.report.run_page import notebook_html, write_report
 from rdmtools.report.style import LINE_IN, decimate, own_style
 from rdmtools.report.svg import inline_svg, svg_text
 from rdmtools.results.verdict import verdict

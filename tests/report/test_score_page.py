@@ -12,7 +12,7 @@ from helpers.corpora import write_corpus
 
 from rdmtools.errors import ParameterError
 from rdmtools.evaluation import Entry, score, write_manifest
-from rdmtools.report import write_score
+from rdmtools.report.score_page import write_score
 from rdmtools.report.score_words import winners
 from rdmtools.results.folder import SCORE, SCORE_TABLES
 

@@ -11,9 +11,10 @@ import pytest
 from helpers.runs import with_event, without_event
 
 import rdmtools as rdm
+from rdmtools.analyses import save
 from rdmtools.errors import ParameterError
-from rdmtools.report import plain_records, save, save_comparison, summarise
-from rdmtools.results.summary import plain
+from rdmtools.report.compare_page import save_comparison
+from rdmtools.results.summary import plain, plain_records, summarise
 from rdmtools.results.verdict import largest_rise, verdict
 
 TABLES = ("observables", "events", "modes", "groups", "spectra", "gaussian", "shc_map")

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from rdmtools.errors import FormatError, ParameterError
 from rdmtools.format.names import ATTEMPT, LOSS, LOSSES_SUFFIX, SAMPLE_ID, STEP
 from rdmtools.read.layout import Long, left_out, shortened
-from rdmtools.run.clean import counted
+from rdmtools.run.quality import counted
 
 _FLOATS = ("DT_HALF", "DT_BFLOAT16", "DT_FLOAT", "DT_DOUBLE")
 _HEADER_BYTES, _FOOTER_BYTES = 12, 4  # of a record: its length and a checksum, and a checksum

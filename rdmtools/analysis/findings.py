@@ -1,4 +1,4 @@
-"""From a run to its observables, events and modes: the one place where the parts meet.
+"""What does an analysis find? From a run to its observables, events and modes: where the parts meet.
 
 run.loss_rows -> spans -> span_values (here or by workers) -> observables -> find_rises -> events
                                                                           run.rows -> window_modes
@@ -7,8 +7,6 @@ run.loss_rows -> spans -> span_values (here or by workers) -> observables -> fin
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -31,15 +29,13 @@ from rdmtools.analysis.spectra import spectrum_columns
 from rdmtools.errors import ParameterError
 from rdmtools.executor import results
 from rdmtools.read.progress import Progress
+from rdmtools.run.quality import counted
 from rdmtools.run.run import Run
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Analysis:
-    """What `analyze` found in one run, as tables."""
+class Findings:
+    """What an analysis found in one run, as tables."""
 
     run: Run
     settings: AnalysisSettings
@@ -87,97 +83,25 @@ class Analysis:
         )
         return modes_of(self.run, found)
 
-    def save(self, folder: str | Path | None = None, *, report: bool = True) -> Path:
-        """Write tables and summary, and with `report` figures and page; returns the folder.
-
-        The default folder is ``analysis/`` in the companion folder of the run's file.
-        """
-        from rdmtools.report import save
-
-        return save(self, folder, report=report)
-
-    def report(self, path: str | Path) -> Path:
-        """Write the one-page HTML report; returns its path."""
-        from rdmtools.report import write_report
-
-        return write_report(self, path)
-
-    def plot(self) -> "Figure":
-        """Figure of the observables over training with the events marked."""
-        from rdmtools.report import overview_figure
-
-        return overview_figure(self)
-
-    def summary(self) -> dict[str, Any]:
-        """Settings, data quality, verdict and events as plain values: what `--json` prints."""
-        from rdmtools.report import summarise
-
-        return summarise(self)
-
     def __repr__(self) -> str:
         rows, samples = self.run.shape
         return (
-            f"Analysis of {self.run.name!r}: {rows} rows, {samples} sample{'s' * (samples != 1)}, "
-            f"{_counted(self.settings.windows)}, {len(self.events)} event{'s' * (len(self.events) != 1)}"
+            f"{type(self).__name__} of {self.run.name!r}: {rows} rows, {counted(samples, 'sample')}, "
+            f"{_lengths(self.settings.windows)}, {counted(len(self.events), 'event')}"
         )
 
-    def _repr_html_(self) -> str:
-        from rdmtools.report import notebook_html
 
-        return notebook_html(self)
-
-
-def analyze(
+def find(
     run: Run,
-    settings: AnalysisSettings | None = None,
+    settings: AnalysisSettings,
     *,
-    window: int | None = None,
     executor: Executor | None = None,
     progress: Progress | None = None,
-    **changes: Any,
-) -> Analysis:
-    """Observables, events and modes of one run.
+) -> Findings:
+    """Observables, events and modes of one run, as `rdmtools.analyze` has them.
 
-    Parameters
-    ----------
-    run
-        From `read_run`, `Run.from_arrays` or `Run.from_frame`.
-    settings, window, **changes
-        Every choice; ``window=64`` is short for ``windows=(64,)``, and other fields of `AnalysisSettings` may
-        be given by name.
-    executor
-        Any `concurrent.futures.Executor`: the work goes to its workers, stretch of rows by stretch, and the
-        result is the same to the bit. Losses in files are read by the workers, others are sent to them.
-    progress
-        Called with (rows done, rows in all) as the losses are read.
-
-    Raises
-    ------
-    ParameterError
-        Where a setting does not fit, or a window is longer than the run.
-    WorkerError
-        Where the executor lost its workers.
-
-    Notes
-    -----
-    The values, alarms and floors at a step use nothing after it: rows appended to a run change none of them,
-    to the bit. Only an event that is still open may gain a later peak and an end.
-
-    Examples
-    --------
-    A quiet run of 120 rows and 7 samples, in which three samples begin to move together at row 80:
-
-    >>> import numpy as np
-    >>> losses = 1 + 0.01 * np.random.default_rng(0).standard_normal((120, 7))
-    >>> losses[80:, :3] -= 0.02 * np.arange(40)[:, None]
-    >>> analyze(Run.from_arrays(10 * np.arange(120), losses, name="ramp"), window=15)
-    Analysis of 'ramp': 120 rows, 7 samples, window 15, 1 event
+    Raises ParameterError where a window is longer than the run, WorkerError where the executor lost workers.
     """
-    if not isinstance(run, Run):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise ParameterError(
-            f"run is a {type(run).__name__}; needed a Run; read_run(path) makes one of a file"
-        )
-    settings = chosen(settings, window, changes)
     rows, _ = run.shape
     longest = max(settings.windows)
     if rows < longest:
@@ -202,7 +126,7 @@ def analyze(
                 modes=settings.modes,
             )
             found.append(described)
-    return Analysis(
+    return Findings(
         run=run,
         settings=settings,
         observables=pd.concat(tables, ignore_index=True),
@@ -215,7 +139,7 @@ def analyze(
     )
 
 
-def _counted(windows: Sequence[int]) -> str:
+def _lengths(windows: Sequence[int]) -> str:
     return f"window{'s' * (len(windows) > 1)} {', '.join(map(str, windows))}"
 
 

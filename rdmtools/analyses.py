@@ -1,0 +1,144 @@
+"""What does `rdmtools.analyze` give? Findings that can be saved, drawn, summed up and shown.
+
+run -> analysis.findings.find -> Analysis -> results (words, files), report (figures, page)
+
+Its name is no verb's: a module `rdmtools.analyze` would hide the function of that name once it is imported.
+"""
+
+from concurrent.futures import Executor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rdmtools.analysis.findings import Findings, find
+from rdmtools.analysis.settings import AnalysisSettings, chosen
+from rdmtools.errors import ParameterError
+from rdmtools.format.names import FIGURES_FOLDER, REPORT_FILE
+from rdmtools.read.progress import Progress
+from rdmtools.results.folder import ANALYSIS, default_folder, replaced
+from rdmtools.results.saved import write_results
+from rdmtools.results.summary import summarise
+from rdmtools.run.run import Run
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+class Analysis(Findings):
+    """What `analyze` found in one run, as tables."""
+
+    def save(self, folder: str | Path | None = None, *, report: bool = True) -> Path:
+        """Write tables and summary, and with `report` figures and page; returns the folder.
+
+        The default folder is ``analysis/`` in the companion folder of the run's file.
+        """
+        return save(self, folder, report=report)
+
+    def report(self, path: str | Path) -> Path:
+        """Write the one-page HTML report; returns its path."""
+        from rdmtools.report.run_page import write_report
+
+        return write_report(self, path)
+
+    def plot(self) -> "Figure":
+        """Figure of the observables over training with the events marked."""
+        from rdmtools.report.overview import overview_figure
+
+        return overview_figure(self)
+
+    def summary(self) -> dict[str, Any]:
+        """Settings, data quality, verdict and events as plain values: what `--json` prints."""
+        return summarise(self)
+
+    def _repr_html_(self) -> str:
+        from rdmtools.report.run_page import notebook_html
+
+        return notebook_html(self)
+
+
+def save(
+    findings: Findings,
+    folder: str | Path | None = None,
+    *,
+    report: bool = True,
+    fingerprint: str | None = None,
+) -> Path:
+    """Write tables, summary, and with `report` the page and figures; returns the folder.
+
+    Parameters
+    ----------
+    folder
+        By default ``analysis/`` in the companion folder of the run's file, if that is on this machine. It is
+        replaced as a whole.
+    fingerprint
+        A name for all that the analysis depends on, kept in the summary.
+
+    Raises
+    ------
+    ParameterError
+        Where the run has no file here and no folder is named, the place cannot be written, or it holds a
+        comparison or files that rdmtools did not write.
+    """
+    folder = default_folder(findings.run) if folder is None else Path(folder)
+    with replaced(folder, ANALYSIS) as place:
+        write_results(findings, place, fingerprint)
+        if report:
+            from rdmtools.report.overview import save_figures
+            from rdmtools.report.run_page import page, write_page
+
+            drawn = save_figures(findings, place / FIGURES_FOLDER)
+            write_page(page(findings, drawn), place / REPORT_FILE)
+    return folder
+
+
+def analyze(
+    run: Run,
+    settings: AnalysisSettings | None = None,
+    *,
+    window: int | None = None,
+    executor: Executor | None = None,
+    progress: Progress | None = None,
+    **changes: Any,
+) -> Analysis:
+    """Observables, events and modes of one run.
+
+    Parameters
+    ----------
+    run
+        From `read_run`, `Run.from_arrays` or `Run.from_frame`.
+    settings, window, **changes
+        Every choice; ``window=64`` is short for ``windows=(64,)``, and other fields of `AnalysisSettings` may
+        be given by name.
+    executor
+        Any `concurrent.futures.Executor`: the work goes to its workers, stretch of rows by stretch, and the
+        result is the same to the bit. Losses in files are read by the workers, others are sent to them.
+    progress
+        Called with (rows done, rows in all) as the losses are read.
+
+    Raises
+    ------
+    ParameterError
+        Where a setting does not fit, or a window is longer than the run.
+    WorkerError
+        Where the executor lost its workers.
+
+    Notes
+    -----
+    The values, alarms and floors at a step use nothing after it: rows appended to a run change none of them,
+    to the bit. Only an event that is still open may gain a later peak and an end.
+
+    Examples
+    --------
+    A quiet run of 120 rows and 7 samples, in which three samples begin to move together at row 80:
+
+    >>> import numpy as np
+    >>> losses = 1 + 0.01 * np.random.default_rng(0).standard_normal((120, 7))
+    >>> losses[80:, :3] -= 0.02 * np.arange(40)[:, None]
+    >>> analyze(Run.from_arrays(10 * np.arange(120), losses, name="ramp"), window=15)
+    Analysis of 'ramp': 120 rows, 7 samples, window 15, 1 event
+    """
+    if not isinstance(run, Run):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ParameterError(
+            f"run is a {type(run).__name__}; needed a Run; read_run(path) makes one of a file"
+        )
+    settings = chosen(settings, window, changes)
+    return Analysis(**vars(find(run, settings, executor=executor, progress=progress)))

@@ -1,0 +1,131 @@
+"""What lies beside the losses? Samples, scalars and draws, in the companion folder and the journal."""
+
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from rdmtools.errors import FormatError, ParameterError, reading
+from rdmtools.format.names import DRAW, GROUP, SAMPLE_ID, SAMPLES_FILE, STEP, companion
+from rdmtools.journal import extras
+from rdmtools.journal.supersede import superseding
+from rdmtools.read.journal import Starts
+from rdmtools.read.parquet import ParquetPart
+from rdmtools.read.stores import Location, if_let
+from rdmtools.run.checks import check_groups, match_samples, scalars_table
+from rdmtools.run.clean import grid, places
+from rdmtools.run.columns import find_columns, integers, tidy_rows
+from rdmtools.run.rules import Rules
+from rdmtools.run.run import Draws
+
+
+def samples_of(folder: Location, journal: Starts, ids: NDArray[Any]) -> tuple[pd.DataFrame, int]:
+    """What the companion folder and the journal say of `ids`, and how many others they describe."""
+    if journal and isinstance(folder, Path):
+        found = extras.samples(folder, journal)
+        frame = None if found is None else found.to_pandas()
+    else:
+        frame = _frame(folder / SAMPLES_FILE)
+    with reading(folder / SAMPLES_FILE):
+        return match_samples(frame, ids)
+
+
+def _frame(file: Location) -> pd.DataFrame | None:
+    return ParquetPart.open(file).read().to_pandas() if _is_there(file) else None
+
+
+def _is_there(file: Location) -> bool:
+    with if_let(file):
+        return file.exists()
+    return False
+
+
+def groups_of(path: Location, parts: list[ParquetPart], rules: Rules, samples: pd.DataFrame) -> pd.Series:
+    """The group of each of `samples`, by the column that the rules name, of samples.parquet or the losses."""
+    name = rules.group_by
+    if name in samples:
+        with reading(companion(path) / SAMPLES_FILE):
+            check_groups(samples[name])
+        return samples[name]
+    if not parts or any(name not in part.schema.names for part in parts):
+        others = [*samples.columns[1:], *(parts[0].schema.names if parts else [])]
+        raise FormatError(
+            f"{path}: no column {name!r} to group by; found {', '.join(map(str, others)) or 'none'}; "
+            f"choose one of them or add it to {SAMPLES_FILE}"
+        )
+    pairs = pd.concat([_pairs(part, rules, name) for part in parts]).drop_duplicates()
+    if (again := pairs[SAMPLE_ID].duplicated()).any():
+        raise FormatError(
+            f"{path}: column {name!r} changes within sample {pairs[SAMPLE_ID][again].tolist()[0]!r}; "
+            f"needed one value per sample; choose another or put it into {SAMPLES_FILE}"
+        )
+    return samples[SAMPLE_ID].map(pairs.set_index(SAMPLE_ID)[GROUP])
+
+
+def _pairs(part: ParquetPart, rules: Rules, name: Any) -> pd.DataFrame:
+    """Distinct sample ids and values of the column `name`, a row group at a time."""
+    key = find_columns(part.schema, rules.columns)[SAMPLE_ID]
+    pairs: list[pd.DataFrame] = []
+    for group in range(part.metadata.num_row_groups):
+        frame = part.read([key, name], group).to_pandas()[[key, name]].astype(object)
+        with reading(part.path):
+            check_groups(frame[name])
+        pairs.append(frame.set_axis([SAMPLE_ID, GROUP], axis=1).drop_duplicates())
+    return pd.concat(pairs)
+
+
+def scalars_of(file: Location, journal: Starts) -> pd.DataFrame:
+    """The scalars of the file before the first of the journal, and those."""
+    frame = _frame(file)
+    with reading(file):
+        table = scalars_table(frame)
+    logged = [extras.scalars(start) for start in journal]
+    if not any(logged):
+        return table
+    kept = superseding([[int(row[STEP]) for row in start] for start in logged])
+    rows = scalars_table(
+        pd.DataFrame([row for start, stay in zip(logged, kept, strict=True) for row in start[:stay]])
+    )
+    return pd.concat([table[table[STEP] < rows[STEP][0]], rows], ignore_index=True)
+
+
+def draws_of(file: Location, journal: Starts, ids: NDArray[Any], kept: NDArray[np.bool_]) -> Draws:
+    """Losses under parameter draws, of the samples kept, NaN and inf as they are."""
+    draws = _stored_draws(file, ids) if _is_there(file) else []
+    logged = [extras.draws(start)[0] for start in journal]
+    stay = superseding([[drawn.step for drawn in start] for start in logged])
+    new = [
+        (drawn.step, drawn.read())
+        for start, count in zip(logged, stay, strict=True)
+        for drawn in start[:count]
+    ]
+    if new:
+        draws = [(step, losses) for step, losses in draws if step < new[0][0]] + new
+    return [(step, losses[:, kept]) for step, losses in draws]
+
+
+def _stored_draws(file: Location, ids: NDArray[Any]) -> Draws:
+    part = ParquetPart.open(file)
+    with reading(file):
+        names = find_columns(part.schema, None)
+        if DRAW not in part.schema.names:
+            raise ParameterError(f"no column {DRAW!r}; found {', '.join(part.schema.names)}; add it")
+        table = part.read([*names.values(), DRAW])
+        tidy = tidy_rows(table, names)
+        row, steps = places(tidy.steps)
+        draw, draws = places(integers(table.column(DRAW), DRAW))
+        # a row for each pair of step and draw, which stands in for the step
+        found = grid(
+            replace(tidy, steps=row(slice(None)) * len(draws) + draw(slice(None)), attempts=None), Rules()
+        )
+        if not np.array_equal(found.ids, ids):
+            raise ParameterError(
+                f"{len(found.ids)} samples, not the {len(ids)} of the losses; needed the same"
+            )
+    of_step = found.steps // len(draws)
+    return [(int(step), found.losses[of_step == index]) for index, step in enumerate(steps)]

@@ -1,0 +1,196 @@
+"""What does an analysis leave on disk, and what is read back of it? Tables and a summary.
+
+observables.parquet  events.parquet  modes.parquet  groups.parquet  spectra.parquet
+gaussian.parquet     shc_map.parquet summary.json
+report.html          figures/overview.png, .svg, event_1.png, ...   where they were asked for
+"""
+
+import json
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pandas as pd
+
+from rdmtools.analysis.findings import Findings
+from rdmtools.errors import FormatError, ParameterError
+from rdmtools.format.names import (
+    EVENTS_FILE,
+    FIGURES_FOLDER,
+    FINGERPRINT,
+    GAUSSIAN_FILE,
+    GROUPS_FILE,
+    MODES_FILE,
+    OBSERVABLES_FILE,
+    REPORT_FILE,
+    SAMPLE_ID,
+    SHC_MAP_FILE,
+    SPECTRA_FILE,
+    SUMMARY_FILE,
+)
+from rdmtools.format.records import check_version
+from rdmtools.results.fingerprint import sealed
+from rdmtools.results.summary import summarise
+
+TABLES = {
+    "observables": OBSERVABLES_FILE,
+    "events": EVENTS_FILE,
+    "modes": MODES_FILE,
+    "groups": GROUPS_FILE,
+    "spectra": SPECTRA_FILE,
+    "gaussian": GAUSSIAN_FILE,
+    "shc_map": SHC_MAP_FILE,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """What is compared of one run, whether it was analysed now or earlier."""
+
+    summary: dict[str, Any]
+    events: pd.DataFrame
+    observables: pd.DataFrame
+
+
+def compared(findings: Findings) -> Compared:
+    """What is compared of an analysis that was made just now."""
+    return Compared(summary=summarise(findings), events=findings.events, observables=findings.observables)
+
+
+def write_results(findings: Findings, place: Path, fingerprint: str | None = None) -> None:
+    """Write every table and the summary into the folder `place`, which is new.
+
+    `fingerprint` is a name for all that the analysis depends on, kept in the summary.
+    """
+    for name, file in TABLES.items():
+        _typed(findings, name).to_parquet(place / file, index=False)
+    _write_summary(summarise(findings), place, fingerprint, indent=2)
+
+
+def _write_summary(summary: dict[str, Any], place: Path, fingerprint: str | None, indent: int | None) -> None:
+    if fingerprint is not None:
+        summary = summary | {FINGERPRINT: sealed(summary, fingerprint)}
+    text = json.dumps(summary, indent=indent, ensure_ascii=False, allow_nan=False)
+    (place / SUMMARY_FILE).write_text(text + "\n", encoding="utf-8")
+
+
+def _typed(findings: Findings, name: str) -> pd.DataFrame:
+    """The table; its columns have their types also where there is no event, so that tables can be joined."""
+    table: pd.DataFrame = getattr(findings, name)
+    if len(table):
+        return table
+    ids = findings.run.samples[SAMPLE_ID].dtype
+    types: dict[str, Any] = {
+        **dict.fromkeys(("event", "mode", "samples", "eigenvalue_index"), "int64"),
+        **dict.fromkeys(("loading", "loss_change", "sample_share", "mode_share"), "float64"),
+        **dict.fromkeys(("eigenvalue", "share"), "float64"),
+        "group": "string",
+        SAMPLE_ID: ids,
+    }
+    return table.astype({column: types[column] for column in table.columns if column in types})
+
+
+def is_whole(folder: Path, *, report: bool) -> bool:
+    """Whether every file is there that `Analysis.save` leaves, but for figures of events."""
+    files = [*TABLES.values(), SUMMARY_FILE]
+    if report:
+        files += [REPORT_FILE, f"{FIGURES_FOLDER}/overview.svg", f"{FIGURES_FOLDER}/overview.png"]
+    return all((folder / file).is_file() for file in files)
+
+
+def saved(folder: Path) -> Compared:
+    """What `Analysis.save`, or a cache, left. Raises FormatError where it is not whole."""
+    try:
+        summary = json.loads((folder / SUMMARY_FILE).read_text(encoding="utf-8"))
+        check_version(summary, folder / SUMMARY_FILE)
+        found = Compared(
+            summary=summary,
+            events=pd.read_parquet(folder / EVENTS_FILE),
+            observables=pd.read_parquet(folder / OBSERVABLES_FILE),
+        )
+        run_row("", found)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise FormatError(
+            f"{folder} is not a whole saved analysis ({' '.join(str(error).split())}); "
+            "needed its summary, events and observables; analyse the run again"
+        ) from error
+    return found
+
+
+def keep(found: Compared, cache: Path, key: str) -> None:
+    """Put what is compared into its place in the cache, as a whole. Raises ParameterError."""
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        place = cache / f".new-{uuid4().hex}"
+        place.mkdir()
+        try:
+            found.events.to_parquet(place / EVENTS_FILE, index=False)
+            found.observables.to_parquet(place / OBSERVABLES_FILE, index=False)
+            _write_summary(found.summary, place, key, indent=None)
+            shutil.rmtree(cache / key, ignore_errors=True)  # half of one, or it would have been used
+            try:
+                place.rename(cache / key)
+            except OSError:
+                if not (cache / key).is_dir():  # else another made it meanwhile
+                    raise
+        finally:
+            shutil.rmtree(place, ignore_errors=True)
+    except OSError as error:
+        raise ParameterError(
+            f"cache {cache} cannot be written ({error.strerror}); needed a folder that can; "
+            "make room, or choose another"
+        ) from error
+
+
+def still_holding(places: Iterable[Path], key: str) -> Compared | None:
+    """The first of the saved analyses in `places` that is whole and bears that fingerprint; None without."""
+    for place in places:
+        try:
+            found = saved(place)
+        except FormatError:  # half of one, or none
+            continue
+        if found.summary.get(FINGERPRINT) == sealed(found.summary, key):
+            return found
+    return None
+
+
+def run_row(name: str, found: Compared) -> dict[str, Any]:
+    """Size, settings, events, the peak of SHC and what stands beside it (first window length); metadata."""
+    summary = found.summary
+    run, settings, peak = summary["run"], summary["settings"], summary["peaks"][0]
+    events = [event for event in summary["events"] if event["window"] == peak["window"]]
+    row = {
+        "run": name,
+        "rows": run["rows"],
+        "samples": run["samples"],
+        "first_step": run["first_step"],
+        "last_step": run["last_step"],
+        "window": peak["window"],
+        "detrend": settings["detrend"],
+        "decades": settings["decades"],
+        "events": len(events),
+        "first_alarm_step": min((event["alarm_step"] for event in events), default=None),
+        "largest_rise_decades": peak["largest_rise_decades"],
+        "peak_step": peak["step"],
+        "peak_shc": peak["shc"],
+        "peak_total_variance": peak["total_variance"],
+        "pr_at_peak": peak["pr"],
+        "first_mean_loss": summary["first_mean_loss"],
+        "last_mean_loss": summary["last_mean_loss"],
+    }
+    return {**row, **metadata_columns(found, taken=list(row))}
+
+
+def metadata_columns(found: Compared, taken: list[str]) -> dict[str, Any]:
+    """The run's own metadata; a key that is taken becomes ``metadata_<key>``."""
+    metadata = found.summary["run"]["metadata"]
+    columns: dict[str, Any] = {}
+    for key, value in metadata.items():
+        name = key
+        while name in taken or name in columns or (name != key and name in metadata):
+            name = f"metadata_{name}"
+        columns[name] = value
+    return columns
