@@ -10,7 +10,7 @@
 Every message is one line: what was found, what was needed, the usual fix.
 """
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 
@@ -42,10 +42,49 @@ class RdmtoolsWarning(UserWarning):
     """Something was refused or trusted; the work went on."""
 
 
+# Those whose errors speak of what they read; few of these are OSError or ValueError.
+_READERS = ("pyarrow", "polars", "pandas", "zipfile", "zlib")
+
+
 @contextmanager
-def reading(path: object) -> Generator[None]:
-    """What is wrong with rows and columns is wrong with the file they are from."""
+def reading(
+    place: object,
+    needed: str = "a whole file of the form that its name tells",
+    *,
+    explain: Callable[[Exception], RdmtoolsError | None] | None = None,
+) -> Generator[None]:
+    """Whatever goes wrong in here is wrong with `place`, a file or a store, and is told in one line.
+
+    A ParameterError speaks of rows and columns, and becomes a FormatError with the path. What the system or a
+    reader of files raises becomes one that says what was `needed`; a file that vanishes is a ChangedError.
+
+    Parameters
+    ----------
+    explain
+        What to raise instead of an error that is none of ours, where that is known better; None lets it be.
+    """
     try:
         yield
     except ParameterError as error:
-        raise FormatError(f"{path}: {error}") from error
+        raise FormatError(f"{place}: {error}") from error
+    except RdmtoolsError:
+        raise
+    except Exception as error:
+        told = _fault(place, error, needed) if explain is None else explain(error)
+        if told is None:
+            raise
+        raise told from error
+
+
+def _fault(place: object, error: Exception, needed: str) -> FormatError | None:
+    if isinstance(error, FileNotFoundError):
+        return ChangedError(f"{place} vanished while it was read; read the run again")
+    of_a_file = isinstance(error, OSError | ValueError | EOFError | MemoryError)
+    if not of_a_file and type(error).__module__.partition(".")[0] not in _READERS:
+        return None
+    return FormatError(f"{place} cannot be read ({one_line(error)}); needed {needed}")
+
+
+def one_line(error: BaseException | str) -> str:
+    """What an error says, in one short line."""
+    return " ".join(str(error).split())[:200] or type(error).__name__

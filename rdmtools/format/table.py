@@ -23,7 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from rdmtools.errors import ChangedError, FormatError, ParameterError
+from rdmtools.errors import FormatError, ParameterError, reading
 from rdmtools.format.names import DRAW, LOSS, METADATA_KEY, SAMPLE_ID, STEP, Named
 from rdmtools.format.records import check_version, replacing, versioned
 
@@ -33,6 +33,7 @@ _PAGE_ROWS = 1 << 20
 _DELTA_BLOCK = 128
 # pyarrow 23 and later cut pages at 20,000 rows unless told, and zstd then never sees the ids repeat.
 _HAS_PAGE_ROWS = "max_rows_per_page" in inspect.signature(pq.ParquetWriter.__init__).parameters
+_AS_LOGGED = "the run as it was logged"
 _STEPS = pa.schema([pa.field(STEP, pa.int64())])
 
 Ids = Sequence[int] | Sequence[str] | NDArray[Any]  # (samples,) integers or str, all distinct
@@ -248,10 +249,8 @@ def stored_about(path: Path) -> dict[str, Any]:
 
 
 def _columns(file: pq.ParquetFile, path: Path, group: int, names: Sequence[str]) -> pa.Table:
-    try:
+    with reading(path, _AS_LOGGED):
         return file.read_row_group(group, names)
-    except (pa.ArrowException, OSError, KeyError, ValueError) as error:
-        raise _unreadable(path, error) from error
 
 
 def _numpy(table: pa.Table, name: str) -> NDArray[Any]:
@@ -274,20 +273,8 @@ def _buffer(values: pa.Array) -> NDArray[Any]:
 
 @contextmanager
 def _opened(path: Path) -> Generator[pq.ParquetFile]:
-    try:
-        file = pq.ParquetFile(path, page_checksum_verification=True)
-    except FileNotFoundError as error:
-        raise ChangedError(f"{path} vanished while it was read; read the run again") from error
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise _unreadable(path, error) from error
-    with file:
+    with reading(path, _AS_LOGGED), pq.ParquetFile(path, page_checksum_verification=True) as file:
         yield file
-
-
-def _unreadable(path: Path, error: Exception) -> FormatError:
-    return FormatError(
-        f"{path} cannot be read ({' '.join(str(error).split())}); needed the run as it was logged"
-    )
 
 
 def _write_rows(

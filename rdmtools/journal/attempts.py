@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from rdmtools.errors import reading
 from rdmtools.format.lock import holder
 from rdmtools.format.records import (
     HEADER_BYTES,
@@ -22,7 +23,7 @@ from rdmtools.format.records import (
     segments,
 )
 from rdmtools.format.table import stored_about, stored_groups
-from rdmtools.journal.segments import Part, Piece, Shard, file_size, open_segment, present
+from rdmtools.journal.segments import Part, Piece, Shard, file_size, open_segment
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +76,7 @@ class Attempt:
     def records(self, kind: Kind) -> Iterator[tuple[Path, Record]]:
         """Valid records of one kind, in the order written, each with the segment it is in."""
         for path in self.segments(kind).values():
-            with present():
+            with reading(path):
                 for record in read_records(path, kind, self.manifest.row_bytes):
                     yield path, record
 

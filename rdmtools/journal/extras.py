@@ -13,11 +13,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from rdmtools.errors import reading
 from rdmtools.format.names import DRAW, SAMPLES_FILE, STEP
 from rdmtools.format.records import HEADER_BYTES, Kind, Manifest
 from rdmtools.format.table import join_samples, read_table, stored_groups
 from rdmtools.journal.attempts import Attempt
-from rdmtools.journal.segments import Part, present
+from rdmtools.journal.segments import Part
 
 Scalars = dict[str, float]
 
@@ -78,9 +79,9 @@ def _drawn(attempt: Attempt) -> dict[int, _Drawn]:
 
 def _read_drawn(shards: Sequence[_Drawn]) -> NDArray[Any]:
     found: list[NDArray[Any]] = []
-    with present():
-        for path, offset, count, manifest in shards:
-            size = count * len(manifest.sample_ids)
+    for path, offset, count, manifest in shards:
+        size = count * len(manifest.sample_ids)
+        with reading(path):
             found.append(np.fromfile(path, manifest.values, size, offset=offset).reshape(count, -1))
     ids = np.concatenate([each.manifest.sample_ids for each in shards])
     return np.concatenate(found, axis=1)[:, np.argsort(ids, kind="stable")]

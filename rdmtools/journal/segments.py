@@ -1,7 +1,6 @@
 """Where do the rows of one attempt lie? In segments, and in the parts that full segments become."""
 
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from rdmtools.errors import ChangedError
+from rdmtools.errors import reading
 from rdmtools.format.records import HEADER_BYTES, Kind, Manifest, read_records
 from rdmtools.format.table import StoredGroup
 
@@ -70,7 +69,7 @@ class Segment:
         if self.held is not None:
             return self.held[first:last]
         record = np.dtype([("header", f"V{HEADER_BYTES}"), ("losses", self.values, (len(self.order),))])
-        with present():
+        with reading(self.path):
             found = np.fromfile(self.path, record, last - first, offset=first * record.itemsize)
         return in_order(found["losses"], self.order)
 
@@ -133,7 +132,7 @@ def open_segment(
     """
     size = file_size(path)
     most = size // (HEADER_BYTES + manifest.row_bytes)
-    with present():
+    with reading(path):
         steps = np.empty(most, np.int64)
         # An upper bound, filled in place: pages that are never touched cost nothing.
         held = np.empty((most, len(order)), manifest.values) if hold else None
@@ -157,14 +156,5 @@ def open_segment(
 
 
 def file_size(path: Path) -> int:
-    with present():
+    with reading(path):
         return path.stat().st_size
-
-
-@contextmanager
-def present() -> Generator[None]:
-    """A file that vanishes while it is read was compacted, or its logger closed."""
-    try:
-        yield
-    except FileNotFoundError as error:
-        raise ChangedError(f"{error.filename} vanished while it was read; read the run again") from error

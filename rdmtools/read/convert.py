@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rdmtools.errors import FormatError, ParameterError, RdmtoolsWarning
+from rdmtools.errors import FormatError, ParameterError, RdmtoolsWarning, reading
 from rdmtools.format.names import (
     DRAWS_FILE,
     LOSSES_SUFFIX,
@@ -139,7 +139,7 @@ def _large(source: Path, layout: str | None, columns: Mapping[str, str] | None) 
     """The long table in `source` where it is better not in memory at once, and None where it may be."""
     if not source.is_file() or has_journal(companion(source)):
         return None
-    with forms.told_of(source):
+    with reading(source):
         if source.suffix != LOSSES_SUFFIX:
             small = forms.size_of(source) <= forms.LARGE_BYTES
             return None if small else open_batches(source, layout, columns)
@@ -157,7 +157,7 @@ def _large(source: Path, layout: str | None, columns: Mapping[str, str] | None) 
 def _ordered(source: Path, target: Path, large: Batches, rules: Rules) -> list[str]:
     """Put the rows in order on disk and write them as a run; returns what is to be said of it."""
     with scratch(target.parent, large.dtype, large.attempts, _ROOM) as rows:
-        with forms.told_of(source):
+        with reading(source):
             index: dict[Any, int] = {}
             for tidy, in_all in large.tidy(index):
                 if not len(rows.steps):
@@ -175,7 +175,7 @@ def _read(source: Path, layout: str | None, rules: Rules) -> tuple[Run, list[str
     """The run that is in `source`, and what was guessed or left out. Raises FormatError."""
     if forms.is_foreign(source) or not (source.is_dir() or source.suffix == LOSSES_SUFFIX):
         return forms.read(source, layout, rules)
-    with forms.told_of(source):
+    with reading(source):
         return _parquet(source, layout, rules)
 
 

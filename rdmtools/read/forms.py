@@ -5,15 +5,10 @@ CSV, Arrow, NumPy, training dynamics, a TensorBoard log -> layout -> `Run`, by t
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
-import zlib
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
-from zipfile import BadZipFile
 
-import pyarrow as pa
-
-from rdmtools.errors import FormatError, ParameterError
+from rdmtools.errors import FormatError, reading
 from rdmtools.format.names import (
     ARROW_SUFFIXES,
     CSV_SUFFIXES,
@@ -60,7 +55,7 @@ def size_of(path: Path) -> int:
 
 def read(source: Path, layout: str | None, rules: Rules) -> tuple[Run, list[str]]:
     """The run that is in `source`, and what was guessed or left out. Raises FormatError."""
-    with told_of(source):
+    with reading(source):
         losses, notes = _losses(source, layout, rules.columns)
         return losses.run(rules), notes
 
@@ -79,17 +74,3 @@ def _losses(source: Path, layout: str | None, columns: Mapping[str, str] | None)
     if source.suffix in NUMPY_SUFFIXES:
         return npy.read(source, columns)
     raise FormatError(f"{source} has a name that does not tell its form; {_NEEDED}; rename it")
-
-
-@contextmanager
-def told_of(source: Path) -> Generator[None]:
-    """What goes wrong while `source` is read, as one line with its path."""
-    try:
-        yield
-    except ParameterError as error:
-        raise FormatError(f"{source}: {error}") from error
-    except (pa.ArrowException, OSError, ValueError, EOFError, MemoryError, BadZipFile, zlib.error) as error:
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise FormatError(
-            f"{source} cannot be read ({reason}); needed a whole file of the form that its name tells"
-        ) from error

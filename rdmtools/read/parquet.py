@@ -7,8 +7,8 @@ Every read opens the file anew, here or in a store; what is wrong with it is one
 # pyright: reportUnknownParameterType=false
 
 import os
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 import pyarrow.types as types
 from numpy.typing import NDArray
 
-from rdmtools.errors import ChangedError, FormatError, RdmtoolsError
+from rdmtools.errors import ChangedError, FormatError, one_line, reading
 from rdmtools.format.table import file_metadata
 from rdmtools.read.stores import Location, Stamp, StorePath, ahead, opened, refusal
 from rdmtools.run.columns import floats
@@ -48,17 +48,20 @@ class ParquetPart:
     def open(cls, path: Location) -> Self:
         """Read the footer of `path`. Raises FormatError."""
         with (
-            _damage(path, None),
+            reading(path, explain=partial(_fault, path, None)),
             opened(path) as (source, stamp),
-            _damage(path, stamp),
+            reading(path, explain=partial(_fault, path, stamp)),
             pq.ParquetFile(source) as file,
         ):
             about = file_metadata(file, path)
             return cls(path=path, metadata=file.metadata, schema=file.schema_arrow, about=about, stamp=stamp)
 
+    def _reading(self) -> AbstractContextManager[None]:
+        return reading(self.path, explain=partial(_fault, self.path, self.stamp))
+
     def read(self, columns: Sequence[str] | None = None, group: int | None = None) -> pa.Table:
         """Some columns, of one row group or of all. Raises FormatError."""
-        with _damage(self.path, self.stamp), opened(self.path) as (source, stamp):
+        with self._reading(), opened(self.path) as (source, stamp):
             if stamp != self.stamp:
                 raise ChangedError(_CHANGED.format(path=self.path))
             strings = [name for name in columns or () if str(self.schema.field(name).type).endswith("string")]
@@ -87,7 +90,7 @@ class ParquetPart:
 
     def batches(self, columns: Sequence[str], rows: int) -> Iterator[pa.Table]:
         """Some columns, at most so many rows at a time, none of them empty. Raises FormatError."""
-        with _damage(self.path, self.stamp), opened(self.path) as (source, stamp):
+        with self._reading(), opened(self.path) as (source, stamp):
             if stamp != self.stamp:
                 raise ChangedError(_CHANGED.format(path=self.path))
             # without a size of the buffer, a whole row group would be in memory at once
@@ -145,19 +148,13 @@ def _changed(path: Location, stamp: Stamp) -> bool:
         return isinstance(path, Path)
 
 
-@contextmanager
-def _damage(path: Location, stamp: Stamp | None) -> Generator[None]:
-    """Whatever Arrow raises over a bad file, as one line that says what is wrong with it."""
-    try:
-        yield
-    except RdmtoolsError:
-        raise
-    except Exception as error:
-        if isinstance(path, Path) and not isinstance(error, _RAISED):
-            raise
-        if stamp is not None and _changed(path, stamp):
-            raise ChangedError(_CHANGED.format(path=path)) from error
-        raise FormatError(_diagnosis(path, error)) from error
+def _fault(path: Location, stamp: Stamp | None, error: Exception) -> FormatError | None:
+    """What is wrong where Arrow raises over a file, or over a store whatever speaks to it."""
+    if isinstance(path, Path) and not isinstance(error, _RAISED):
+        return None
+    if stamp is not None and _changed(path, stamp):
+        return ChangedError(_CHANGED.format(path=path))
+    return FormatError(_diagnosis(path, error))
 
 
 def _diagnosis(path: Location, error: Exception) -> str:
@@ -175,8 +172,7 @@ def _diagnosis(path: Location, error: Exception) -> str:
         if isinstance(path, Path) and not isinstance(reason, OSError):
             raise
         why = reason.strerror if isinstance(reason, OSError) else None
-        why = why or " ".join(str(reason).split())[:200] or type(reason).__name__
-        return f"{path} cannot be opened ({why}); needed a Parquet file that can be read"
+        return f"{path} cannot be opened ({why or one_line(reason)}); needed a Parquet file that can be read"
     if not head:
         return f"{path} is empty (0 bytes); needed a Parquet file; write or copy it again"
     if not head.startswith(_MAGIC[:size]):
@@ -188,5 +184,4 @@ def _diagnosis(path: Location, error: Exception) -> str:
         return (
             f"{path} is cut short after {size:,} bytes; needed a whole Parquet file; write or copy it again"
         )
-    reason = " ".join(str(error).split())[:200]
-    return f"{path} is damaged ({reason}); needed a whole Parquet file; write or copy it again"
+    return f"{path} is damaged ({one_line(error)}); needed a whole Parquet file; write or copy it again"

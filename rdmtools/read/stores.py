@@ -14,16 +14,25 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
 import pyarrow as pa
 from pyarrow.fs import FileInfo, FileSelector, FileSystem, FileType, FSSpecHandler, PyFileSystem
 
-from rdmtools.errors import DeniedError, FormatError, ParameterError, RdmtoolsError, RdmtoolsWarning
+from rdmtools.errors import (
+    DeniedError,
+    FormatError,
+    ParameterError,
+    RdmtoolsError,
+    RdmtoolsWarning,
+    one_line,
+    reading,
+)
 
 Stamp = tuple[Any, ...]
 Result = TypeVar("Result")
@@ -123,7 +132,7 @@ class StorePath:
 
     def iterdir(self) -> "Iterator[StorePath]":
         """What lies in this folder; nothing where it is not there."""
-        with told(self):
+        with _of_store(self):
             found: list[FileInfo] = self.filesystem.get_file_info(
                 FileSelector(self.path, allow_not_found=True)
             )
@@ -147,7 +156,7 @@ class StorePath:
     def _kind(self) -> FileType:
         if self.kind is not None:
             return self.kind
-        with told(self):
+        with _of_store(self):
             return self.filesystem.get_file_info(self.path).type
 
 
@@ -172,8 +181,11 @@ def at(address: str) -> StorePath:
         raise ParameterError(f"path is {address!r}; needed a run in a store, or a folder of the parts of one")
     given = f"{scheme}://{place}".rstrip("/") if place else f"{scheme}:/"
     base = re.sub(r"//[^/@]*:[^/@]*@", "//", given)
-    with told(f"{base}/{key}"):
-        filesystem, root = _arrow(given + query) if scheme in _ARROW else _fsspec(f"{scheme}://{place}")
+    if scheme in _ARROW:
+        with _of_store(f"{base}/{key}"):
+            filesystem, root = _arrow(given + query)
+    else:
+        filesystem, root = _fsspec(f"{scheme}://{place}", f"{base}/{key}")
     return StorePath(
         base=base, key=key.lstrip("/"), root=root.rstrip("/"), query=query, filesystem=filesystem
     )
@@ -185,7 +197,7 @@ def _arrow(uri: str) -> tuple[FileSystem, str]:
     return FileSystem.from_uri(uri)
 
 
-def _fsspec(address: str) -> tuple[FileSystem, str]:
+def _fsspec(address: str, shown: str) -> tuple[FileSystem, str]:
     scheme = address.partition("://")[0]
     try:
         from fsspec.core import url_to_fs  # pyright: ignore[reportMissingImports]
@@ -193,18 +205,20 @@ def _fsspec(address: str) -> tuple[FileSystem, str]:
         raise FormatError(
             f"{scheme}:// needs the package fsspec, which is not installed; {_FSSPEC}"
         ) from error
-    try:
+
+    def explain(error: Exception) -> RdmtoolsError:
+        if isinstance(error, ImportError):
+            reason = one_line(error).rstrip(".")
+            return FormatError(f"{scheme}:// cannot be read ({reason}); install the package that is named")
+        if isinstance(error, ValueError):
+            return ParameterError(
+                f"path begins with '{scheme}://' ({one_line(error)}); needed a file on this machine, "
+                "or a store that pyarrow or fsspec reads, such as s3://, gs:// or hf://"
+            )
+        return _fault(shown, error)
+
+    with reading(shown, explain=explain):
         filesystem, root = url_to_fs(address)
-    except ImportError as error:
-        reason = _one_line(error).rstrip(".")
-        raise FormatError(
-            f"{scheme}:// cannot be read ({reason}); install the package that is named"
-        ) from error
-    except ValueError as error:
-        raise ParameterError(
-            f"path begins with '{scheme}://' ({_one_line(error)}); needed a file on this machine, "
-            "or a store that pyarrow or fsspec reads, such as s3://, gs:// or hf://"
-        ) from error
     return PyFileSystem(_Handler(filesystem)), root
 
 
@@ -264,18 +278,15 @@ def _version(about: dict[str, Any]) -> list[tuple[str, str]]:
     return sorted((name, value) for name, value in plain.items() if name in _VERSION)
 
 
-@contextmanager
-def told(place: StorePath | str) -> Generator[None]:
-    """Whatever a store raises, and whichever package speaks to it, as one line."""
-    try:
-        yield
-    except RdmtoolsError:
-        raise
-    except Exception as error:
-        reason = _one_line(error)[:200] or type(error).__name__
-        raise refusal(place, error) or FormatError(
-            f"{place} cannot be read ({reason}); check the address and the credentials"
-        ) from error
+def _of_store(place: StorePath | str) -> AbstractContextManager[None]:
+    """`reading`, where whichever package speaks to a store may raise anything."""
+    return reading(place, explain=partial(_fault, place))
+
+
+def _fault(place: StorePath | str, error: Exception) -> FormatError:
+    return refusal(place, error) or FormatError(
+        f"{place} cannot be read ({one_line(error)}); check the address and the credentials"
+    )
 
 
 @contextmanager
@@ -289,7 +300,7 @@ def if_let(place: Location) -> Generator[None]:
 
 def refusal(place: StorePath | str, error: Exception) -> FormatError | None:
     """What is wrong where `error` says that the store refused or did not answer, else None."""
-    reason = _one_line(error)[:200] or type(error).__name__
+    reason = one_line(error)
     scheme = str(place).partition("://")[0]
     said = re.sub(r"'[^']*'", "", reason).replace(str(place), "")  # not what somebody called a bucket
     if isinstance(error, PermissionError) or _DENIED.search(said):
@@ -317,7 +328,3 @@ def ahead(calls: Iterable[Callable[[], Result]]) -> Iterator[Result]:
         finally:
             for future in waiting:
                 future.cancel()
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())
