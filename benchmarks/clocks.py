@@ -19,7 +19,9 @@ os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = "1"  # befo
 
 import rdmtools
 from rdmtools.analysis import findings, spans
-from rdmtools.read import parquet, read
+from rdmtools.format import read_table
+from rdmtools.read import read, tables
+from rdmtools.run import losses
 
 spent: defaultdict[str, float] = defaultdict(float)
 _within: list[float] = []
@@ -54,9 +56,9 @@ def main(path: str, window: int = 20) -> None:
     def decoded(_: Any, columns: Any = None, *rest: Any) -> str:
         return f"{phase}: {'losses' if 'loss' in (columns or ()) else 'steps and ids'} decoded"
 
-    clock(parquet.ParquetPart, "read", decoded)
-    clock(parquet.StoredLosses, "read", lambda *_: f"{phase}: losses put together")
-    clock(parquet, "whole_steps", lambda *_: "opening: order verified")
+    clock(read_table.ParquetPart, "read", decoded)
+    clock(losses.StoredLosses, "read", lambda *_: f"{phase}: losses put together")
+    clock(tables, "whole_steps", lambda *_: "opening: order verified")
     clock(read, "finite_part", lambda *_: "opening: losses found finite")
     clock(spans, "row_geometry", lambda *_: "analysis: distances of rows")
     clock(findings, "span_values", lambda *_: "analysis: sums over windows")

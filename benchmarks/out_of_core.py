@@ -32,7 +32,7 @@ from turns import Figure, beside, print_times, take_turns
 from windows import every_window, noise
 
 from rdmtools.analysis.settings import AnalysisSettings
-from rdmtools.format.table import write_losses
+from rdmtools.format.write_table import write_losses
 
 WINDOW = 64
 IN_MEMORY = 8192

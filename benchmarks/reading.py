@@ -24,7 +24,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from rdmtools.format.table import write_losses
+from rdmtools.format.write_table import write_losses
 from rdmtools.read.read import read_run
 from rdmtools.run.clean import grid
 from rdmtools.run.columns import find_columns, tidy_rows

@@ -29,7 +29,7 @@ from windows import EVERY, SIDE, every_window, noise
 
 import rdmtools as rdm
 from rdmtools.analysis.settings import AnalysisSettings
-from rdmtools.format.table import write_losses
+from rdmtools.format.write_table import write_losses
 
 PRODUCTS = 5
 WINDOW = 64

@@ -75,7 +75,7 @@ def test_the_tests_above_can_fail(tmp_path, name):
 
 
 def test_pyarrow_array_would_load_pandas(tmp_path):
-    """Why `rdmtools.format.table.column` lays out its buffers. When this fails, it need not any more."""
+    """Why `rdmtools.format.values.column` lays out its buffers. When this fails, it need not any more."""
     pytest.importorskip("pandas")
     assert "pandas" in loaded("import pyarrow, numpy; pyarrow.array(numpy.arange(3))", "")
 

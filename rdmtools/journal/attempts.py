@@ -10,6 +10,7 @@ import numpy as np
 
 from rdmtools.errors import reading
 from rdmtools.format.lock import holder
+from rdmtools.format.read_table import stored_about, stored_groups
 from rdmtools.format.records import (
     HEADER_BYTES,
     Kind,
@@ -22,7 +23,6 @@ from rdmtools.format.records import (
     read_records,
     segments,
 )
-from rdmtools.format.table import stored_about, stored_groups
 from rdmtools.journal.segments import Part, Piece, Shard, file_size, open_segment
 
 

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from rdmtools.errors import reading
 from rdmtools.format.names import DRAW, SAMPLES_FILE, STEP
+from rdmtools.format.read_table import join_samples, read_table, stored_groups
 from rdmtools.format.records import HEADER_BYTES, Kind, Manifest
-from rdmtools.format.table import join_samples, read_table, stored_groups
 from rdmtools.journal.attempts import Attempt
 from rdmtools.journal.segments import Part
 

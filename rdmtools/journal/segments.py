@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rdmtools.errors import reading
+from rdmtools.format.read_table import StoredGroup
 from rdmtools.format.records import HEADER_BYTES, Kind, Manifest, read_records
-from rdmtools.format.table import StoredGroup
 
 _NO_STEPS = np.empty(0, np.int64)
 
@@ -47,7 +47,7 @@ class Part:
 
     def read(self, first: int, last: int) -> NDArray[Any]:
         if self._losses is None:
-            self._losses = self.group.read()
+            self._losses = self.group.losses.read_all()
         losses = self._losses[first:last]
         if last == len(self.steps):  # read in order, as a merge does, no two row groups are ever held
             self._losses = None

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rdmtools.errors import FormatError
-from rdmtools.format.table import stored_groups
+from rdmtools.format.read_table import stored_groups
 from rdmtools.journal.attempts import Attempt
 from rdmtools.journal.segments import Part, Shard
 
@@ -321,5 +321,5 @@ def _joined(start: Sequence[Attempt]) -> Start:
 def file_start(path: Path, ids: NDArray[Any]) -> Start:
     """The run as it was merged before, as the start before all others. Raises FormatError."""
     groups = list(stored_groups(path, ids))
-    values = np.result_type(*{group.values for group in groups}) if groups else np.dtype(np.float32)
+    values = np.result_type(*{group.losses.dtype for group in groups}) if groups else np.dtype(np.float32)
     return Start.join([Shard.of(ids, [Part(group) for group in groups], values)], [0])

@@ -26,8 +26,7 @@ from rdmtools.format.names import (
     SUMMARY_FILE,
     companion,
 )
-from rdmtools.format.records import Manifest, read_manifest
-from rdmtools.format.table import (
+from rdmtools.format.read_table import (
     join_samples,
     read_table,
     stored_about,
@@ -35,6 +34,7 @@ from rdmtools.format.table import (
     stored_ids,
     stored_table,
 )
+from rdmtools.format.records import Manifest, read_manifest
 from rdmtools.journal.attempts import Attempt, read_attempts
 from rdmtools.journal.supersede import check_claims, same_samples
 

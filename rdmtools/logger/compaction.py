@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rdmtools.format.records import Kind, Manifest, part_file, replacing, segment_file, sync_folder
-from rdmtools.format.table import write_losses
+from rdmtools.format.write_table import write_losses
 from rdmtools.journal.segments import open_segment
 from rdmtools.logger.segment import Segment
 from rdmtools.logger.space import room_for

@@ -19,17 +19,9 @@ from numpy.typing import NDArray
 
 from rdmtools.errors import FormatError
 from rdmtools.format.names import DRAW, DRAWS_FILE, MERGED, RANKS, SAMPLES_FILE, SCALARS_FILE, STEP, companion
+from rdmtools.format.read_table import stored_about, stored_groups, stored_ids, stored_table
 from rdmtools.format.records import Kind, Manifest
-from rdmtools.format.table import (
-    stored_about,
-    stored_groups,
-    stored_ids,
-    stored_table,
-    write_draws,
-    write_losses,
-    write_scalars,
-    write_table,
-)
+from rdmtools.format.write_table import write_draws, write_losses, write_scalars, write_table
 from rdmtools.journal.attempts import Attempt, together
 from rdmtools.journal.extras import draws, samples, scalars, stored_draws
 from rdmtools.journal.supersede import Logged, file_start, losses, superseding
@@ -187,7 +179,7 @@ def _write_draws(
     if file.exists():
         each = [stored_draws(file, ids), *each]
         dtype = str(
-            np.result_type(dtype, *{group.values for group in stored_groups(file, ids, (STEP, DRAW))})
+            np.result_type(dtype, *{group.losses.dtype for group in stored_groups(file, ids, (STEP, DRAW))})
         )
     kept = superseding([[drawn.step for drawn in start] for start in each])
 

@@ -45,7 +45,7 @@ from rdmtools.format.records import (
     record_header,
     write_manifest,
 )
-from rdmtools.format.table import write_table
+from rdmtools.format.write_table import write_table
 from rdmtools.logger.accept import as_losses, as_number, count_nonfinite
 from rdmtools.logger.begin import (
     check_ranks,

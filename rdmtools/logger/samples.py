@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from rdmtools.errors import ParameterError
 from rdmtools.format.names import SAMPLE_ID
-from rdmtools.format.table import column
+from rdmtools.format.values import column
 
 _INT64 = np.iinfo(np.int64)
 

@@ -12,14 +12,15 @@ from numpy.typing import NDArray
 
 from rdmtools.errors import FormatError, ParameterError, reading
 from rdmtools.format.names import DRAW, GROUP, SAMPLE_ID, SAMPLES_FILE, STEP, companion
+from rdmtools.format.read_table import ParquetPart
+from rdmtools.format.values import integers
 from rdmtools.journal import extras
 from rdmtools.journal.supersede import superseding
 from rdmtools.read.journal import Starts
-from rdmtools.read.parquet import ParquetPart
 from rdmtools.read.stores import Location, if_let
 from rdmtools.run.checks import check_groups, match_samples, scalars_table
 from rdmtools.run.clean import grid, places
-from rdmtools.run.columns import find_columns, integers, tidy_rows
+from rdmtools.run.columns import find_columns, tidy_rows
 from rdmtools.run.rules import Rules
 from rdmtools.run.run import Draws
 

@@ -28,11 +28,11 @@ from rdmtools.format.names import (
     companion,
     stem,
 )
-from rdmtools.format.table import write_losses
+from rdmtools.format.read_table import ParquetPart
+from rdmtools.format.write_table import write_losses
 from rdmtools.read import forms
 from rdmtools.read.batches import Batches, open_batches
 from rdmtools.read.layout import LAYOUTS, from_table, layout_of, left_out, long_columns
-from rdmtools.read.parquet import ParquetPart
 from rdmtools.read.paths import has_journal, local_path
 from rdmtools.read.ranges import ordered
 from rdmtools.read.read import read, recorded

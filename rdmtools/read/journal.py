@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from rdmtools.errors import ChangedError, FormatError, ParameterError
 from rdmtools.format.names import JOURNAL_FOLDER, MERGED, companion
+from rdmtools.format.read_table import ParquetPart
 from rdmtools.journal.attempts import Attempt, read_attempts, together
 from rdmtools.journal.supersede import Logged, losses_of_whole_ranks
 from rdmtools.journal.supersede import losses as losses_of
-from rdmtools.read.parquet import ParquetPart
 from rdmtools.read.paths import has_journal
 from rdmtools.read.stores import Location, StorePath, if_let
 from rdmtools.run.losses import Opened, StoredLosses

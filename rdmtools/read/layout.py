@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from rdmtools.errors import ParameterError
 from rdmtools.format.names import LOSS, SAMPLE_ID, STEP
-from rdmtools.run.columns import find_columns, floats, integers
+from rdmtools.format.values import floats, integers
+from rdmtools.run.columns import find_columns
 from rdmtools.run.quality import counted
 from rdmtools.run.rules import Rules
 from rdmtools.run.run import Run

@@ -20,12 +20,13 @@ from numpy.typing import NDArray
 
 from rdmtools.errors import FormatError
 from rdmtools.format.names import ATTEMPT, LOSS, SAMPLE_ID, STEP
-from rdmtools.read.parquet import ParquetPart
+from rdmtools.format.read_table import ParquetPart
+from rdmtools.format.values import integers
 from rdmtools.read.progress import Opening
 from rdmtools.read.ranges import Chosen, gapless
 from rdmtools.read.scratch import scratch
 from rdmtools.run.clean import numbered, refuse_mixed
-from rdmtools.run.columns import find_columns, float_type, has_text_ids, integers, refuse_empty, tidy_rows
+from rdmtools.run.columns import find_columns, float_type, has_text_ids, refuse_empty, tidy_rows
 from rdmtools.run.losses import Opened, StoredLosses
 from rdmtools.run.rules import Rules
 

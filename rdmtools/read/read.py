@@ -23,10 +23,10 @@ from numpy.typing import NDArray
 
 from rdmtools.errors import ChangedError, ParameterError, RdmtoolsWarning, reading
 from rdmtools.format.names import DRAWS_FILE, GROUP, SAMPLE_ID, SCALARS_FILE, companion, stem
+from rdmtools.format.read_table import ParquetPart
 from rdmtools.read import forms
 from rdmtools.read.companion import draws_of, groups_of, samples_of, scalars_of
 from rdmtools.read.journal import losses_of_starts, not_merged, refuse_in_store, starts_beside, upon
-from rdmtools.read.parquet import ParquetPart
 from rdmtools.read.paths import located, named_paths, run_files
 from rdmtools.read.progress import Opening, Progress
 from rdmtools.read.stores import Location, StorePath

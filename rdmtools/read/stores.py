@@ -8,7 +8,6 @@ finds who does. A `StorePath` has what reading a run needs of `pathlib.Path`: th
 # pyright: reportUnknownParameterType=false
 
 import glob
-import os
 import re
 import warnings
 from collections import deque
@@ -33,8 +32,8 @@ from rdmtools.errors import (
     one_line,
     reading,
 )
+from rdmtools.format.read_table import Stamp
 
-Stamp = tuple[Any, ...]
 Result = TypeVar("Result")
 
 _ARROW = ("s3", "gs", "gcs", "abfs", "abfss", "hdfs", "viewfs")
@@ -150,6 +149,28 @@ class StorePath:
         fixed = next(place for place, name in enumerate(names) if glob.has_magic(name))
         return self._at("/".join(names[:fixed])).glob("/".join(names[fixed:]))
 
+    @contextmanager
+    def opened(self) -> Generator[tuple[Any, Stamp]]:
+        """The file, open, and what tells that it changed. Raises what the store raises."""
+        if isinstance(self.filesystem, PyFileSystem):
+            store = self.filesystem.handler.fs
+            store.invalidate_cache(self.path)  # a listing that it kept would hide the change
+            about: dict[str, Any] = store.info(self.path)
+            with self.open() as file:
+                yield file, (about.get("size"), *_version(about))
+            return
+        with self.open() as file:
+            version = _version(file.metadata() or {}) or [self.filesystem.get_file_info(self.path).mtime_ns]
+            yield file, (file.size(), *version)
+
+    def refusal(self, error: Exception) -> FormatError | None:
+        """What is wrong where `error` says that the store refused or did not answer, else None."""
+        return _refusal(self, error)
+
+    def ahead(self, calls: Iterable[Callable[[], Result]]) -> Iterator[Result]:
+        """What the calls return, in their order; a few of the next ones are made meanwhile."""
+        return ahead(calls)
+
     def _at(self, key: str) -> "StorePath":
         return replace(self, key=key, kind=None)
 
@@ -250,29 +271,6 @@ def _matches(folder: StorePath, names: list[str]) -> Iterator[StorePath]:
         yield folder / first
 
 
-@contextmanager
-def opened(location: Location) -> Generator[tuple[Any, Stamp]]:
-    """What `pq.ParquetFile` takes to read from `location`, and what tells that it changed.
-
-    A file on this machine is named, one in a store is open. Raises what the system or the store raises.
-    """
-    if isinstance(location, Path):
-        found = os.stat(location)
-        yield location, (found.st_ino, found.st_size, found.st_mtime_ns)
-        return
-    filesystem, path = location.filesystem, location.path
-    if isinstance(filesystem, PyFileSystem):
-        store = filesystem.handler.fs
-        store.invalidate_cache(path)  # a listing that it kept would hide the change
-        about: dict[str, Any] = store.info(path)
-        with filesystem.open_input_file(path) as file:
-            yield file, (about.get("size"), *_version(about))
-        return
-    with filesystem.open_input_file(path) as file:
-        version = _version(file.metadata() or {}) or [filesystem.get_file_info(path).mtime_ns]
-        yield file, (file.size(), *version)
-
-
 def _version(about: dict[str, Any]) -> list[tuple[str, str]]:
     plain = {re.sub("[-_]", "", str(name)).lower(): str(value) for name, value in about.items()}
     return sorted((name, value) for name, value in plain.items() if name in _VERSION)
@@ -284,7 +282,7 @@ def _of_store(place: StorePath | str) -> AbstractContextManager[None]:
 
 
 def _fault(place: StorePath | str, error: Exception) -> FormatError:
-    return refusal(place, error) or FormatError(
+    return _refusal(place, error) or FormatError(
         f"{place} cannot be read ({one_line(error)}); check the address and the credentials"
     )
 
@@ -298,7 +296,7 @@ def if_let(place: Location) -> Generator[None]:
         warnings.warn(f"{error}; read without {place.name}", RdmtoolsWarning, stacklevel=4)
 
 
-def refusal(place: StorePath | str, error: Exception) -> FormatError | None:
+def _refusal(place: StorePath | str, error: Exception) -> FormatError | None:
     """What is wrong where `error` says that the store refused or did not answer, else None."""
     reason = one_line(error)
     scheme = str(place).partition("://")[0]

@@ -16,12 +16,13 @@ from numpy.typing import NDArray
 
 from rdmtools.errors import ParameterError
 from rdmtools.format.names import ATTEMPT, COMPANION_SUFFIX, LOSS, LOSSES_SUFFIX, SAMPLE_ID, STEP, companion
+from rdmtools.format.read_table import ParquetPart, RowGroup
+from rdmtools.format.values import integers
 from rdmtools.read import out_of_core
-from rdmtools.read.parquet import ParquetPart, RowGroup
 from rdmtools.read.progress import Opening
 from rdmtools.read.stores import Location
 from rdmtools.run.clean import Tidy, grid, joined, whole_steps
-from rdmtools.run.columns import find_columns, integers, sample_codes, tidy_rows
+from rdmtools.run.columns import find_columns, sample_codes, tidy_rows
 from rdmtools.run.losses import Opened, ShardedLosses, StoredLosses
 from rdmtools.run.quality import Quality
 from rdmtools.run.rules import Rules

@@ -24,7 +24,7 @@ from rdmtools.format.names import (
     companion,
 )
 from rdmtools.read.paths import has_journal, run_files
-from rdmtools.read.stores import Location, StorePath, opened
+from rdmtools.read.stores import Location, StorePath
 from rdmtools.run.rules import Rules
 
 # A larger file is known by its size, the time of its last change, and this much of it: half from either end.
@@ -84,7 +84,7 @@ def _files(path: Location) -> Iterator[tuple[str, Location]]:
 
 def _content(path: Location) -> bytes:
     if isinstance(path, StorePath):
-        with opened(path) as (_, stamp):
+        with path.opened() as (_, stamp):
             return repr(stamp).encode()
     with path.open("rb") as file:
         size = file.seek(0, 2)

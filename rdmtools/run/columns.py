@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from rdmtools.errors import ParameterError
 from rdmtools.format.names import ATTEMPT, LOSS, SAMPLE_ID, STEP
+from rdmtools.format.values import floats, integers, one_chunk, refuse_nulls
 from rdmtools.run.clean import Tidy
-from rdmtools.run.quality import counted
 from rdmtools.run.rules import ROLES
 
 
@@ -98,39 +98,6 @@ def tidy_rows(table: pa.Table, names: Mapping[str, str]) -> Tidy:
     )
 
 
-def integers(column: pa.ChunkedArray, name: str) -> NDArray[np.integer[Any]]:
-    """Values of a column of integers, of its own type (int64 instead of uint64)."""
-    _refuse_nulls(column, name, "an integer")
-    if types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
-    if not types.is_integer(column.type):
-        raise ParameterError(f"column {name!r} is of type {column.type}; needed integers; convert it")
-    if types.is_uint64(column.type):
-        try:
-            column = column.cast(pa.int64())
-        except pa.ArrowInvalid as error:
-            raise ParameterError(
-                f"column {name!r} has values above 2**63 - 1; needed int64; renumber"
-            ) from error
-    return _one_chunk(column).to_numpy()
-
-
-def floats(column: pa.ChunkedArray, name: str) -> NDArray[np.floating[Any]]:
-    """Values of a column of floats, float16 as float32, null as NaN (pandas writes NaN as null)."""
-    if types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
-    if not types.is_floating(column.type):
-        raise ParameterError(
-            f"column {name!r} is of type {column.type}; needed float16, float32 or float64; convert it"
-        )
-    array = _one_chunk(column)
-    if types.is_float16(column.type):  # older Arrow can neither cast it nor fill it
-        half = np.frombuffer(array.buffers()[1], np.float16, len(array), 2 * array.offset)
-        nulls = array.is_null().to_numpy(zero_copy_only=False)
-        return np.where(nulls, np.float32(np.nan), half.astype(np.float32))
-    return array.to_numpy(zero_copy_only=False)
-
-
 def float_type(kind: pa.DataType) -> np.dtype[Any]:
     """Type of the values that `floats` makes of a column of type `kind`."""
     return np.dtype(np.float64 if types.is_float64(_value_type(kind)) else np.float32)
@@ -149,7 +116,7 @@ def has_text_ids(kind: pa.DataType) -> bool:
 
 def sample_codes(column: pa.ChunkedArray, name: str) -> tuple[NDArray[np.integer[Any]], NDArray[Any] | None]:
     """Ids that are integers, and None; or positions of ids that are strings, and these, in order."""
-    _refuse_nulls(column, name, "an id")
+    refuse_nulls(column, name, "an id")
     kind = _value_type(column.type)
     if types.is_integer(kind):
         return integers(column, name), None
@@ -157,7 +124,7 @@ def sample_codes(column: pa.ChunkedArray, name: str) -> tuple[NDArray[np.integer
         raise ParameterError(f"column {name!r} is of type {kind}; needed integers or strings; convert it")
     if not types.is_dictionary(column.type):
         column = _plain_strings(column).dictionary_encode()
-    array = _one_chunk(column.unify_dictionaries())
+    array = one_chunk(column.unify_dictionaries())
     dictionary = array.dictionary
     if dictionary.null_count:
         raise ParameterError(f"column {name!r} has a null among its categories; needed strings; drop it")
@@ -181,16 +148,3 @@ def _is_id(kind: pa.DataType) -> bool:
 
 def _value_type(kind: pa.DataType) -> pa.DataType:
     return kind.value_type if types.is_dictionary(kind) else kind
-
-
-def _refuse_nulls(column: pa.ChunkedArray, name: str, needed: str) -> None:
-    if column.null_count:
-        raise ParameterError(
-            f"column {name!r} has {counted(column.null_count, 'null')}; "
-            f"needed {needed} in every row; drop them"
-        )
-
-
-def _one_chunk(column: pa.ChunkedArray) -> pa.Array:
-    """`column` as one array, without a copy where it is one already."""
-    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()

@@ -10,7 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rdmtools.errors import FormatError, ParameterError
-from rdmtools.format.table import column, file_metadata, write_draws, write_losses, write_scalars
+from rdmtools.format.read_table import file_metadata
+from rdmtools.format.values import column
+from rdmtools.format.write_table import write_draws, write_losses, write_scalars
 
 ROWS, SAMPLES = 7, 5
 

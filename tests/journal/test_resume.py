@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 import rdmtools as rdm
 from rdmtools import FormatError, ParameterError, ProbeLogger, RdmtoolsWarning, read_run
 from rdmtools.errors import ChangedError
+from rdmtools.format.read_table import ParquetPart
 from rdmtools.logger import probe_logger
-from rdmtools.read import parquet
 
 SAMPLES, DRAWS = 3, 2
 IDS = ["c", "a", "b"]
@@ -341,7 +341,7 @@ def test_a_reader_of_a_live_run_sees_no_gap_no_torn_row_and_no_step_back(path):
 def test_a_file_that_is_replaced_while_it_is_read_is_read_again(path, monkeypatch):
     log_attempt(path, range(9))
     other = log_attempt(path.with_name("other.parquet"), range(5)).path
-    real = parquet.ParquetPart.open.__func__
+    real = ParquetPart.open.__func__
 
     def replaced_meanwhile(cls, file):
         part = real(cls, file)
@@ -349,7 +349,7 @@ def test_a_file_that_is_replaced_while_it_is_read_is_read_again(path, monkeypatc
             other.replace(path)
         return part
 
-    monkeypatch.setattr(parquet.ParquetPart, "open", classmethod(replaced_meanwhile))
+    monkeypatch.setattr(ParquetPart, "open", classmethod(replaced_meanwhile))
     assert read_run(path).steps.tolist() == list(range(5))
 
 

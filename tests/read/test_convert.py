@@ -20,7 +20,7 @@ from pyarrow import feather
 
 import rdmtools
 from rdmtools.errors import FormatError, ParameterError, RdmtoolsWarning
-from rdmtools.format.table import write_losses
+from rdmtools.format.write_table import write_losses
 from rdmtools.read.read import read_run
 from rdmtools.run.run import Run
 

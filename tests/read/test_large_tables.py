@@ -16,7 +16,7 @@ from pyarrow import csv
 
 import rdmtools
 from rdmtools.errors import FormatError, RdmtoolsWarning
-from rdmtools.format.table import write_losses
+from rdmtools.format.write_table import write_losses
 from rdmtools.read.read import read_run
 from rdmtools.read.scratch import scratch
 from rdmtools.run.clean import Tidy
@@ -191,7 +191,7 @@ def test_nothing_stays_behind_where_it_stops_halfway(wrong, tmp_path, monkeypatc
     def write(*_, **__):
         raise wrong
 
-    monkeypatch.setattr("rdmtools.format.table.pq.ParquetWriter.write_table", write)
+    monkeypatch.setattr("rdmtools.format.write_table.pq.ParquetWriter.write_table", write)
     with pytest.raises((FormatError, KeyboardInterrupt)):
         convert(tmp_path / "x.csv", tmp_path / "run.parquet")
     assert [path.name for path in tmp_path.iterdir()] == ["x.csv"]

@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 
 from rdmtools.errors import FormatError, ParameterError
 from rdmtools.format.names import METADATA_KEY
-from rdmtools.format.table import write_draws, write_losses
-from rdmtools.read.parquet import RowGroup
+from rdmtools.format.read_table import RowGroup
+from rdmtools.format.write_table import write_draws, write_losses
 from rdmtools.read.paths import run_names
 from rdmtools.read.read import read_run, read_runs
 from rdmtools.run.run import Run

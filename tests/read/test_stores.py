@@ -20,8 +20,8 @@ from helpers.tables import LOSSES, ROWS, SAMPLES, STEPS, WORDS, tidy
 
 import rdmtools as rdm
 from rdmtools.errors import ChangedError, FormatError, ParameterError, RdmtoolsWarning
-from rdmtools.format.table import write_draws, write_losses, write_table
-from rdmtools.read.parquet import ParquetPart
+from rdmtools.format.read_table import ParquetPart
+from rdmtools.format.write_table import write_draws, write_losses, write_table
 from rdmtools.read.read import read_run, read_runs
 from rdmtools.read.stores import ahead, at
 from rdmtools.read.tables import open_whole_steps

@@ -11,9 +11,7 @@ pyarrow alone: nothing here imports pandas, which a training job may not have, o
 
 import inspect
 import json
-from collections.abc import Generator, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -23,9 +21,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from rdmtools.errors import FormatError, ParameterError, reading
-from rdmtools.format.names import DRAW, LOSS, METADATA_KEY, SAMPLE_ID, STEP, Named
-from rdmtools.format.records import check_version, replacing, versioned
+from rdmtools.errors import ParameterError
+from rdmtools.format.names import DRAW, LOSS, METADATA_KEY, SAMPLE_ID, STEP
+from rdmtools.format.records import replacing, versioned
+from rdmtools.format.values import column
 
 _GROUP_ROWS = 1_000_000
 _PAGE_BYTES = 8 << 20
@@ -33,7 +32,6 @@ _PAGE_ROWS = 1 << 20
 _DELTA_BLOCK = 128
 # pyarrow 23 and later cut pages at 20,000 rows unless told, and zstd then never sees the ids repeat.
 _HAS_PAGE_ROWS = "max_rows_per_page" in inspect.signature(pq.ParquetWriter.__init__).parameters
-_AS_LOGGED = "the run as it was logged"
 _STEPS = pa.schema([pa.field(STEP, pa.int64())])
 
 Ids = Sequence[int] | Sequence[str] | NDArray[Any]  # (samples,) integers or str, all distinct
@@ -101,180 +99,6 @@ def write_scalars(path: Path, rows: list[dict[str, float]], *, about: dict[str, 
         valid = np.array([name in row for row in rows])
         columns[name] = column(np.array([row.get(name, 0.0) for row in rows], np.float64), valid)
     write_table(path, pa.table(columns), about=about)
-
-
-def stored_table(path: Path) -> list[dict[str, Any]]:
-    """Rows of a table that `write_table` or `write_scalars` wrote, without what is null."""
-    rows = read_table(path).to_pylist()
-    return [{name: value for name, value in row.items() if value is not None} for row in rows]
-
-
-def read_table(path: Path) -> pa.Table:
-    """A table that `write_table` wrote."""
-    with _opened(path) as file:
-        return file.read()
-
-
-def join_samples(tables: Sequence[Any]) -> Any:
-    """What several tables tell of samples: of each the last that tells more than its id; None if nothing.
-
-    The samples stay in the order in which they are first named. Raises FormatError where columns of the same
-    name hold what does not fit together.
-    """
-    if len(tables) < 2:
-        return tables[0] if tables else None
-    ids = list(dict.fromkeys(sample for table in tables for sample in _numpy(table, SAMPLE_ID).tolist()))
-    telling = [table for table in tables if table.num_columns > 1] or tables
-    try:
-        joined = pa.concat_tables(
-            [table.replace_schema_metadata(None) for table in (*tables, *telling)],
-            promote_options="permissive",
-        )
-    except pa.ArrowException as error:
-        raise FormatError(
-            f"tables of samples do not fit together ({' '.join(str(error).split())}); "
-            "needed columns of the same types: pass the same samples= each time"
-        ) from error
-    last = {sample: row for row, sample in enumerate(_numpy(joined, SAMPLE_ID).tolist())}
-    return joined.take(column(np.array([last[sample] for sample in ids], np.int64)))
-
-
-def column(values: Any, valid: NDArray[np.bool_] | None = None) -> pa.Array:
-    """Arrow column of an array or list; numbers are null where not `valid`.
-
-    The buffers are laid out here, because `pyarrow.array` imports pandas whatever it is given (140 ms).
-    It still gets what is neither numbers nor str: dates, lists, None.
-    """
-    if isinstance(values, np.ndarray) and values.dtype.kind in "OU":
-        values = values.tolist()
-    types = set(map(type, values)) if isinstance(values, list) else set[type]()
-    if types == {str}:
-        words = [word.encode() for word in values]
-        offsets = np.cumsum([0, *map(len, words)], dtype=np.int64)
-        short = offsets[-1] < 1 << 31
-        offsets, type_ = (offsets.astype(np.int32), pa.string()) if short else (offsets, pa.large_string())
-        buffers = [None, pa.py_buffer(offsets), pa.py_buffer(b"".join(words))]
-        return pa.Array.from_buffers(type_, len(words), buffers)
-    if isinstance(values, np.ndarray) or (types and types <= {int, float}):
-        numbers = np.ascontiguousarray(values)
-        if numbers.dtype.kind in "iuf":
-            bitmap = None if valid is None else pa.py_buffer(np.packbits(valid, bitorder="little"))
-            type_ = pa.from_numpy_dtype(numbers.dtype)
-            return pa.Array.from_buffers(type_, len(numbers), [bitmap, pa.py_buffer(numbers)])
-    return pa.array(values)
-
-
-def file_metadata(file: pq.ParquetFile, path: Named) -> dict[str, Any]:
-    """What a file of ours says of itself: `format`, `writer` and what `about` said; {} if not ours.
-
-    Raises FormatError where a later major version of the format wrote `path`, saying which release reads it.
-    """
-    text = (file.metadata.metadata or {}).get(METADATA_KEY)
-    if text is None:
-        return {}
-    try:
-        found = json.loads(text)
-        check_version(found, path)
-    except (ValueError, KeyError, TypeError) as error:
-        raise FormatError(
-            f"{path} has '{METADATA_KEY.decode()}' metadata that do not read ({error!r}); "
-            "needed JSON with a format version; rewrite the file without them"
-        ) from error
-    return found
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredGroup:
-    """A row group of a table that `write_losses` or `write_draws` wrote; its losses stay on disk."""
-
-    path: Path
-    group: int
-    keys: Sequence[NDArray[Any]]
-    """Values of the columns asked for, (rows,) each."""
-    samples: int
-    values: np.dtype[Any]
-
-    def read(self) -> NDArray[Any]:
-        """Losses (rows, samples), the samples in order of their ids. Raises FormatError."""
-        with _opened(self.path) as file:
-            return _numpy(_columns(file, self.path, self.group, [LOSS]), LOSS).reshape(-1, self.samples)
-
-
-def stored_ids(path: Path) -> NDArray[Any]:
-    """Ids of the samples of a table that `write_losses` or `write_draws` wrote, (samples,), in order."""
-    with _opened(path) as file:
-        if not file.num_row_groups:
-            return np.empty(0, np.int64)
-        table = _columns(file, path, 0, [STEP, SAMPLE_ID])
-        steps, ids = _numpy(table, STEP), _numpy(table, SAMPLE_ID)
-        return ids[: int(np.argmax(steps != steps[0])) or len(ids)]
-
-
-def stored_groups(path: Path, sample_ids: Ids, keys: Sequence[str] = (STEP,)) -> Iterator[StoredGroup]:
-    """Row groups of a table that `write_losses` or `write_draws` wrote, with the values of `keys`.
-
-    Raises FormatError where the table is in another order, or has other samples than `sample_ids`.
-    """
-    expected = np.sort(np.array(sample_ids, dtype=object))
-    with _opened(path) as file:
-        for group in range(file.num_row_groups):
-            table = _columns(file, path, group, [*keys, SAMPLE_ID])
-            ids = _numpy(table, SAMPLE_ID)
-            whole = len(ids) % max(1, len(expected)) == 0
-            by_row = [_numpy(table, key).reshape(-1, len(expected)) for key in keys] if whole else []
-            if (
-                not by_row
-                or any((name != name[:, :1]).any() for name in by_row)
-                or (ids.astype(object).reshape(-1, len(expected)) != expected).any()
-            ):
-                raise FormatError(
-                    f"{path} is not in the order that a ProbeLogger writes, or has other samples; "
-                    "needed the run as it was logged, with the same probe set"
-                )
-            yield StoredGroup(
-                path=path,
-                group=group,
-                keys=[name[:, 0].copy() for name in by_row],
-                samples=len(expected),
-                values=np.dtype(
-                    np.float64 if str(file.schema_arrow.field(LOSS).type) == "double" else np.float32
-                ),
-            )
-
-
-def stored_about(path: Path) -> dict[str, Any]:
-    """What the file at `path` says of itself, as `file_metadata` tells it."""
-    with _opened(path) as file:
-        return file_metadata(file, path)
-
-
-def _columns(file: pq.ParquetFile, path: Path, group: int, names: Sequence[str]) -> pa.Table:
-    with reading(path, _AS_LOGGED):
-        return file.read_row_group(group, names)
-
-
-def _numpy(table: pa.Table, name: str) -> NDArray[Any]:
-    """Numbers, or strings as objects; by the buffers, for pyarrow's own way may import pandas."""
-    values = table.column(name).combine_chunks()
-    if isinstance(values, pa.ChunkedArray):
-        values = pa.concat_arrays(values.chunks) if values.num_chunks else pa.array([], values.type)
-    if pa.types.is_dictionary(values.type):
-        return np.array(values.dictionary.to_pylist(), dtype=object)[_buffer(values.indices)]
-    if values.null_count or not (pa.types.is_integer(values.type) or pa.types.is_floating(values.type)):
-        return np.array(values.to_pylist(), dtype=object)
-    return _buffer(values)
-
-
-def _buffer(values: pa.Array) -> NDArray[Any]:
-    name = str(values.type)
-    numbers = np.frombuffer(values.buffers()[1], {"float": "float32", "double": "float64"}.get(name, name))
-    return numbers[values.offset : values.offset + len(values)]
-
-
-@contextmanager
-def _opened(path: Path) -> Generator[pq.ParquetFile]:
-    with reading(path, _AS_LOGGED), pq.ParquetFile(path, page_checksum_verification=True) as file:
-        yield file
 
 
 def _write_rows(

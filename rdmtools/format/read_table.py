@@ -1,18 +1,20 @@
 """How is one Parquet file read? A row group or a batch at a time, verified, and never one that has changed.
 
-Every read opens the file anew, here or in a store; what is wrong with it is one line.
+Every read opens the file anew, here or in a store; what is wrong with it is one line. Files of ours, in the
+order that `write_table` gives them, are read by the same means. NumPy and pyarrow alone.
 """
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 # pyright: reportUnknownParameterType=false
 
+import json
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 import pyarrow as pa
@@ -21,9 +23,11 @@ import pyarrow.types as types
 from numpy.typing import NDArray
 
 from rdmtools.errors import ChangedError, FormatError, one_line, reading
-from rdmtools.format.table import file_metadata
-from rdmtools.read.stores import Location, Stamp, StorePath, ahead, opened, refusal
-from rdmtools.run.columns import floats
+from rdmtools.format.names import LOSS, METADATA_KEY, SAMPLE_ID, STEP, Named
+from rdmtools.format.records import check_version
+from rdmtools.format.values import column, floats, plain_values
+
+Stamp = tuple[Any, ...]
 
 _MAGIC = b"PAR1"
 # What Arrow raises over a bad file; what speaks to a store may raise anything.
@@ -32,11 +36,46 @@ _BUFFER_BYTES = 1 << 20
 _CHANGED = "{path} changed while it was read; read it again"
 
 
+class Remote(Named, Protocol):
+    """A file in a store, as far as reading it goes."""
+
+    def open(self, mode: str = "rb", /) -> Any: ...
+
+    def opened(self) -> AbstractContextManager[tuple[Any, Stamp]]:
+        """What `pq.ParquetFile` takes, and what tells that the file changed."""
+        ...
+
+    def refusal(self, error: Exception, /) -> FormatError | None:
+        """What is wrong where `error` says that the store refused or did not answer, else None."""
+        ...
+
+    def ahead(self, calls: Iterable[Callable[[], Any]], /) -> Iterator[Any]:
+        """What the calls return, in their order; a few of the next ones are made meanwhile."""
+        ...
+
+
+Place = Path | Remote
+
+
+@contextmanager
+def opened(place: Place) -> Generator[tuple[Any, Stamp]]:
+    """What `pq.ParquetFile` takes to read from `place`, and what tells that it changed.
+
+    A file on this machine is named, one in a store is open. Raises what the system or the store raises.
+    """
+    if isinstance(place, Path):
+        found = os.stat(place)
+        yield place, (found.st_ino, found.st_size, found.st_mtime_ns)
+    else:
+        with place.opened() as found:
+            yield found
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParquetPart:
     """A Parquet file that was opened once; every read opens it anew, so that many runs need no open files."""
 
-    path: Location
+    path: Place
     metadata: pq.FileMetaData
     schema: pa.Schema
     about: dict[str, Any]
@@ -45,7 +84,7 @@ class ParquetPart:
     """Place, size and time of the last change: a file that changes between two reads is refused."""
 
     @classmethod
-    def open(cls, path: Location) -> Self:
+    def open(cls, path: Place) -> Self:
         """Read the footer of `path`. Raises FormatError."""
         with (
             reading(path, explain=partial(_fault, path, None)),
@@ -69,7 +108,7 @@ class ParquetPart:
                 source,
                 metadata=self.metadata,
                 read_dictionary=strings,
-                pre_buffer=isinstance(self.path, StorePath),  # one request for what lies side by side
+                pre_buffer=not isinstance(self.path, Path),  # one request for what lies side by side
                 page_checksum_verification=True,
             ) as file:
                 table = file.read(columns) if group is None else file.read_row_group(group, columns)
@@ -85,8 +124,8 @@ class ParquetPart:
             group for group in range(self.metadata.num_row_groups) if self.metadata.row_group(group).num_rows
         ]
         calls = [partial(self.read, columns, group) for group in full]
-        far = isinstance(self.path, StorePath)
-        yield from zip(full, ahead(calls) if far else (call() for call in calls), strict=True)
+        tables = (call() for call in calls) if isinstance(self.path, Path) else self.path.ahead(calls)
+        yield from zip(full, tables, strict=True)
 
     def batches(self, columns: Sequence[str], rows: int) -> Iterator[pa.Table]:
         """Some columns, at most so many rows at a time, none of them empty. Raises FormatError."""
@@ -138,7 +177,114 @@ class RowGroup:
         return floats(table.column(self.column), self.column).reshape(self.shape)
 
 
-def _changed(path: Location, stamp: Stamp) -> bool:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredGroup:
+    """A row group of a table that `write_losses` or `write_draws` wrote; its losses stay on disk."""
+
+    keys: Sequence[NDArray[Any]]
+    """Values of the columns asked for, (rows,) each."""
+    losses: RowGroup
+    """The samples in order of their ids."""
+
+
+def stored_ids(path: Path) -> NDArray[Any]:
+    """Ids of the samples of a table that `write_losses` or `write_draws` wrote, (samples,), in order."""
+    part = ParquetPart.open(path)
+    for _, table in part.row_groups([STEP, SAMPLE_ID]):
+        steps, ids = plain_values(table, STEP), plain_values(table, SAMPLE_ID)
+        return ids[: int(np.argmax(steps != steps[0])) or len(ids)]
+    return np.empty(0, np.int64)
+
+
+def stored_groups(
+    path: Path, sample_ids: Sequence[Any] | NDArray[Any], keys: Sequence[str] = (STEP,)
+) -> Iterator[StoredGroup]:
+    """Row groups of a table that `write_losses` or `write_draws` wrote, with the values of `keys`.
+
+    Raises FormatError where the table is in another order, or has other samples than `sample_ids`.
+    """
+    expected = np.sort(np.array(sample_ids, dtype=object))
+    part = ParquetPart.open(path)
+    for group, table in part.row_groups([*keys, SAMPLE_ID]):
+        ids = plain_values(table, SAMPLE_ID)
+        whole = len(ids) % max(1, len(expected)) == 0
+        by_row = [plain_values(table, key).reshape(-1, len(expected)) for key in keys] if whole else []
+        if (
+            not by_row
+            or any((values != values[:, :1]).any() for values in by_row)
+            or (ids.astype(object).reshape(-1, len(expected)) != expected).any()
+        ):
+            raise FormatError(
+                f"{path} is not in the order that a ProbeLogger writes, or has other samples; "
+                "needed the run as it was logged, with the same probe set"
+            )
+        shape = len(by_row[0]), len(expected)
+        losses = RowGroup(part=part, group=group, column=LOSS, shape=shape)
+        yield StoredGroup(keys=[values[:, 0].copy() for values in by_row], losses=losses)
+
+
+def stored_about(path: Path) -> dict[str, Any]:
+    """What the file at `path` says of itself, as `file_metadata` tells it."""
+    return ParquetPart.open(path).about
+
+
+def stored_table(path: Path) -> list[dict[str, Any]]:
+    """Rows of a table that `write_table` or `write_scalars` wrote, without what is null."""
+    rows = read_table(path).to_pylist()
+    return [{name: value for name, value in row.items() if value is not None} for row in rows]
+
+
+def read_table(path: Path) -> pa.Table:
+    """A table that `write_table` wrote."""
+    return ParquetPart.open(path).read()
+
+
+def join_samples(tables: Sequence[Any]) -> Any:
+    """What several tables tell of samples: of each the last that tells more than its id; None if nothing.
+
+    The samples stay in the order in which they are first named. Raises FormatError where columns of the same
+    name hold what does not fit together.
+    """
+    if len(tables) < 2:
+        return tables[0] if tables else None
+    ids = list(
+        dict.fromkeys(sample for table in tables for sample in plain_values(table, SAMPLE_ID).tolist())
+    )
+    telling = [table for table in tables if table.num_columns > 1] or tables
+    try:
+        joined = pa.concat_tables(
+            [table.replace_schema_metadata(None) for table in (*tables, *telling)],
+            promote_options="permissive",
+        )
+    except pa.ArrowException as error:
+        raise FormatError(
+            f"tables of samples do not fit together ({' '.join(str(error).split())}); "
+            "needed columns of the same types: pass the same samples= each time"
+        ) from error
+    last = {sample: row for row, sample in enumerate(plain_values(joined, SAMPLE_ID).tolist())}
+    return joined.take(column(np.array([last[sample] for sample in ids], np.int64)))
+
+
+def file_metadata(file: pq.ParquetFile, path: Named) -> dict[str, Any]:
+    """What a file of ours says of itself: `format`, `writer` and what `about` said; {} if not ours.
+
+    Raises FormatError where a later major version of the format wrote `path`, saying which release reads it.
+    """
+    text = (file.metadata.metadata or {}).get(METADATA_KEY)
+    if text is None:
+        return {}
+    try:
+        found = json.loads(text)
+        check_version(found, path)
+    except (ValueError, KeyError, TypeError) as error:
+        raise FormatError(
+            f"{path} has '{METADATA_KEY.decode()}' metadata that do not read ({error!r}); "
+            "needed JSON with a format version; rewrite the file without them"
+        ) from error
+    return found
+
+
+def _changed(path: Place, stamp: Stamp) -> bool:
     try:
         with opened(path) as (_, now):
             return now != stamp
@@ -148,19 +294,21 @@ def _changed(path: Location, stamp: Stamp) -> bool:
         return isinstance(path, Path)
 
 
-def _fault(path: Location, stamp: Stamp | None, error: Exception) -> FormatError | None:
+def _fault(path: Place, stamp: Stamp | None, error: Exception) -> FormatError | None:
     """What is wrong where Arrow raises over a file, or over a store whatever speaks to it."""
     if isinstance(path, Path) and not isinstance(error, _RAISED):
         return None
     if stamp is not None and _changed(path, stamp):
         return ChangedError(_CHANGED.format(path=path))
+    if stamp is None and isinstance(path, Path) and isinstance(error, FileNotFoundError):
+        return ChangedError(f"{path} vanished while it was read; read the run again")
     return FormatError(_diagnosis(path, error))
 
 
-def _diagnosis(path: Location, error: Exception) -> str:
+def _diagnosis(path: Place, error: Exception) -> str:
     if isinstance(error, UnicodeEncodeError):
         return f"{path} has a name that is not UTF-8; needed one that is: rename it"
-    if isinstance(path, StorePath) and (refused := refusal(path, error)) is not None:
+    if not isinstance(path, Path) and (refused := path.refusal(error)) is not None:
         return str(refused)
     try:
         with path.open("rb") as file:
