@@ -13,10 +13,10 @@ from rdmtools.analysis.findings import Findings, find
 from rdmtools.analysis.settings import AnalysisSettings, chosen
 from rdmtools.errors import ParameterError
 from rdmtools.format.names import FIGURES_FOLDER, REPORT_FILE
-from rdmtools.read.progress import Progress
 from rdmtools.results.folder import ANALYSIS, default_folder, replaced
 from rdmtools.results.saved import write_results
 from rdmtools.results.summary import summarise
+from rdmtools.run.progress import Progress
 from rdmtools.run.run import Run
 
 if TYPE_CHECKING:

@@ -24,11 +24,11 @@ from rdmtools.errors import ParameterError, RdmtoolsError, RdmtoolsWarning
 from rdmtools.executor import noted, results
 from rdmtools.format.names import ANALYSIS_FOLDER, COMPANION_SUFFIX, LOSSES_SUFFIX, SUMMARY_FILE, companion
 from rdmtools.read.paths import is_pattern, located, run_names, run_paths
-from rdmtools.read.progress import Progress
 from rdmtools.read.read import read
 from rdmtools.read.stores import Location, StorePath
 from rdmtools.results.fingerprint import fingerprint
 from rdmtools.results.saved import Compared, compared, keep, metadata_columns, run_row, saved, still_holding
+from rdmtools.run.progress import Progress
 from rdmtools.run.rules import Rules
 from rdmtools.run.run import Run
 

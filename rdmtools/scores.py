@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rdmtools.evaluation.corpus import Entry, read_corpus
 from rdmtools.evaluation.scoring import WINDOW, Change, ScoreTables, judge_corpus
-from rdmtools.read.progress import Progress
+from rdmtools.run.progress import Progress
 
 
 class Score(ScoreTables):

@@ -23,13 +23,13 @@ ROOMS = {
     "run": {"format"},
     "read": {"format", "journal", "run"},
     "alarms": set(),
-    "analysis": {"alarms", "executor", "read", "run"},
+    "analysis": {"alarms", "executor", "run"},
     "results": {"alarms", "analysis", "format", "read", "run"},
     "evaluation": {"alarms", "analysis", "executor", "format", "read", "run"},
     "report": {"analysis", "evaluation", "format", "read", "results", "run"},
     "analyses": {"analysis", "format", "read", "report", "results", "run"},
     "comparison": {"analysis", "executor", "format", "read", "results", "run"},
-    "scores": {"evaluation", "read", "report"},
+    "scores": {"evaluation", "report", "run"},
 }
 FREE = {"rdmtools", "errors"}
 

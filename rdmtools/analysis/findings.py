@@ -28,7 +28,7 @@ from rdmtools.analysis.spans import Span, SpanValues, joined, map_every, map_len
 from rdmtools.analysis.spectra import spectrum_columns
 from rdmtools.errors import ParameterError
 from rdmtools.executor import results
-from rdmtools.read.progress import Progress
+from rdmtools.run.progress import Progress
 from rdmtools.run.quality import counted
 from rdmtools.run.run import Run
 

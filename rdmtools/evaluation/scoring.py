@@ -28,8 +28,8 @@ from rdmtools.evaluation.rules import REFERENCE, Rule, alarms_of, fit_rules
 from rdmtools.evaluation.signals import SIGNALS, measure
 from rdmtools.evaluation.truth import find_transitions
 from rdmtools.executor import results
-from rdmtools.read.progress import Progress
 from rdmtools.read.read import read_run
+from rdmtools.run.progress import Progress
 from rdmtools.run.run import Run
 
 WINDOW = AnalysisSettings().windows[0]

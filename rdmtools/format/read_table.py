@@ -11,7 +11,7 @@ import json
 import os
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -82,6 +82,8 @@ class ParquetPart:
     """What a file of ours says of itself."""
     stamp: Stamp
     """Place, size and time of the last change: a file that changes between two reads is refused."""
+    seen: Callable[[int], object] = field(default=int, compare=False)
+    """Told of the rows of each row group or batch, as it is read; by default nobody listens."""
 
     @classmethod
     def open(cls, path: Place) -> Self:
@@ -94,6 +96,10 @@ class ParquetPart:
         ):
             about = file_metadata(file, path)
             return cls(path=path, metadata=file.metadata, schema=file.schema_arrow, about=about, stamp=stamp)
+
+    @property
+    def rows(self) -> int:
+        return self.metadata.num_rows
 
     def _reading(self) -> AbstractContextManager[None]:
         return reading(self.path, explain=partial(_fault, self.path, self.stamp))
@@ -125,7 +131,9 @@ class ParquetPart:
         ]
         calls = [partial(self.read, columns, group) for group in full]
         tables = (call() for call in calls) if isinstance(self.path, Path) else self.path.ahead(calls)
-        yield from zip(full, tables, strict=True)
+        for group, table in zip(full, tables, strict=True):
+            self.seen(table.num_rows)
+            yield group, table
 
     def batches(self, columns: Sequence[str], rows: int) -> Iterator[pa.Table]:
         """Some columns, at most so many rows at a time, none of them empty. Raises FormatError."""
@@ -145,6 +153,7 @@ class ParquetPart:
                     table = pa.Table.from_batches([batch])
                     table.validate(full=True)
                     found += table.num_rows
+                    self.seen(table.num_rows)
                     if table.num_rows:
                         yield table
                 if found != self.metadata.num_rows:

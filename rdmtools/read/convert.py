@@ -147,11 +147,7 @@ def _large(source: Path, layout: str | None, columns: Mapping[str, str] | None) 
         if part.metadata.num_rows * _ROW_BYTES <= forms.LARGE_BYTES:
             return None
         large = open_batches(source, layout, columns)
-        return (
-            large
-            if large is not None and open_whole_steps([part], columns, lambda rows: None) is None
-            else None
-        )
+        return large if large is not None and open_whole_steps([part], columns) is None else None
 
 
 def _ordered(source: Path, target: Path, large: Batches, rules: Rules) -> list[str]:

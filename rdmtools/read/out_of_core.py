@@ -22,12 +22,12 @@ from rdmtools.errors import FormatError
 from rdmtools.format.names import ATTEMPT, LOSS, SAMPLE_ID, STEP
 from rdmtools.format.read_table import ParquetPart
 from rdmtools.format.values import integers
-from rdmtools.read.progress import Opening
 from rdmtools.read.ranges import Chosen, gapless
 from rdmtools.read.scratch import scratch
 from rdmtools.run.clean import numbered, refuse_mixed
 from rdmtools.run.columns import find_columns, float_type, has_text_ids, refuse_empty, tidy_rows
 from rdmtools.run.losses import Opened, StoredLosses
+from rdmtools.run.progress import Opening
 from rdmtools.run.rules import Rules
 
 LARGE_ROWS = 50_000_000
@@ -40,7 +40,7 @@ _ROOM = "set TMPDIR to another folder, or put the file in order first (rdmtools 
 
 def is_large(parts: Sequence[ParquetPart]) -> bool:
     """Whether the rows of all parts are better not in memory at once."""
-    return sum(part.metadata.num_rows for part in parts) > LARGE_ROWS
+    return sum(part.rows for part in parts) > LARGE_ROWS
 
 
 def starts_shuffled(parts: Sequence[ParquetPart], columns: Mapping[str, str] | None) -> bool:
@@ -68,16 +68,14 @@ def in_order(parts: Sequence[ParquetPart], rules: Rules, opening: Opening) -> Op
     dtype = np.result_type(*(float_type(kind[LOSS]) for kind in kinds))
     folder, index = _folder(), dict[Any, int]()
     with scratch(folder, dtype, all(attempts), _ROOM, opening.seen) as rows:
-        in_all = sum(part.metadata.num_rows for part in parts)
-        # Read, written, surveyed, put in order, and looked at whether they are finite.
-        opening.left(5 * in_all)
+        in_all = sum(part.rows for part in parts)
+        opening.expect(parts, looks=5)  # read, written, surveyed, put in order, looked at whether finite
         rows.refuse_little_room(in_all * (rows.row_bytes + dtype.itemsize))
         for part, found in zip(parts, names, strict=True):
-            refuse_empty(part.metadata.num_rows)
+            refuse_empty(part.rows)
             for table in part.batches([*found.values()], BATCH_ROWS):
-                opening.seen(table.num_rows)
                 rows.append(numbered(tidy_rows(table, found), index))
-        opening.left((3 + (len(rows.starts) > 1)) * in_all)
+        opening.expect(parts, looks=3 + (len(rows.starts) > 1))
         chosen, quality = gapless(rows, list(index), rules)
         losses = StoredLosses(
             groups=_written(chosen, folder), rows=np.arange(len(chosen.steps)), samples=None

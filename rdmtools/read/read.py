@@ -28,12 +28,12 @@ from rdmtools.read import forms
 from rdmtools.read.companion import draws_of, groups_of, samples_of, scalars_of
 from rdmtools.read.journal import losses_of_starts, not_merged, refuse_in_store, starts_beside, upon
 from rdmtools.read.paths import located, named_paths, run_files
-from rdmtools.read.progress import Opening, Progress
 from rdmtools.read.stores import Location, StorePath
 from rdmtools.read.tables import losses_of_files, refuse_many_runs
 from rdmtools.run.clean import finite_part
 from rdmtools.run.columns import find_columns, row_bytes
 from rdmtools.run.losses import ShardedLosses, StoredLosses
+from rdmtools.run.progress import Opening, Progress
 from rdmtools.run.quality import Quality
 from rdmtools.run.rules import Rules
 from rdmtools.run.run import Run
@@ -166,7 +166,7 @@ def _read(path: Location, rules: Rules, name: str | None, progress: Progress | N
 
 def _bytes(part: ParquetPart, rules: Rules) -> int:
     """Of the rows of a part in memory."""
-    return part.metadata.num_rows * row_bytes(part.schema, find_columns(part.schema, rules.columns))
+    return part.rows * row_bytes(part.schema, find_columns(part.schema, rules.columns))
 
 
 def _counted(stored: StoredLosses | ShardedLosses, opening: Opening) -> Iterator[NDArray[Any]]:

@@ -7,7 +7,8 @@ rows in any other order -> run.clean.grid, and many of them -> out_of_core
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -19,11 +20,11 @@ from rdmtools.format.names import ATTEMPT, COMPANION_SUFFIX, LOSS, LOSSES_SUFFIX
 from rdmtools.format.read_table import ParquetPart, RowGroup
 from rdmtools.format.values import integers
 from rdmtools.read import out_of_core
-from rdmtools.read.progress import Opening
 from rdmtools.read.stores import Location
 from rdmtools.run.clean import Tidy, grid, joined, whole_steps
 from rdmtools.run.columns import find_columns, sample_codes, tidy_rows
 from rdmtools.run.losses import Opened, ShardedLosses, StoredLosses
+from rdmtools.run.progress import Opening
 from rdmtools.run.quality import Quality
 from rdmtools.run.rules import Rules
 
@@ -31,9 +32,8 @@ from rdmtools.run.rules import Rules
 def refuse_many_runs(path: Location, parts: list[ParquetPart]) -> None:
     """A folder of runs read as the parts of one would mix them without a sign."""
     inside = [part.path for part in parts if part.path != path]
-    companions = (
-        {each.name for each in path.glob("*" + COMPANION_SUFFIX) if each.is_dir()} if inside else set()
-    )
+    folders = path.glob("*" + COMPANION_SUFFIX) if inside else ()
+    companions = {folder.name for folder in folders if folder.is_dir()}
     own = [file.name for file in inside if companion(file).name in companions]
     names = {part.about["name"] for part in parts if "name" in part.about}
     if own or len(names) > 1:
@@ -47,27 +47,22 @@ def _many_runs(folder: Location, one: str) -> ParameterError:
     )
 
 
-def losses_of_files(
-    path: Location,
-    parts: list[ParquetPart],
-    rules: Rules,
-    opening: Opening,
-) -> Opened:
+def losses_of_files(path: Location, parts: Sequence[ParquetPart], rules: Rules, opening: Opening) -> Opened:
     """The losses of all parts; those of whole steps stay on disk. Raises FormatError, ParameterError."""
     columns = rules.columns
-    in_all = sum(part.metadata.num_rows for part in parts)
-    opening.left(2 * in_all)  # ids, and losses
+    parts = [replace(part, seen=opening.seen) for part in parts]
+    opening.expect(parts, looks=2)  # ids, and losses
     large = out_of_core.is_large(parts)
     shuffled = large and out_of_core.starts_shuffled(parts, columns)
-    if not shuffled and (whole := open_whole_steps(parts, columns, opening.seen)) is not None:
+    if not shuffled and (whole := open_whole_steps(parts, columns)) is not None:
         return whole
-    if not shuffled and len(parts) > 1 and (sharded := open_shards(parts, columns, opening.seen)) is not None:
+    if not shuffled and len(parts) > 1 and (sharded := open_shards(parts, columns)) is not None:
         return sharded
     if large:
         found = out_of_core.in_order(parts, rules, opening)
     else:
-        opening.left(2 * in_all)
-        held = grid(joined([_tidy(part, columns, opening) for part in parts]), rules)
+        opening.expect(parts, looks=2)  # read, and looked at whether they are finite
+        held = grid(joined([_tidy(part, columns) for part in parts]), rules)
         found = Opened(
             steps=held.steps, ids=held.ids, stored=StoredLosses.of(held.losses), quality=held.quality
         )
@@ -76,7 +71,9 @@ def losses_of_files(
     return found
 
 
-def _refuse_same_start(path: Location, parts: list[ParquetPart], columns: Mapping[str, str] | None) -> None:
+def _refuse_same_start(
+    path: Location, parts: Sequence[ParquetPart], columns: Mapping[str, str] | None
+) -> None:
     """Parts that disagree are restarts of one run where they begin at different steps, else several runs.
 
     Parts that begin together but hold different samples are shards.
@@ -103,26 +100,24 @@ def _start(part: ParquetPart, columns: Mapping[str, str] | None) -> tuple[int, s
     return min(firsts), ids
 
 
-def _tidy(part: ParquetPart, columns: Mapping[str, str] | None, opening: Opening) -> Tidy:
+def _tidy(part: ParquetPart, columns: Mapping[str, str] | None) -> Tidy:
     names = find_columns(part.schema, columns)
     tidy = tidy_rows(part.read([*names.values()]), names)
-    opening.seen(len(tidy.steps))
+    part.seen(len(tidy.steps))
     return tidy
 
 
-def open_whole_steps(
-    parts: Sequence[ParquetPart], columns: Mapping[str, str] | None, seen: Callable[[int], None]
-) -> Opened | None:
+def open_whole_steps(parts: Sequence[ParquetPart], columns: Mapping[str, str] | None) -> Opened | None:
     """Steps, ids and losses of row groups that hold whole steps; None for any other layout.
 
-    The row groups may come in any order, so the parts of a dataset may have any names. `seen` is told of the
-    rows of each.
+    The row groups may come in any order, so the parts of a dataset may have any names.
     """
     found: list[tuple[NDArray[np.int64], tuple[int, int], RowGroup]] = []
     ids: NDArray[Any] | None = None
     for part in parts:
         names = find_columns(part.schema, columns)
         keys = [name for role, name in names.items() if role != LOSS]
+        later = replace(part, seen=int)
         for group, table in part.row_groups(keys):
             codes, words = sample_codes(table.column(names[SAMPLE_ID]), names[SAMPLE_ID])
             layout = whole_steps(integers(table.column(names[STEP]), names[STEP]), codes)
@@ -138,9 +133,10 @@ def open_whole_steps(
             )
             if attempts is None or not np.array_equal(ids, template):
                 return None
-            seen(table.num_rows)
             shape = len(steps), len(template)
-            found.append((steps, attempts, RowGroup(part=part, group=group, column=names[LOSS], shape=shape)))
+            found.append(
+                (steps, attempts, RowGroup(part=later, group=group, column=names[LOSS], shape=shape))
+            )
     if ids is None:
         return None
     found.sort(key=lambda each: int(each[0][0]))
@@ -162,20 +158,18 @@ def _rising(attempts: NDArray[np.integer[Any]]) -> tuple[int, int] | None:
     return None if (attempts[1:] < attempts[:-1]).any() else (int(attempts[0]), int(attempts[-1]))
 
 
-def open_shards(
-    parts: Sequence[ParquetPart], columns: Mapping[str, str] | None, seen: Callable[[int], None]
-) -> Opened | None:
+def open_shards(parts: Sequence[ParquetPart], columns: Mapping[str, str] | None) -> Opened | None:
     """Steps, ids and losses of parts of whole steps with other samples each; None for any other layout.
 
     Parts with the same samples follow each other in time, and together are one shard. All shards must have
-    the same steps, and no sample may be in two. `seen` is told of the rows whose ids were looked at.
+    the same steps, and no sample may be in two.
     """
     by_ids: dict[tuple[Any, ...], list[ParquetPart]] = {}
     for part in parts:
-        if (opened := open_whole_steps([part], columns, seen)) is None:
+        if (opened := open_whole_steps([part], columns)) is None:
             return None
         by_ids.setdefault(tuple(opened.ids.tolist()), []).append(part)
-    found = [open_whole_steps(several, columns, seen) for several in by_ids.values()]
+    found = [open_whole_steps(several, columns) for several in by_ids.values()]
     shards = [each for each in found if each is not None]
     if len(shards) < max(len(found), 2):
         return None

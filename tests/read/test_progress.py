@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 from helpers.journals import write_journal
 
-from rdmtools.read.progress import Opening
 from rdmtools.read.read import read_run, read_runs
+from rdmtools.run.progress import Opening
 
 STEPS, SAMPLES = np.arange(0, 120, 10), 3
 LOSSES = np.random.default_rng(0).random((len(STEPS), SAMPLES), dtype=np.float32)

@@ -282,7 +282,7 @@ def test_what_a_run_keeps_for_reading_can_be_sent_to_another_process(tmp_path, p
         place
     ]
     part = ParquetPart.open(location)
-    opened = open_whole_steps([part], None, lambda rows: None)
+    opened = open_whole_steps([part], None)
     steps, losses = opened.steps, opened.stored
     sent = pickle.loads(pickle.dumps((part, losses.groups, location)))
     assert sent[0].stamp == part.stamp

@@ -1,6 +1,8 @@
 """How far has a run been opened? In bytes of its rows, each of which is looked at more than once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+
+from rdmtools.format.read_table import ParquetPart
 
 Progress = Callable[[int, int], None]
 
@@ -16,6 +18,10 @@ class Opening:
     def left(self, rows: int) -> None:
         """So many rows are still to be looked at; of those looked at twice, twice as many."""
         self._left = rows
+
+    def expect(self, parts: Iterable[ParquetPart], *, looks: int) -> None:
+        """All rows of the parts are still to be looked at, so many times."""
+        self.left(looks * sum(part.rows for part in parts))
 
     def seen(self, rows: int) -> None:
         """So many more rows were looked at."""
