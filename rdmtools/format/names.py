@@ -41,13 +41,6 @@ DRAWS_FILE = "draws.parquet"
 JOURNAL_FOLDER = "journal"
 ANALYSIS_FOLDER = "analysis"
 
-OBSERVABLES_FILE = "observables.parquet"
-EVENTS_FILE = "events.parquet"
-MODES_FILE = "modes.parquet"
-GROUPS_FILE = "groups.parquet"
-SPECTRA_FILE = "spectra.parquet"
-GAUSSIAN_FILE = "gaussian.parquet"
-SHC_MAP_FILE = "shc_map.parquet"
 SUMMARY_FILE = "summary.json"
 # In a summary: the name of all that the analysis depends on.
 FINGERPRINT = "fingerprint"

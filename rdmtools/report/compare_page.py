@@ -6,7 +6,6 @@ comparison.html               figures/comparison.png, .svg
 
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +16,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from rdmtools import __version__
-from rdmtools.format.names import EVENTS_FILE, FIGURES_FOLDER, OBSERVABLES_FILE, STEP
+from rdmtools.format.names import FIGURES_FOLDER, STEP
 from rdmtools.report.overview import NARROW_IN, WIDE_IN
 from rdmtools.report.run_page import render, write_page
 from rdmtools.report.style import (
@@ -34,7 +33,7 @@ from rdmtools.report.style import (
     set_scale,
 )
 from rdmtools.report.svg import inline_svg, svg_text, write_png, write_svg
-from rdmtools.results.folder import COMPARISON, COMPARISON_FILE, PAGE_FILE, RUNS_FILE, replaced
+from rdmtools.results.folder import COMPARISON, PAGE_FILE, replaced, write_json, write_tables
 from rdmtools.results.summary import plain_records
 from rdmtools.results.words import is_missing, number, shown
 from rdmtools.run.quality import counted
@@ -57,16 +56,9 @@ def save_comparison(comparison: "Comparison", folder: str | Path) -> Path:
     """
     folder = Path(folder)
     with replaced(folder, COMPARISON) as place:
-        tables = {
-            RUNS_FILE: comparison.runs,
-            EVENTS_FILE: comparison.events,
-            OBSERVABLES_FILE: comparison.observables,
-        }
-        for file, table in tables.items():
-            _storable(table).to_parquet(place / file, index=False)
+        write_tables(place, {name: _storable(getattr(comparison, name)) for name in COMPARISON.tables})
         found = {"contents": COMPARISON.mark, "rdmtools": __version__, "runs": plain_records(comparison.runs)}
-        text = json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False)
-        (place / COMPARISON_FILE).write_text(text + "\n", encoding="utf-8")
+        write_json(place / COMPARISON.marked_file, found)
         figures = place / FIGURES_FOLDER
         figures.mkdir()
         with own_style():

@@ -5,7 +5,6 @@ contest.parquet and the other tables  score.json  score.html
 
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
 
-import json
 import math
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -32,7 +31,7 @@ from rdmtools.report.score_words import (
 )
 from rdmtools.report.style import own_style
 from rdmtools.report.svg import inline_svg, svg_text
-from rdmtools.results.folder import SCORE, SCORE_FILE, SCORE_PAGE_FILE, replaced
+from rdmtools.results.folder import SCORE, SCORE_PAGE_FILE, replaced, write_json, write_tables
 from rdmtools.results.summary import plain_records
 from rdmtools.results.words import number, percent
 from rdmtools.run.quality import counted
@@ -69,8 +68,7 @@ def save_score(score: "ScoreTables", folder: str | Path) -> Path:
     """
     folder = Path(folder)
     with replaced(folder, SCORE) as place:
-        for name, table in score.tables().items():
-            table.to_parquet(place / f"{name}.parquet", index=False)
+        write_tables(place, score.tables())
         found = {
             "contents": SCORE.mark,
             "rdmtools": __version__,
@@ -78,8 +76,7 @@ def save_score(score: "ScoreTables", folder: str | Path) -> Path:
             "runs": score.runs,
             "contest": plain_records(score.contest),
         }
-        text = json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False)
-        (place / SCORE_FILE).write_text(text + "\n", encoding="utf-8")
+        write_json(place / SCORE.marked_file, found)
         write_score(score, place / SCORE_PAGE_FILE)
     return folder
 

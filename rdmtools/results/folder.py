@@ -7,82 +7,90 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+import pandas as pd
+
 from rdmtools.errors import ParameterError
 from rdmtools.format.names import (
     ANALYSIS_FOLDER,
-    EVENTS_FILE,
     FIGURES_FOLDER,
-    GAUSSIAN_FILE,
-    GROUPS_FILE,
-    MODES_FILE,
-    OBSERVABLES_FILE,
     REPORT_FILE,
-    SHC_MAP_FILE,
-    SPECTRA_FILE,
     SUMMARY_FILE,
     companion,
 )
 from rdmtools.read.paths import is_address
 from rdmtools.run.run import Run
 
-RUNS_FILE = "runs.parquet"
-PAGE_FILE = "comparison.html"
-COMPARISON_FILE = "comparison.json"
-SCORE_FILE, SCORE_PAGE_FILE = "score.json", "score.html"
-SCORE_TABLES = (
-    *("rules", "truth", "transitions", "false_alarms", "alarms", "contest", "rates", "areas", "roc"),
-    *("loadings", "groups", "separation"),
-)
+PAGE_FILE, SCORE_PAGE_FILE = "comparison.html", "score.html"
 ELSEWHERE = 'name another folder: --out DIR, or save("DIR")'
 _UNNOTICED = {".DS_Store", "Thumbs.db", "desktop.ini"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contents:
-    """How a folder of ours is known."""
+    """What a folder of ours holds, and how it is known."""
 
     what: str
     mark: str
     """`contents` of the JSON object in the marked file."""
     marked_file: str
-    names: frozenset[str]
-    """All that it may hold."""
+    tables: tuple[str, ...]
+    """Each in a Parquet file of its name."""
+    drawn: tuple[str, ...]
+    """Pages and folders of figures."""
+
+    @property
+    def names(self) -> set[str]:
+        """All that it may hold."""
+        return {self.marked_file, *self.drawn, *map(table_file, self.tables)}
 
 
 ANALYSIS = Contents(
     what="an analysis",
     mark="rdmtools analysis",
     marked_file=SUMMARY_FILE,
-    names=frozenset(
-        {
-            *(SUMMARY_FILE, REPORT_FILE, FIGURES_FOLDER, OBSERVABLES_FILE, EVENTS_FILE),
-            *(MODES_FILE, GROUPS_FILE, SPECTRA_FILE, GAUSSIAN_FILE, SHC_MAP_FILE),
-        }
-    ),
+    tables=("observables", "events", "modes", "groups", "spectra", "gaussian", "shc_map"),
+    drawn=(REPORT_FILE, FIGURES_FOLDER),
 )
 COMPARISON = Contents(
     what="a comparison",
     mark="rdmtools comparison",
-    marked_file=COMPARISON_FILE,
-    names=frozenset({RUNS_FILE, EVENTS_FILE, OBSERVABLES_FILE, PAGE_FILE, COMPARISON_FILE, FIGURES_FOLDER}),
+    marked_file="comparison.json",
+    tables=("runs", "events", "observables"),
+    drawn=(PAGE_FILE, FIGURES_FOLDER),
 )
 SCORE = Contents(
     what="a score",
     mark="rdmtools score",
-    marked_file=SCORE_FILE,
-    names=frozenset(
-        {
-            *(SCORE_FILE, SCORE_PAGE_FILE),
-            *(f"{table}.parquet" for table in SCORE_TABLES),
-        }
+    marked_file="score.json",
+    tables=(
+        *("rules", "truth", "transitions", "false_alarms", "alarms", "contest", "rates", "areas", "roc"),
+        *("loadings", "groups", "separation"),
     ),
+    drawn=(SCORE_PAGE_FILE,),
 )
+
+
+def table_file(table: str) -> str:
+    """Name of the file that a table is in."""
+    return f"{table}.parquet"
+
+
+def write_tables(place: Path, tables: Mapping[str, pd.DataFrame]) -> None:
+    """Write each table by its name into the folder `place`."""
+    for name, table in tables.items():
+        table.to_parquet(place / table_file(name), index=False)
+
+
+def write_json(path: Path, content: Mapping[str, Any], indent: int | None = 2) -> None:
+    """Write plain values; NaN and infinities, which JSON does not know, are errors."""
+    text = json.dumps(content, indent=indent, ensure_ascii=False, allow_nan=False)
+    path.write_text(text + "\n", encoding="utf-8")
 
 
 @contextmanager

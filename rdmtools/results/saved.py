@@ -16,34 +16,12 @@ from uuid import uuid4
 import pandas as pd
 
 from rdmtools.analysis.findings import Findings
-from rdmtools.errors import FormatError, ParameterError
-from rdmtools.format.names import (
-    EVENTS_FILE,
-    FIGURES_FOLDER,
-    FINGERPRINT,
-    GAUSSIAN_FILE,
-    GROUPS_FILE,
-    MODES_FILE,
-    OBSERVABLES_FILE,
-    REPORT_FILE,
-    SAMPLE_ID,
-    SHC_MAP_FILE,
-    SPECTRA_FILE,
-    SUMMARY_FILE,
-)
+from rdmtools.errors import FormatError, ParameterError, one_line
+from rdmtools.format.names import FIGURES_FOLDER, FINGERPRINT, REPORT_FILE, SAMPLE_ID, SUMMARY_FILE
 from rdmtools.format.records import check_version
 from rdmtools.results.fingerprint import sealed
+from rdmtools.results.folder import ANALYSIS, table_file, write_json, write_tables
 from rdmtools.results.summary import summarise
-
-TABLES = {
-    "observables": OBSERVABLES_FILE,
-    "events": EVENTS_FILE,
-    "modes": MODES_FILE,
-    "groups": GROUPS_FILE,
-    "spectra": SPECTRA_FILE,
-    "gaussian": GAUSSIAN_FILE,
-    "shc_map": SHC_MAP_FILE,
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,16 +43,12 @@ def write_results(findings: Findings, place: Path, fingerprint: str | None = Non
 
     `fingerprint` is a name for all that the analysis depends on, kept in the summary.
     """
-    for name, file in TABLES.items():
-        _typed(findings, name).to_parquet(place / file, index=False)
-    _write_summary(summarise(findings), place, fingerprint, indent=2)
+    write_tables(place, {name: _typed(findings, name) for name in ANALYSIS.tables})
+    write_json(place / SUMMARY_FILE, _named(summarise(findings), fingerprint))
 
 
-def _write_summary(summary: dict[str, Any], place: Path, fingerprint: str | None, indent: int | None) -> None:
-    if fingerprint is not None:
-        summary = summary | {FINGERPRINT: sealed(summary, fingerprint)}
-    text = json.dumps(summary, indent=indent, ensure_ascii=False, allow_nan=False)
-    (place / SUMMARY_FILE).write_text(text + "\n", encoding="utf-8")
+def _named(summary: dict[str, Any], fingerprint: str | None) -> dict[str, Any]:
+    return summary if fingerprint is None else summary | {FINGERPRINT: sealed(summary, fingerprint)}
 
 
 def _typed(findings: Findings, name: str) -> pd.DataFrame:
@@ -95,7 +69,7 @@ def _typed(findings: Findings, name: str) -> pd.DataFrame:
 
 def is_whole(folder: Path, *, report: bool) -> bool:
     """Whether every file is there that `Analysis.save` leaves, but for figures of events."""
-    files = [*TABLES.values(), SUMMARY_FILE]
+    files = [*map(table_file, ANALYSIS.tables), SUMMARY_FILE]
     if report:
         files += [REPORT_FILE, f"{FIGURES_FOLDER}/overview.svg", f"{FIGURES_FOLDER}/overview.png"]
     return all((folder / file).is_file() for file in files)
@@ -108,13 +82,13 @@ def saved(folder: Path) -> Compared:
         check_version(summary, folder / SUMMARY_FILE)
         found = Compared(
             summary=summary,
-            events=pd.read_parquet(folder / EVENTS_FILE),
-            observables=pd.read_parquet(folder / OBSERVABLES_FILE),
+            events=pd.read_parquet(folder / table_file("events")),
+            observables=pd.read_parquet(folder / table_file("observables")),
         )
         run_row("", found)
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise FormatError(
-            f"{folder} is not a whole saved analysis ({' '.join(str(error).split())}); "
+            f"{folder} is not a whole saved analysis ({one_line(error)}); "
             "needed its summary, events and observables; analyse the run again"
         ) from error
     return found
@@ -127,9 +101,8 @@ def keep(found: Compared, cache: Path, key: str) -> None:
         place = cache / f".new-{uuid4().hex}"
         place.mkdir()
         try:
-            found.events.to_parquet(place / EVENTS_FILE, index=False)
-            found.observables.to_parquet(place / OBSERVABLES_FILE, index=False)
-            _write_summary(found.summary, place, key, indent=None)
+            write_tables(place, {"events": found.events, "observables": found.observables})
+            write_json(place / SUMMARY_FILE, _named(found.summary, key), indent=None)
             shutil.rmtree(cache / key, ignore_errors=True)  # half of one, or it would have been used
             try:
                 place.rename(cache / key)

@@ -14,7 +14,7 @@ from rdmtools.errors import ParameterError
 from rdmtools.evaluation import Entry, score, write_manifest
 from rdmtools.report.score_page import write_score
 from rdmtools.report.score_words import winners
-from rdmtools.results.folder import SCORE, SCORE_TABLES
+from rdmtools.results.folder import SCORE
 
 WINDOW = 20
 
@@ -149,7 +149,7 @@ def test_what_there_is_no_number_for_is_said(corpus, tmp_path, kept, line):
 def test_a_folder_is_replaced_as_a_whole_and_only_if_it_is_ours(whole, tmp_path):
     folder = whole.save(tmp_path / "score")
     assert {each.name for each in folder.iterdir()} == SCORE.names
-    assert set(whole.tables()) == set(SCORE_TABLES)
+    assert set(whole.tables()) == set(SCORE.tables)
     whole.save(folder)
     found = json.loads((folder / "score.json").read_text())
     assert found["contents"] == "rdmtools score"
