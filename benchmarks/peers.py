@@ -83,7 +83,7 @@ def covariances(rounds: int, rows: int, samples: int, window: int, pandas: bool)
     windows = rows - window + 1
     starts = range(0, windows, windows // 8)
     scale = windows / len(starts)
-    shc = every_window(run, settings).observables[0].shc
+    shc = every_window(run, settings).observables[0]["shc"]
     contenders: Contenders = {EVERY: (lambda: every_window(run, settings), 1.0)}
     makers: dict[str, Callable[..., Matrices]] = {"numpy.cov": numpy_matrices}
     if find_spec("deeptime"):

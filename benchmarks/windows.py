@@ -101,7 +101,7 @@ def products(flops: float, samples: int, window: int) -> Contenders:
 
 def agrees(run: rdm.Run, window: int, starts: range, other: Callable[..., np.ndarray]) -> None:
     """What is timed is the same thing."""
-    found = every_window(run, AnalysisSettings(windows=(window,))).observables[0].shc[starts]
+    found = every_window(run, AnalysisSettings(windows=(window,))).observables[0]["shc"][starts]
     np.testing.assert_allclose(found, other(run.losses, starts, window), rtol=1e-9)
 
 

@@ -1,6 +1,7 @@
 """Sphinx: MyST pages, the docstrings of the public names, furo."""
 
 from rdmtools import __version__
+from rdmtools.analysis.observables import OBSERVABLES
 
 project = "rdmtools"
 author = "The rdmtools authors"
@@ -8,7 +9,10 @@ copyright = "2026, the rdmtools authors"
 release = version = __version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
-myst_enable_extensions = ["dollarmath", "colon_fence"]
+myst_enable_extensions = ["dollarmath", "colon_fence", "substitution"]
+# A new observable is in the reference by its row alone.
+_ROWS = [f"| `{row.name}` | {row.meaning} | {row.unit} |" for row in OBSERVABLES.values()]
+myst_substitutions = {"observables": "\n".join(["| column | meaning | unit |", "|---|---|---|", *_ROWS])}
 myst_heading_anchors = 3
 exclude_patterns = ["_build"]
 nitpicky = False

@@ -4,13 +4,14 @@ The windows at the floor and at the alarm tell drift from fluctuation; the one a
 row per event, and tables of its modes by sample, of its modes by group, and of its spectrum.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Float64
 
 from rdmtools.alarms.rule import Rise
 from rdmtools.analysis.modes import (
@@ -21,7 +22,7 @@ from rdmtools.analysis.modes import (
     samples_carrying,
     window_modes,
 )
-from rdmtools.analysis.observables import Observables, spectral_heat_capacity
+from rdmtools.analysis.observables import spectral_heat_capacity
 from rdmtools.run.run import Run
 
 # What this pandas makes of text that may be null: object before 3, str since.
@@ -58,7 +59,7 @@ class Described:
 
 def describe(
     run: Run,
-    values: Observables,
+    values: Mapping[str, Float64[np.ndarray, " windows"]],
     rise: Rise,
     *,
     window: int,
@@ -66,7 +67,7 @@ def describe(
     decades: float,
     modes: int,
 ) -> Described:
-    """What the table of events says of one rise of `values.shc`, and its leading modes."""
+    """What the table of events says of one rise of SHC, `values` by observable, and its leading modes."""
 
     def rows(index: int) -> np.ndarray:
         return run.rows(index, index + window)
@@ -83,13 +84,13 @@ def describe(
         "end_step": None if rise.end is None else int(last[rise.end]),
         "rise_decades": rise.decades,
         "p_value": None,
-        "pr_at_peak": float(values.pr[rise.peak]),
+        "pr_at_peak": float(values["pr"][rise.peak]),
         "top_group": top and top.group,
         "top_group_share": top and top.mode_share,
         "top_group_sample_share": top and top.sample_share,
         "direction": direction(found.loss_change[0]),
         "kind": _kind(rows(rise.floor), rows(rise.alarm), decades),
-        "drift_share": float(values.drift_share[rise.alarm]),
+        "drift_share": float(values["drift_share"][rise.alarm]),
         "samples_90": samples_carrying(found.loadings[0]),
     }
     return Described(row=row, modes=found)

@@ -115,7 +115,7 @@ def find(
     for index, length in enumerate(settings.windows):
         tables.append(_observables_table(run, values, settings, index))
         observed = values.observables[index]
-        for rise in find_rises(observed.shc, decades=settings.decades):
+        for rise in find_rises(observed["shc"], decades=settings.decades):
             described = describe(
                 run,
                 observed,
@@ -184,15 +184,14 @@ def _map_table(run: Run, values: SpanValues, settings: AnalysisSettings) -> pd.D
 
 def _observables_table(run: Run, values: SpanValues, settings: AnalysisSettings, index: int) -> pd.DataFrame:
     window = settings.windows[index]
-    columns = values.observables[index].columns()
-    count = len(values.observables[index].shc)
-    kept = slice(None, None, settings.stride)
+    columns = values.observables[index]
+    count = len(columns["shc"])
     places = {
         "step": run.steps[window - 1 :],
         "first_step": run.steps[:count],
         "window": np.full(count, window),
     }
-    table = pd.DataFrame({**places, **columns}).iloc[kept]
+    table = pd.DataFrame({**places, **columns}).iloc[:: settings.stride]
     if settings.spectrum:
         spectra = values.spectra[index]
         table = table.assign(**spectrum_columns(spectra, min(settings.modes, spectra.shape[1])))

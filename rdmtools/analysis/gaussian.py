@@ -13,12 +13,13 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
+from rdmtools.analysis.baselines import MeanBaselines
 from rdmtools.analysis.blas import one_blas_thread
 from rdmtools.analysis.moments import residual
-from rdmtools.analysis.observables import ratio, spectral_heat_capacity
+from rdmtools.analysis.observables import OBSERVABLES, Sums
 from rdmtools.analysis.spectra import spectrum_columns
 
-_TOLD = ("shc", "pr", "total_variance", "mean_loss", "mean_loss_variance")
+_COUNTS = ["step", "draws", "nonfinite"]
 
 
 def gaussian_table(
@@ -38,34 +39,33 @@ def gaussian_table(
     Order and drift mean nothing for draws, so what speaks of them is left out. `nonfinite` counts losses that
     are NaN or inf; a step that has any, or a single draw, has no C, and its observables are NaN.
     """
-    rows = [{"step": step, "draws": len(losses), **_row(losses, spectrum, modes)} for step, losses in draws]
+    rows: list[dict[str, Any]] = []
+    for step, losses in draws:
+        nonfinite = int(np.count_nonzero(~np.isfinite(losses)))
+        values = {} if nonfinite or len(losses) < 2 else _values(losses, spectrum, modes)
+        rows.append({"step": step, "draws": len(losses), "nonfinite": nonfinite, **values})
     solved = ["top_share", "effective_rank", *(f"eigenvalue_{mode + 1}" for mode in range(modes))]
-    found = {name for row in rows for name in row}
-    counts = ["step", "draws", "nonfinite"]
-    values = [*_TOLD, *(name for name in solved if name in found)]
-    table = pd.DataFrame(rows, columns=pd.Index([*counts, *values]))
-    return table.astype({**dict.fromkeys(counts, "int64"), **dict.fromkeys(values, "float64")})
+    present = {name for row in rows for name in row}
+    values = [name for name, observable in OBSERVABLES.items() if observable.of_draws]
+    values += [name for name in solved if name in present]
+    table = pd.DataFrame(rows, columns=pd.Index([*_COUNTS, *values]))
+    return table.astype({**dict.fromkeys(_COUNTS, "int64"), **dict.fromkeys(values, "float64")})
 
 
-def _row(losses: Float[np.ndarray, "draws samples"], spectrum: bool, modes: int) -> dict[str, Any]:
-    nonfinite = int(np.count_nonzero(~np.isfinite(losses)))
+def _values(losses: Float[np.ndarray, "draws samples"], spectrum: bool, modes: int) -> dict[str, float]:
     count, samples = losses.shape
-    if nonfinite or count < 2:
-        return {"nonfinite": nonfinite, **dict.fromkeys(_TOLD, np.nan)}
     with one_blas_thread():
         field = residual(losses, 0)
         gram = (field @ field.T if count <= samples else field.T @ field) / (count - 1)
         solved = np.maximum(np.linalg.eigvalsh(gram)[::-1], 0.0)[None] if spectrum else None
+    mean = MeanBaselines(
+        level=losses.mean(dtype=np.float64, keepdims=True)[0],
+        variance=field.mean(axis=1).var(ddof=1, keepdims=True),
+        slope=np.array([np.nan]),
+    )
     trace, square = np.array([np.trace(gram)]), np.array([np.sum(gram * gram)])
-    row = {
-        "nonfinite": 0,
-        "shc": spectral_heat_capacity(trace, square, samples)[0],
-        "pr": ratio(trace**2, square)[0],
-        "total_variance": trace[0],
-        "mean_loss": losses.mean(dtype=np.float64),
-        "mean_loss_variance": field.mean(axis=1).var(ddof=1),
-    }
+    sums = Sums(samples=samples, trace=trace, square=square, mean=mean)
+    columns = {name: row.formula(sums) for name, row in OBSERVABLES.items() if row.of_draws}
     if solved is not None:
-        columns = spectrum_columns(solved, min(modes, count - 1, samples))
-        row |= {name: values[0] for name, values in columns.items()}
-    return row
+        columns |= spectrum_columns(solved, min(modes, count - 1, samples))
+    return {name: float(values[0]) for name, values in columns.items()}

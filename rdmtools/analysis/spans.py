@@ -8,7 +8,7 @@ process, a pool or a cluster give the same bits.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import partial, reduce
 from operator import add
 from typing import Any
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from rdmtools.analysis.blas import one_blas_thread
 from rdmtools.analysis.gram import RowGeometry, row_geometry, tile_rows
 from rdmtools.analysis.moments import Windows, moments
-from rdmtools.analysis.observables import Observables, heat_capacity, observables
+from rdmtools.analysis.observables import heat_capacity, observables
 from rdmtools.analysis.settings import AnalysisSettings
 from rdmtools.analysis.spectra import eigenvalues
 from rdmtools.run.losses import LossRows
@@ -67,7 +67,8 @@ class Span:
 class SpanValues:
     """Values of the windows that end in a span, for each window length asked for."""
 
-    observables: Sequence[Observables]
+    observables: Sequence[dict[str, Float64[np.ndarray, " windows"]]]
+    """By name."""
     spectra: Sequence[Float64[np.ndarray, "windows modes"]]
     """Of each stride-th window; empty unless asked for."""
     shc_map: Sequence[Float64[np.ndarray, " windows"]]
@@ -147,33 +148,29 @@ def span_values(span: Span, progress: Callable[[int], None] | None = None) -> Sp
             for length in settings.windows
             if settings.spectrum
         ]
-        found = moments(geometry.distances, [*windows, *mapped], **how)
+        sums = moments(geometry.distances, [*windows, *mapped], **how)
         return SpanValues(
             observables=[
-                observables(each, geometry, steps, places, settings.detrend)
-                for each, places in zip(found, windows, strict=False)
+                observables(of_length, geometry, steps, places, settings.detrend)
+                for of_length, places in zip(sums, windows, strict=False)
             ],
             spectra=[eigenvalues(geometry, places, **how) for places in solved],
             shc_map=[
-                heat_capacity(each, places, geometry.samples, settings.detrend)
-                for each, places in zip(found[len(windows) :], mapped, strict=True)
+                heat_capacity(of_length, places, geometry.samples, settings.detrend)
+                for of_length, places in zip(sums[len(windows) :], mapped, strict=True)
             ],
         )
 
 
-def joined(found: Sequence[SpanValues]) -> SpanValues:
+def joined(parts: Sequence[SpanValues]) -> SpanValues:
     """The values of consecutive spans, one after another."""
-
-    def observables_of(index: int) -> Observables:
-        parts = [each.observables[index].columns() for each in found]
-        names = [field.name for field in fields(Observables)]
-        return Observables(**{name: np.concatenate([part[name] for part in parts]) for name in names})
-
-    first = found[0]
     return SpanValues(
-        observables=[observables_of(index) for index in range(len(first.observables))],
-        spectra=[np.concatenate(parts) for parts in zip(*(each.spectra for each in found), strict=True)],
-        shc_map=[np.concatenate(parts) for parts in zip(*(each.shc_map for each in found), strict=True)],
+        observables=[
+            {name: np.concatenate([values[name] for values in of_length]) for name in of_length[0]}
+            for of_length in zip(*(part.observables for part in parts), strict=True)
+        ],
+        spectra=[np.concatenate(arrays) for arrays in zip(*(part.spectra for part in parts), strict=True)],
+        shc_map=[np.concatenate(arrays) for arrays in zip(*(part.shc_map for part in parts), strict=True)],
     )
 
 

@@ -1,20 +1,24 @@
 """What could have warned? The signals of the contest, each as levels over the windows of one run.
 
 SHC beside everything simpler: the total variance that fixes it, drift, the probe mean, group means, the norms
-of gradient and weights. All are causal and know the same rows; each is watched by the same rule, a rise above
-its running minimum (one signal, Kendall's tau, by its own height).
+of gradient and weights. An observable's own row says whether it takes part. All are causal and know the same
+rows; each is watched by the same rule, a rise above its running minimum (one signal, Kendall's tau, by its
+own height).
 """
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float64, Int64
+from jaxtyping import Float64
 from numpy.lib.stride_tricks import sliding_window_view
 
 from rdmtools.analysis.findings import find
+from rdmtools.analysis.observables import Observable, leading_first
 from rdmtools.analysis.settings import AnalysisSettings
 from rdmtools.evaluation.truth import COVERED_WINDOWS
 from rdmtools.run.run import Run
@@ -23,38 +27,44 @@ TAU_WINDOWS = COVERED_WINDOWS - 1
 """Kendall's tau looks back over so many windows' worth of windows: it has a value before every judged T50."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """One run and what its windows say, with each detrending."""
+
+    run: Run
+    window: int
+
+    @cached_property
+    def plain(self) -> pd.DataFrame:
+        return self._observables("constant")
+
+    @cached_property
+    def detrended(self) -> pd.DataFrame:
+        return self._observables("linear")
+
+    @cached_property
+    def scalars(self) -> pd.DataFrame:
+        """By the run's steps; NaN where nothing was logged."""
+        return self.run.scalars.set_index("step").reindex(self.run.steps)
+
+    def _observables(self, detrend: str) -> pd.DataFrame:
+        return find(self.run, AnalysisSettings(windows=(self.window,), detrend=detrend)).observables
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signal:
     """What a rule watches."""
 
     name: str
     meaning: str
+    series: Callable[[Measured], list[np.ndarray]]
+    """Its levels, a value per window; none where the run lacks what it needs."""
     scale: str = "decades"
     """Of level and threshold: "decades" (log10), or "1"."""
     fixed_floor: bool = False
     """Whether the level itself is compared with the threshold, not its rise above the running minimum."""
-
-
-SIGNALS = (
-    Signal(name="shc", meaning="spectral heat capacity"),
-    Signal(name="total_variance", meaning="total variance, tr C"),
-    Signal(name="drift_energy", meaning="squared sum of squared slopes of the samples' losses"),
-    Signal(name="shc_detrended", meaning="SHC of linearly detrended windows"),
-    Signal(name="pr", meaning="participation ratio, either way"),
-    Signal(name="autocorrelation", meaning="lag-1 autocorrelation of the loss field", scale="1"),
-    Signal(name="autocorrelation_detrended", meaning="the same of linearly detrended windows", scale="1"),
-    Signal(name="mean_loss_variance", meaning="variance of the probe mean"),
-    Signal(name="mean_loss_slope", meaning="slope of the probe mean, up or down, with its standard error"),
-    Signal(name="group_mean_loss", meaning="mean loss of any group of samples, either way"),
-    Signal(name="gradient_norm", meaning="gradient norm of the training batch, mean over the window"),
-    Signal(name="weight_norm", meaning="norm of the weights, either way"),
-    Signal(
-        name="kendall_tau",
-        meaning=f"Kendall's tau of log total variance over {TAU_WINDOWS} windows",
-        scale="1",
-        fixed_floor=True,
-    ),
-)
+    beside: str = ""
+    """The observable that it comes after; without one it comes after all of them."""
 
 
 Levels = dict[str, Float64[np.ndarray, "series windows"]]
@@ -66,40 +76,9 @@ def measure(run: Run, *, window: int) -> Levels:
     A signal with several series alarms when one of them does. NaN where a signal has no value; a signal that
     needs a scalar which was not logged is left out.
     """
-    plain, detrended = (
-        find(run, AnalysisSettings(windows=(window,), detrend=detrend)).observables
-        for detrend in ("constant", "linear")
-    )
-
-    def of(name: str, table: pd.DataFrame = plain) -> np.ndarray:
-        return table[name].to_numpy(np.float64)
-
-    total = decades(of("total_variance"))
-    slowest = np.maximum(of("drift_share"), 0.0) * of("total_variance")
-    # a slope passes 0 wherever it changes its sign, which is no floor to rise from; its standard error is
-    error = np.sqrt(of("mean_loss_variance", detrended) / _lever(run.steps, window))
-    levels = {
-        "shc": [decades(of("shc"))],
-        "total_variance": [total],
-        "drift_energy": [2 * decades(slowest)],
-        "shc_detrended": [decades(of("shc", detrended))],
-        "pr": both_ways(decades(of("pr"))),
-        "autocorrelation": [of("autocorrelation")],
-        "autocorrelation_detrended": [of("autocorrelation", detrended)],
-        "mean_loss_variance": [decades(of("mean_loss_variance"))],
-        "mean_loss_slope": [decades(np.hypot(of("mean_loss_slope"), error))],
-        "group_mean_loss": [
-            series for mean in _group_means(run) for series in both_ways(decades(mean[window - 1 :]))
-        ],
-        "kendall_tau": [rolling_tau(total, TAU_WINDOWS * window)],
-    }
-    scalars = run.scalars.set_index("step").reindex(run.steps)
-    if "gradient_norm" in scalars:
-        levels["gradient_norm"] = [decades(_means(scalars["gradient_norm"].to_numpy(np.float64), window))]
-    if "weight_norm" in scalars:
-        norm = decades(scalars["weight_norm"].to_numpy(np.float64)[window - 1 :])
-        levels["weight_norm"] = both_ways(norm)
-    return {name: np.array(series) for name, series in levels.items()}
+    measured = Measured(run=run, window=window)
+    levels = {signal.name: signal.series(measured) for signal in signals()}
+    return {name: np.array(series) for name, series in levels.items() if series}
 
 
 def decades(values: np.ndarray) -> Float64[np.ndarray, " windows"]:
@@ -113,17 +92,49 @@ def both_ways(level: np.ndarray) -> list[np.ndarray]:
     return [level, -level]
 
 
-def _lever(steps: Int64[np.ndarray, " rows"], window: int) -> Float64[np.ndarray, " windows"]:
-    """Sum of squared distances of each window's steps from their mean."""
-    return window * sliding_window_view(steps - steps[0], window).var(axis=1)
+def _drift_energy(measured: Measured) -> list[np.ndarray]:
+    share = np.maximum(_column(measured.plain, "drift_share"), 0.0)
+    return [2 * decades(share * _column(measured.plain, "total_variance"))]
 
 
-def _means(values: Float64[np.ndarray, " rows"], window: int) -> Float64[np.ndarray, " windows"]:
-    """Mean of what is known of each window's rows; NaN where nothing is."""
-    rows = sliding_window_view(values, window)
+def _mean_loss_slope(measured: Measured) -> list[np.ndarray]:
+    """A slope passes 0 where its sign changes, which is no floor to rise from; its standard error is."""
+    steps, window = measured.run.steps, measured.window
+    lever = window * sliding_window_view(steps - steps[0], window).var(axis=1)
+    error = np.sqrt(_column(measured.detrended, "mean_loss_variance") / lever)
+    return [decades(np.hypot(_column(measured.plain, "mean_loss_slope"), error))]
+
+
+def _group_mean_loss(measured: Measured) -> list[np.ndarray]:
+    run, begin = measured.run, measured.window - 1
+    means = _group_means(run)
+    return [series for mean in means for series in both_ways(decades(mean[begin:]))]
+
+
+def _gradient_norm(measured: Measured) -> list[np.ndarray]:
+    """Of the mean of what is known of each window's rows; NaN where nothing is."""
+    if "gradient_norm" not in measured.scalars:
+        return []
+    rows = sliding_window_view(_column(measured.scalars, "gradient_norm"), measured.window)
     known = np.isfinite(rows)
     count = known.sum(axis=1)
-    return np.where(count > 0, np.where(known, rows, 0.0).sum(axis=1) / np.maximum(count, 1), np.nan)
+    sums = np.where(known, rows, 0.0).sum(axis=1)
+    return [decades(np.where(count > 0, sums / np.maximum(count, 1), np.nan))]
+
+
+def _weight_norm(measured: Measured) -> list[np.ndarray]:
+    if "weight_norm" not in measured.scalars:
+        return []
+    return both_ways(decades(_column(measured.scalars, "weight_norm")[measured.window - 1 :]))
+
+
+def _kendall_tau(measured: Measured) -> list[np.ndarray]:
+    total = decades(_column(measured.plain, "total_variance"))
+    return [rolling_tau(total, TAU_WINDOWS * measured.window)]
+
+
+def _column(table: pd.DataFrame, name: str) -> np.ndarray:
+    return table[name].to_numpy(np.float64)
 
 
 def _group_means(run: Run) -> list[Float64[np.ndarray, " rows"]]:
@@ -152,3 +163,71 @@ def rolling_tau(values: Float64[np.ndarray, " windows"], length: int) -> Float64
     whole = gaps[length:] == gaps[:-length]
     tau[length - 1 :] = np.where(whole, concordant / (length * (length - 1) / 2), np.nan)
     return tau
+
+
+def _of_observable(observable: Observable) -> Signal:
+    def series(measured: Measured) -> list[np.ndarray]:
+        values = _column(measured.plain, observable.name)
+        level = decades(values) if observable.signal == "decades" else values
+        return both_ways(level) if observable.either_way else [level]
+
+    name, meaning = observable.name, observable.meaning
+    return Signal(name=name, meaning=meaning, series=series, scale=observable.signal)
+
+
+_OTHERS = (
+    Signal(
+        name="drift_energy",
+        meaning="squared sum of squared slopes of the samples' losses",
+        series=_drift_energy,
+        beside="total_variance",
+    ),
+    Signal(
+        name="shc_detrended",
+        meaning="SHC of linearly detrended windows",
+        series=lambda measured: [decades(_column(measured.detrended, "shc"))],
+        beside="total_variance",
+    ),
+    Signal(
+        name="autocorrelation_detrended",
+        meaning="the same of linearly detrended windows",
+        series=lambda measured: [_column(measured.detrended, "autocorrelation")],
+        scale="1",
+        beside="autocorrelation",
+    ),
+    Signal(
+        name="mean_loss_slope",
+        meaning="slope of the probe mean, up or down, with its standard error",
+        series=_mean_loss_slope,
+    ),
+    Signal(
+        name="group_mean_loss",
+        meaning="mean loss of any group of samples, either way",
+        series=_group_mean_loss,
+    ),
+    Signal(
+        name="gradient_norm",
+        meaning="gradient norm of the training batch, mean over the window",
+        series=_gradient_norm,
+    ),
+    Signal(name="weight_norm", meaning="norm of the weights, either way", series=_weight_norm),
+    Signal(
+        name="kendall_tau",
+        meaning=f"Kendall's tau of log total variance over {TAU_WINDOWS} windows",
+        series=_kendall_tau,
+        scale="1",
+        fixed_floor=True,
+    ),
+)
+
+
+def signals() -> list[Signal]:
+    """Observables that the contest takes, each with the signals beside it, then those beside none."""
+    found: list[Signal] = []
+    for observable in leading_first():
+        found += [_of_observable(observable)] if observable.signal else []
+        found += [other for other in _OTHERS if other.beside == observable.name]
+    return [*found, *(other for other in _OTHERS if not other.beside)]
+
+
+SIGNALS = tuple(signals())

@@ -10,6 +10,7 @@ import pandas as pd
 
 from rdmtools import __version__
 from rdmtools.analysis.findings import Findings
+from rdmtools.analysis.observables import OBSERVABLES, leading_first
 from rdmtools.format.names import FORMAT_VERSION, STEP
 from rdmtools.results.folder import ANALYSIS
 from rdmtools.results.verdict import largest_rise, verdict
@@ -80,11 +81,10 @@ def _peak(findings: Findings, window: int) -> dict[str, Any]:
     table = findings.observables
     table = table[table["window"] == window]
     peak = table.iloc[int(table["shc"].argmax())]
-    values = {name: peak[name] for name in ("shc", "total_variance", "pr", "drift_share")}
     return {
         "window": window,
         "step": int(peak["step"]),
-        **values,
+        **{row.name: peak[row.name] for row in leading_first() if row.at_peak},
         "largest_rise_decades": largest_rise(table["shc"].to_numpy()),
     }
 
@@ -93,7 +93,7 @@ def _gaussian(table: pd.DataFrame) -> dict[str, Any] | None:
     if not len(table):
         return None
     first = table.iloc[0]
-    values = {name: first[name] for name in ("shc", "pr", "total_variance")}
+    values = {row.name: first[row.name] for row in OBSERVABLES.values() if row.at_peak and row.of_draws}
     return {"steps": len(table), "first_step": int(first[STEP]), **values}
 
 

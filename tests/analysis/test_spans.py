@@ -63,8 +63,8 @@ def test_values_do_not_depend_on_the_cuts(rows, samples, longest, detrend, preci
         assert len(cut) > 1 or rows <= 16 * longest + 31
         expected, found = span_values(whole[0]), joined([span_values(span) for span in cut])
     for index in range(2):
-        for name, values in expected.observables[index].columns().items():
-            np.testing.assert_array_equal(found.observables[index].columns()[name], values, err_msg=name)
+        for name, values in expected.observables[index].items():
+            np.testing.assert_array_equal(found.observables[index][name], values, err_msg=name)
         np.testing.assert_array_equal(found.spectra[index], expected.spectra[index])
     for values, others in zip(expected.shc_map, found.shc_map, strict=True):
         np.testing.assert_array_equal(values, others)
