@@ -102,6 +102,11 @@ def events_table(found: Sequence[Described]) -> pd.DataFrame:
     return table.astype({name: _TEXT if kind == "text" else kind for name, kind in _EVENTS.items()})
 
 
+def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows of a table, such as that of the events, as dicts by column."""
+    return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
+
+
 def modes_table(run: Run, found: Sequence[Described]) -> pd.DataFrame:
     return _stacked(found, partial(modes_of, run), ["mode", "sample_id", "loading", "loss_change"])
 

@@ -6,33 +6,24 @@ comparison.html               figures/comparison.png, .svg
 
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from markupsafe import Markup
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from rdmtools import __version__
+from rdmtools.analysis.observables import leading_first
 from rdmtools.format.names import FIGURES_FOLDER, STEP
-from rdmtools.report.overview import NARROW_IN, WIDE_IN
-from rdmtools.report.run_page import render, write_page
-from rdmtools.report.style import (
-    Stack,
-    draw_line,
-    drawable,
-    is_dashed,
-    left_margin_in,
-    linear_scale,
-    log_scale,
-    own_style,
-    right_margin_in,
-    series_colour,
-    set_scale,
-)
-from rdmtools.report.svg import inline_svg, svg_text, write_png, write_svg
+from rdmtools.report.page import drawings, render, write_page
+from rdmtools.report.panels import observable_panel
+from rdmtools.report.stack import POINTS, Sheet, stacked
+from rdmtools.report.style import WIDE_IN, drawable, own_style, series_colour, series_title
+from rdmtools.report.svg import save_figure
 from rdmtools.results.folder import COMPARISON, PAGE_FILE, replaced, write_json, write_tables
 from rdmtools.results.summary import plain_records
 from rdmtools.results.words import is_missing, number, shown
@@ -43,7 +34,6 @@ if TYPE_CHECKING:
 
 _MOST_RUNS_DRAWN = 8
 _MOST_RUNS_TOLD = 500
-_POINTS = 9_000
 
 
 def save_comparison(comparison: "Comparison", folder: str | Path) -> Path:
@@ -62,10 +52,7 @@ def save_comparison(comparison: "Comparison", folder: str | Path) -> Path:
         figures = place / FIGURES_FOLDER
         figures.mkdir()
         with own_style():
-            figure = _overview(comparison, WIDE_IN)
-            figure.set_facecolor("white")
-            drawn = write_svg(figure, figures / "comparison.svg")
-            write_png(drawable(figure), figures / "comparison.png")
+            drawn = save_figure(_overview(comparison, WIDE_IN), figures / "comparison")
         write_page(_page(comparison, drawn), place / PAGE_FILE)
     return folder / PAGE_FILE
 
@@ -78,42 +65,28 @@ def comparison_figure(comparison: "Comparison") -> Figure:
 
 def _overview(comparison: "Comparison", width_in: float) -> Figure:
     names = comparison.runs["run"].head(_MOST_RUNS_DRAWN).tolist()
-    left_out = len(comparison.runs) - len(names)
     windows = dict(zip(comparison.runs["run"], comparison.runs["window"], strict=True))
-    every = comparison.observables
-    tables = [every[(every["run"] == name) & (every["window"] == windows[name])] for name in names]
+
+    def of_each(table: pd.DataFrame) -> list[pd.DataFrame]:
+        return [table[(table["run"] == name) & (table["window"] == windows[name])] for name in names]
+
+    def mark_alarms(axes: Axes, _: Sheet) -> None:
+        for index, events in enumerate(of_each(comparison.events)):
+            for alarm in events["alarm_step"].tolist():
+                axes.axvline(alarm, color=series_colour(index), linewidth=0.9, zorder=1.5)
+
+    legend = [series_title(shown(name, 50), index) for index, name in enumerate(names)]
+    if left_out := len(comparison.runs) - len(names):
+        legend.append((f"and {counted(left_out, 'run')} not drawn", "muted"))
+    tables = of_each(comparison.observables)
+    shc, *others = [observable for observable in leading_first() if observable.compared]
+    legend.append((f"{shc.title}; │ alarm", "ink"))
+    panels = [observable_panel(shc, tables, titles=legend, draw=mark_alarms, height_in=1.0)]
+    panels += [observable_panel(row, tables, titles=[(row.title, "ink")], height_in=1.0) for row in others]
     steps = np.concatenate([table[STEP].to_numpy() for table in tables])
-    titles = [
-        (f"{'╌' if is_dashed(index) else '—'} {shown(name, 50)}", f"series-{index % 4 + 1}")
-        for index, name in enumerate(names)
-    ]
-    more = [(f"and {counted(left_out, 'run')} not drawn", "muted")] if left_out else []
-    specified = (
-        ("shc", [*titles, *more, ("SHC, spectral heat capacity; │ alarm", "ink")], log_scale),
-        ("total_variance", [("Total variance", "ink")], log_scale),
-        ("pr", [("PR, participation ratio, modes", "ink")], linear_scale),
-        ("mean_loss", [("Mean loss over the window", "ink")], linear_scale),
-    )
-    scales = [
-        scale([table[column].to_numpy(np.float64) for table in tables]) for column, _, scale in specified
-    ]
-    labels = [label for scale in scales for label in scale.labels]
     first, last = float(steps.min()), float(steps.max())
-    stack = Stack(width_in=width_in, left_in=left_margin_in(labels), right_in=right_margin_in(last))
-    for column, above, _ in specified:
-        stack.panel(above, 1.4 if column == "shc" else 1.0)
-    figure, axes = stack.figure("training step", (first, max(last, first + 1)))
-    for panel, scale, (column, _, _) in zip(axes, scales, specified, strict=True):
-        set_scale(panel, scale)
-        for index, table in enumerate(tables):
-            values = table[column].to_numpy(np.float64)
-            draw_line(panel, table[STEP].to_numpy(), values, _POINTS // (4 * len(tables)), index)
-    for index, name in enumerate(names):
-        events = comparison.events
-        here = events[(events["run"] == name) & (events["window"] == windows[name])]
-        for alarm in here["alarm_step"].tolist():
-            axes[0].axvline(alarm, color=series_colour(index), linewidth=0.9, zorder=1.5)
-    return figure
+    points = POINTS // (len(panels) * len(tables))
+    return stacked(panels, width_in=width_in, steps=(first, max(last, first + 1)), points=points)
 
 
 def _page(comparison: "Comparison", drawn: str) -> str:
@@ -122,15 +95,10 @@ def _page(comparison: "Comparison", drawn: str) -> str:
     cells = {name: [_cell(value) for value in runs[name].head(_MOST_RUNS_TOLD)] for name in runs.columns}
     same = [name for name in cells if name != "run" and len(runs) > 1 and len(set(cells[name])) == 1]
     told = [name for name in cells if name not in same]
-    with own_style():
-        each = {"wide": drawn, "narrow": svg_text(_overview(comparison, NARROW_IN))}
-    figures = {
-        name: Markup(inline_svg(text, name, "Observables of the runs.")) for name, text in each.items()
-    }
     return render(
         "side_by_side.html.jinja",
         name=f"{counted(len(runs), 'run')} side by side",
-        overview=figures,
+        overview=drawings(partial(_overview, comparison), "Observables of the runs.", wide=drawn),
         columns=[(shown(name, 40).replace("_", " "), _numeric(runs[name])) for name in told],
         rows=list(zip(*(cells[name] for name in told), strict=True)),
         same={shown(name, 40).replace("_", " "): cells[name][0] for name in same},

@@ -8,6 +8,7 @@ numbers have the same colour on any paper; what is blank shows the paper.
 
 import math
 from dataclasses import dataclass
+from typing import cast
 
 import matplotlib
 import numpy as np
@@ -19,7 +20,8 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedFormatter, FixedLocator
 
 from rdmtools.format.names import STEP
-from rdmtools.report.style import LINE_IN, colour, power_of_ten
+from rdmtools.report.scale import power_of_ten
+from rdmtools.report.style import LINE_IN, colour
 
 HEIGHT_IN = 1.1
 _FEWEST_LENGTHS = 3
@@ -73,12 +75,13 @@ def heat_map(shc_map: pd.DataFrame) -> HeatMap | None:
     )
 
 
-def draw_heat_map(figure: Figure, axes: Axes, drawn: HeatMap, events: pd.DataFrame) -> None:
+def draw_heat_map(axes: Axes, drawn: HeatMap, events: pd.DataFrame) -> None:
     """Lengths from bottom to top, in rows of one height, since each is about sqrt(2) times the one below.
 
     An alarm is a short line at the height of its window: lines across would hide what they cross.
     The legend's colours stand in the margin, left of the line of text just above the panel.
     """
+    figure = cast(Figure, axes.figure)
     first, last = axes.get_xlim()
     count = len(drawn.lengths)
     width_in, height_in = figure.get_size_inches()

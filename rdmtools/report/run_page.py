@@ -6,26 +6,22 @@ much text a cell may hold follows from how many cells there are, so that the pag
 
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
 
-from contextlib import suppress
+from functools import partial
 from html import escape
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
-
-from rdmtools import __version__
+from rdmtools.analysis.events import records
 from rdmtools.analysis.findings import Findings
-from rdmtools.errors import ParameterError
 from rdmtools.format.names import SAMPLE_ID
 from rdmtools.report import reproduce
+from rdmtools.report.event_figure import MOST_EVENT_FIGURES
 from rdmtools.report.heat_map import heat_map
-from rdmtools.report.overview import MOST_EVENT_FIGURES, NARROW_IN, WIDE_IN, has_gaussian, overview
-from rdmtools.report.style import COLOURS, own_style
-from rdmtools.report.svg import inline_svg, svg_text
+from rdmtools.report.overview import overview
+from rdmtools.report.page import drawings, render, write_page
+from rdmtools.report.panels import has_gaussian
 from rdmtools.results.verdict import ENOUGH_ROWS, event_words, verdict
-from rdmtools.results.words import number, percent, power, shown, signed
+from rdmtools.results.words import shown
 from rdmtools.run.quality import counted
 
 _MOST_EVENTS_LISTED = 200
@@ -46,22 +42,6 @@ def write_report(findings: Findings, path: str | Path) -> Path:
     return write_page(page(findings), Path(path))
 
 
-def write_page(text: str, path: Path) -> Path:
-    """Write a page under a temporary name, then rename it."""
-    fresh = path.with_name(f".{path.name}.new")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # A path may hold bytes that are no UTF-8; a page could not.
-        fresh.write_text(text, encoding="utf-8", errors="replace")
-        fresh.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            fresh.unlink()
-        why = error.strerror or type(error).__name__
-        raise ParameterError(f"{path} cannot be written ({why}); name another path") from error
-    return path
-
-
 def page(findings: Findings, drawn: str | None = None) -> str:
     """The page as text; `drawn` is the SVG of its figure, where there is one already."""
     run = findings.run
@@ -72,11 +52,11 @@ def page(findings: Findings, drawn: str | None = None) -> str:
         facts=_run_facts(findings),
         metadata={shown(key, 40): shown(value, 200) for key, value in run.metadata.items()},
         verdict=verdict(findings).split("\n"),
-        overview=_overview(findings, drawn),
+        overview=drawings(partial(overview, findings), _spoken(findings), wide=drawn),
         heat_map=heat_map(findings.shc_map),
         gaussian=_gaussian_facts(findings),
-        events=[_event(findings, event) for event in _records(told)],
-        every_event=_records(findings.events.head(_MOST_EVENTS_LISTED)),
+        events=[_event(findings, event) for event in records(told)],
+        every_event=records(findings.events.head(_MOST_EVENTS_LISTED)),
         event_count=len(findings.events),
         several_windows=len(findings.settings.windows) > 1,
         notes=run.quality.notes(),
@@ -100,41 +80,11 @@ def notebook_html(findings: Findings) -> str:
         head = "".join(f"<th>{column.replace('_', ' ')}</th>" for column in columns)
         rows = [
             "".join(f"<td>{escape(shown(event[column], 60))}</td>" for column in columns)
-            for event in _records(findings.events.head(MOST_EVENT_FIGURES))
+            for event in records(findings.events.head(MOST_EVENT_FIGURES))
         ]
         body = "".join(f"<tr>{row}</tr>" for row in rows)
         parts.append(f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>")
     return f"<div>{''.join(parts)}</div>"
-
-
-def render(template: str, **values: Any) -> str:
-    """A page of ours from its template."""
-    return _environment().get_template(template).render(palette=COLOURS, version=__version__, **values)
-
-
-def _environment() -> Environment:
-    """Templates that escape whatever is not marked as our own markup."""
-    made = Environment(
-        loader=PackageLoader("rdmtools.report", ""),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    filters = {"counted": counted, "number": number, "percent": percent, "power": power, "signed": signed}
-    cast(dict[str, Any], made.filters).update(filters)
-    made.tests["missing"] = lambda value: bool(pd.isna(value))
-    return made
-
-
-def _overview(findings: Findings, drawn: str | None) -> dict[str, Markup]:
-    """One drawing for wide screens and paper, one for phones."""
-    with own_style():
-        each = {
-            "wide": drawn or svg_text(overview(findings, WIDE_IN)),
-            "narrow": svg_text(overview(findings, NARROW_IN)),
-        }
-    return {name: Markup(inline_svg(text, name, _spoken(findings))) for name, text in each.items()}
 
 
 def _spoken(findings: Findings) -> str:
@@ -189,7 +139,7 @@ def _event(findings: Findings, event: dict[str, Any]) -> dict[str, Any]:
         "others": max(len(shares) - _EIGENVALUES_TOLD, 0),
         "groups": [
             {**group, "group": shown(group["group"], 60)}
-            for group in _records(groups.loc[excess.index[:_GROUPS_TOLD]])
+            for group in records(groups.loc[excess.index[:_GROUPS_TOLD]])
         ],
         "single": len(groups) > 0 and bool((groups["samples"] == 1).all()),
         "groups_left": max(len(groups) - _GROUPS_TOLD, 0),
@@ -226,7 +176,3 @@ def _setting(value: Any) -> str:
     if isinstance(value, tuple):
         return ", ".join(map(str, value))
     return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
-
-
-def _records(table: pd.DataFrame) -> list[dict[Any, Any]]:
-    return table.to_dict("records")

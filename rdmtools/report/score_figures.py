@@ -17,17 +17,19 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedFormatter, FixedLocator
 
-from rdmtools.report.overview import WIDE_IN
 from rdmtools.report.score_words import SHC, TOTAL_VARIANCE, name_of
 from rdmtools.report.style import (
     LINE_IN,
-    PAPER,
     TEXT_PT,
+    WIDE_IN,
+    Title,
     colour,
     dress,
     is_dashed,
+    paper,
     put_text,
     series_colour,
+    series_title,
     text_in,
 )
 from rdmtools.results.words import shown
@@ -68,10 +70,7 @@ def roc_figure(score: "ScoreTables", width_in: float) -> Figure:
         [
             (_short(setting), "ink"),
             *(
-                (
-                    f"{_stroke(index)} {name_of(signal)}, {float(areas[setting, signal]):.2f}",
-                    f"series-{index % 4 + 1}",
-                )
+                series_title(f"{name_of(signal)}, {float(areas[setting, signal]):.2f}", index)
                 for index, signal in enumerate(drawn_signals(score, setting))
             ),
         ]
@@ -124,7 +123,7 @@ def leads_figure(score: "ScoreTables", setting: str, width_in: float) -> Figure:
     lanes = [*rules, "T10"]
     below = _BELOW_IN
     height = below + _LANE_IN * len(lanes) + 0.08
-    figure = _paper(width_in, height)
+    figure = paper(width_in, height)
     axes = figure.add_axes(
         (0.15 / width_in, below / height, (width_in - 0.4) / width_in, _LANE_IN * len(lanes) / height)
     )
@@ -174,10 +173,10 @@ def groups_figure(score: "ScoreTables", setting: str, width_in: float) -> Figure
     here = score.groups[score.groups["setting"] == setting]
     controls = list(dict.fromkeys(here["control"]))
     controls.sort(key=lambda name: name != "")
-    titles: list[list[tuple[str, str]]] = [
+    titles: list[list[Title]] = [
         [(f"control: {_short(control)}" if control else "with the transition", "ink")] for control in controls
     ]
-    legend = [(f"{_stroke(i)} {words}", f"series-{i % 4 + 1}") for i, words in enumerate(SCORES.values())]
+    legend = [series_title(words, index) for index, words in enumerate(SCORES.values())]
     figure, panels = _panels(titles, width_in, "share of the way to T50", 1.2, above=legend)
     for control, axes in zip(controls, panels, strict=True):
         cell = here[here["control"] == control].sort_values("place")
@@ -203,7 +202,7 @@ class _Grid:
     panel_in: float
 
     @classmethod
-    def of(cls, titles: Sequence[Sequence[tuple[str, str]]], width_in: float) -> "_Grid":
+    def of(cls, titles: Sequence[Sequence[Title]], width_in: float) -> "_Grid":
         """As many panels in a row as have room for the widest of their titles."""
         widest = max(text_in(words) for lines in titles for words, _ in lines)
         across = max(min(len(titles), 3 if width_in >= WIDE_IN else 2), 1)
@@ -217,11 +216,11 @@ class _Grid:
 
 
 def _panels(
-    titles: Sequence[Sequence[tuple[str, str]]],
+    titles: Sequence[Sequence[Title]],
     width_in: float,
     x_label: str,
     height_in: float,
-    above: Sequence[tuple[str, str]] = (),
+    above: Sequence[Title] = (),
 ) -> tuple[Figure, list[Axes]]:
     """Empty panels in rows under their titles, and under the lines `above` that hold for all."""
     grid = _Grid.of(titles, width_in)
@@ -230,7 +229,7 @@ def _panels(
     row_in = LINE_IN * lines + height_in + 0.3
     legend = _flowed(above, width_in - _LEFT_IN - _RIGHT_IN)
     height = 0.06 + LINE_IN * (len(legend) + bool(legend)) + rows * row_in + 0.12
-    figure = _paper(width_in, height)
+    figure = paper(width_in, height)
     for line, entries in enumerate(legend):
         left = _LEFT_IN
         for words, role in entries:
@@ -257,9 +256,9 @@ def _panels(
     return figure, made
 
 
-def _flowed(entries: Sequence[tuple[str, str]], width_in: float) -> list[list[tuple[str, str]]]:
+def _flowed(entries: Sequence[Title], width_in: float) -> list[list[Title]]:
     """Entries in lines that fit."""
-    lines: list[list[tuple[str, str]]] = []
+    lines: list[list[Title]] = []
     used = math.inf
     for words, role in entries:
         needed = text_in(words) + 0.1
@@ -269,12 +268,6 @@ def _flowed(entries: Sequence[tuple[str, str]], width_in: float) -> list[list[tu
         lines[-1].append((words, role))
         used += needed
     return lines
-
-
-def _paper(width_in: float, height_in: float) -> Figure:
-    figure = Figure(figsize=(width_in, height_in), facecolor="none")
-    figure.patch.set_gid(PAPER)
-    return figure
 
 
 def _shares(axes: Axes) -> None:
@@ -300,15 +293,8 @@ def _short(name: str) -> str:
     return shown(name_of(name), 24)
 
 
-def _stroke(index: int) -> str:
-    return "╌" if is_dashed(index) else "—"
-
-
-def _signal_titles(signals: Sequence[str]) -> list[tuple[str, str]]:
-    return [
-        (f"{_stroke(index)} {name_of(signal)}", f"series-{index % 4 + 1}")
-        for index, signal in enumerate(signals)
-    ]
+def _signal_titles(signals: Sequence[str]) -> list[Title]:
+    return [series_title(name_of(signal), index) for index, signal in enumerate(signals)]
 
 
 def _settings(table: pd.DataFrame) -> list[str]:

@@ -7,6 +7,7 @@ contest.parquet and the other tables  score.json  score.html
 
 import math
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,8 +17,7 @@ from matplotlib.figure import Figure
 
 from rdmtools import __version__
 from rdmtools.report import score_figures as figures
-from rdmtools.report.overview import NARROW_IN, WIDE_IN
-from rdmtools.report.run_page import render, write_page
+from rdmtools.report.page import drawings, render, write_page
 from rdmtools.report.score_words import (
     QUIET,
     SHC,
@@ -29,8 +29,6 @@ from rdmtools.report.score_words import (
     points,
     winners,
 )
-from rdmtools.report.style import own_style
-from rdmtools.report.svg import inline_svg, svg_text
 from rdmtools.results.folder import SCORE, SCORE_PAGE_FILE, replaced, write_json, write_tables
 from rdmtools.results.summary import plain_records
 from rdmtools.results.words import number, percent
@@ -93,39 +91,36 @@ def write_score(score: "ScoreTables", path: str | Path) -> Path:
 def _page(score: "ScoreTables") -> str:
     settings = list(dict.fromkeys(score.contest["setting"]))
     told = list(dict.fromkeys(score.groups["setting"])) if len(score.groups) else []
-    with own_style():
-        roc = price = None
-        if len(score.roc):
-            roc = _figure("roc", "ROC curves", lambda width: figures.roc_figure(score, width))
-            price = _figure(
-                "price", "Median lead against false alarms", lambda width: figures.price_figure(score, width)
-            )
-        sections = [
-            {
-                "name": name_of(setting),
-                "facts": _facts(score, setting),
-                "winners": winners(score, setting),
-                "table": _contest(score, setting),
-                "leads": _figure(
-                    f"leads-{index}",
-                    f"Leads in {name_of(setting)}",
-                    lambda width, setting=setting: figures.leads_figure(score, setting, width),
-                ),
-            }
-            for index, setting in enumerate(settings)
-        ]
-        eigenvectors = [
-            {
-                "name": name_of(setting),
-                "drawn": _figure(
-                    f"groups-{index}",
-                    f"What scores of samples tell in {name_of(setting)}",
-                    lambda width, setting=setting: figures.groups_figure(score, setting, width),
-                ),
-                "table": _separation(score, setting),
-            }
-            for index, setting in enumerate(told)
-        ]
+    roc = price = None
+    if len(score.roc):
+        roc = _figure("roc", "ROC curves", partial(figures.roc_figure, score))
+        price = _figure("price", "Median lead against false alarms", partial(figures.price_figure, score))
+    sections = [
+        {
+            "name": name_of(setting),
+            "facts": _facts(score, setting),
+            "winners": winners(score, setting),
+            "table": _contest(score, setting),
+            "leads": _figure(
+                f"leads-{index}",
+                f"Leads in {name_of(setting)}",
+                partial(figures.leads_figure, score, setting),
+            ),
+        }
+        for index, setting in enumerate(settings)
+    ]
+    eigenvectors = [
+        {
+            "name": name_of(setting),
+            "drawn": _figure(
+                f"groups-{index}",
+                f"What scores of samples tell in {name_of(setting)}",
+                partial(figures.groups_figure, score, setting),
+            ),
+            "table": _separation(score, setting),
+        }
+        for index, setting in enumerate(told)
+    ]
     return render(
         "score.html.jinja",
         name="How early, how often, and how often for nothing",
@@ -141,12 +136,7 @@ def _page(score: "ScoreTables") -> str:
 
 
 def _figure(prefix: str, label: str, draw: Callable[[float], Figure]) -> dict[str, Markup]:
-    """One drawing for wide screens and paper, one for phones."""
-    spoken = f"{label}; numbers in the tables."
-    return {
-        name: Markup(inline_svg(svg_text(draw(width)), f"{prefix}-{name}", spoken))
-        for name, width in (("wide", WIDE_IN), ("narrow", NARROW_IN))
-    }
+    return drawings(draw, f"{label}; numbers in the tables.", prefix=f"{prefix}-")
 
 
 def _facts(score: "ScoreTables", setting: str) -> str:

@@ -18,7 +18,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-from rdmtools.report.style import COLOURS, LINE_IN, NAME, PAPER
+from rdmtools.report.style import COLOURS, LINE_IN, NAME, PAPER, drawable
 
 _PNG_DPI = 160
 _REFERENCE = re.compile(r"#([\w-]+)")
@@ -28,14 +28,14 @@ _HEX = re.compile("|".join(COLOURS.values()))
 _VARIABLES = {value: f"var(--{role})" for role, value in COLOURS.items()}
 
 
-def write_png(figure: Figure, path: Path) -> None:
-    FigureCanvasAgg(figure).print_figure(path, dpi=_PNG_DPI, format="png", metadata={"Software": None})
-
-
-def write_svg(figure: Figure, path: Path) -> str:
-    """Write the figure; returns what was written, for `inline_svg`."""
+def save_figure(figure: Figure, path: Path) -> str:
+    """Write path.svg and path.png on white paper; returns the SVG, for `inline_svg`."""
+    figure.set_facecolor("white")
     text = svg_text(figure)
-    path.write_text(text, encoding="utf-8")
+    path.with_name(f"{path.name}.svg").write_text(text, encoding="utf-8")
+    canvas = FigureCanvasAgg(drawable(figure))
+    png = path.with_name(f"{path.name}.png")
+    canvas.print_figure(png, dpi=_PNG_DPI, format="png", metadata={"Software": None})
     return text
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from rdmtools.analysis.events import records
 from rdmtools.analysis.findings import Findings
 from rdmtools.format.names import SAMPLE_ID
 from rdmtools.results.words import is_missing, percent, shown, signed
@@ -26,7 +27,7 @@ _SMALLEST_SQUARE = 1e-290
 
 def verdict(findings: Findings) -> str:
     """Plain words, one finding a line: the events, what carried each, and what the rule cannot say."""
-    events = _records(findings.events)
+    events = records(findings.events)
     lines = [_count(findings)] if events else [_no_event(findings)]
     lines += [_event_line(findings, event) for event in events[:_TOLD]]
     if len(events) > _TOLD:
@@ -156,7 +157,3 @@ def _only_sample(run: Run, group: str) -> Any:
     """Id of the one sample of a group, named as in the table of groups."""
     names = ["(none)" if is_missing(name) else str(name) for name in run.samples["group"]]
     return run.samples[SAMPLE_ID].iloc[names.index(group)]
-
-
-def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]

@@ -57,7 +57,12 @@ def signed(value: float) -> str:
 
 def power(unit: str, exponent: str) -> str:
     """ "nats" to the "⁴" is nats⁴; of several words, (sq. error)⁴."""
-    return f"{unit}{exponent}" if unit.isalnum() else f"({unit}){exponent}"
+    return f"{unit}{exponent}" if unit.isalnum() or not exponent else f"({unit}){exponent}"
+
+
+def with_unit(title: str, unit: str, loss: str) -> str:
+    """The title and, unless that is "1", the unit: "loss⁴" of losses in nats is nats⁴."""
+    return title if unit == "1" else f"{title}, {power(loss, unit.removeprefix('loss'))}"
 
 
 def percent(share: float) -> str:

@@ -18,11 +18,12 @@ from matplotlib.patches import Rectangle
 
 import rdmtools as rdm
 from rdmtools.report.compare_page import save_comparison
+from rdmtools.report.event_figure import event_figure
 from rdmtools.report.heat_map import heat_map
-from rdmtools.report.overview import NARROW_IN, WIDE_IN, event_figure, overview, overview_figure
+from rdmtools.report.overview import overview, overview_figure
 from rdmtools.report.reproduce import command, python
 from rdmtools.report.run_page import notebook_html, write_report
-from rdmtools.report.style import LINE_IN, decimate, own_style
+from rdmtools.report.style import LINE_IN, NARROW_IN, WIDE_IN, decimate, own_style
 from rdmtools.report.svg import inline_svg, svg_text
 from rdmtools.results.verdict import verdict
 from rdmtools.results.words import percent, power, shown, signed

@@ -1,6 +1,7 @@
 """A new observable is one row, and so is a new panel: each is found wherever it belongs."""
 
 import runpy
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,12 @@ from helpers.runs import with_event
 import rdmtools as rdm
 from rdmtools.analysis.observables import OBSERVABLES, Observable
 from rdmtools.evaluation.signals import measure, signals
+from rdmtools.report import overview as overview_module
+from rdmtools.report.compare_page import comparison_figure
+from rdmtools.report.overview import overview_figure
+from rdmtools.report.panels import PANELS
+from rdmtools.report.scale import linear_scale
+from rdmtools.report.stack import Panel
 from rdmtools.results.summary import summarise
 
 ROOT = Path(__file__).parents[2]
@@ -20,6 +27,12 @@ def documented():
     """Names of the columns in the reference, as Sphinx gets them."""
     table = runpy.run_path(str(ROOT / "docs" / "conf.py"))["myst_substitutions"]["observables"]
     return [row.split("`")[1] for row in table.splitlines()[2:]]
+
+
+def drawn(figure):
+    """The words of a figure, and the values of the lines of each panel."""
+    words = [text.get_text() for text in figure.texts]
+    return words, [[line.get_ydata() for line in axes.lines] for axes in figure.axes]
 
 
 def log_total_variance(sums):
@@ -58,8 +71,48 @@ def test_an_observable_of_one_row_is_in_tables_summary_docs_and_contest(toy):
     np.testing.assert_array_equal(down, -up)
 
 
+def test_an_observable_with_a_title_has_its_panel(toy):
+    analysis = rdm.analyze(with_event(), window=12)
+    words, panels = drawn(overview_figure(analysis))
+    assert words.index("Log of total variance") == words.index("Mean loss over the window, nats") + 1
+    np.testing.assert_array_equal(panels[6][0], analysis.observables[toy])
+    assert toy not in " ".join(drawn(comparison_figure(rdm.compare([analysis])))[0])
+
+
+def test_an_observable_that_is_compared_is_in_the_figure_of_a_comparison(toy, monkeypatch):
+    monkeypatch.setitem(OBSERVABLES, toy, replace(OBSERVABLES[toy], compared=True))
+    comparison = rdm.compare({"a": with_event(), "b": with_event()}, window=12)
+    words, panels = drawn(comparison_figure(comparison))
+    assert "Log of total variance" in words
+    by_run = [table[toy] for _, table in comparison.observables.groupby("run")]
+    for line, values in zip(panels[-1], by_run, strict=True):
+        np.testing.assert_array_equal(line, values)
+
+
+def losses_at_ends(findings):
+    run = findings.run
+    lines = [(run.steps, run.losses[:, sample].astype(np.float64)) for sample in (0, -1)]
+    return [Panel(titles=[("First and last", "ink")], scale=linear_scale([y for _, y in lines]), lines=lines)]
+
+
+def test_a_panel_of_one_row_is_drawn_in_its_place(monkeypatch):
+    analysis = rdm.analyze(with_event(), window=12)
+    before = overview_figure(analysis)
+    monkeypatch.setattr(overview_module, "PANELS", (PANELS[0], losses_at_ends, *PANELS[1:]))
+    after = overview_figure(analysis)
+    words, panels = drawn(after)
+    assert words.index("First and last") < words.index("SHC, spectral heat capacity, nats⁴")
+    for line, sample in zip(panels[1], (0, -1), strict=True):
+        np.testing.assert_array_equal(line, analysis.run.losses[:, sample])
+    others, untouched = drawn(before)
+    assert [word for word in words if word != "First and last"] == others
+    assert [len(lines) for lines in panels[:1] + panels[2:]] == [len(lines) for lines in untouched]
+    assert after.get_figheight() > before.get_figheight() + 0.9
+
+
 def test_without_its_row_it_is_nowhere():
     assert "log_total_variance" not in [*documented(), *(signal.name for signal in signals())]
+    assert "Log of total variance" not in drawn(overview_figure(rdm.analyze(with_event(), window=12)))[0]
 
 
 def test_the_reference_has_the_columns_of_the_table(tmp_path):
