@@ -56,7 +56,6 @@ class Signal:
     """What a rule watches."""
 
     name: str
-    meaning: str
     series: Callable[[Measured], list[np.ndarray]]
     """Its levels, a value per window; none where the run lacks what it needs."""
     scale: str = "decades"
@@ -93,12 +92,24 @@ def both_ways(level: np.ndarray) -> list[np.ndarray]:
 
 
 def _drift_energy(measured: Measured) -> list[np.ndarray]:
+    """Squared sum of squared slopes of the samples' losses."""
     share = np.maximum(_column(measured.plain, "drift_share"), 0.0)
     return [2 * decades(share * _column(measured.plain, "total_variance"))]
 
 
+def _shc_detrended(measured: Measured) -> list[np.ndarray]:
+    return [decades(_column(measured.detrended, "shc"))]
+
+
+def _autocorrelation_detrended(measured: Measured) -> list[np.ndarray]:
+    return [_column(measured.detrended, "autocorrelation")]
+
+
 def _mean_loss_slope(measured: Measured) -> list[np.ndarray]:
-    """A slope passes 0 where its sign changes, which is no floor to rise from; its standard error is."""
+    """Slope of the probe mean, up or down, with its standard error.
+
+    A slope passes 0 where its sign changes, which is no floor to rise from; its standard error is.
+    """
     steps, window = measured.run.steps, measured.window
     lever = window * sliding_window_view(steps - steps[0], window).var(axis=1)
     error = np.sqrt(_column(measured.detrended, "mean_loss_variance") / lever)
@@ -106,13 +117,16 @@ def _mean_loss_slope(measured: Measured) -> list[np.ndarray]:
 
 
 def _group_mean_loss(measured: Measured) -> list[np.ndarray]:
-    run, begin = measured.run, measured.window - 1
-    means = _group_means(run)
-    return [series for mean in means for series in both_ways(decades(mean[begin:]))]
+    """Mean loss of any group of samples, either way."""
+    run = measured.run
+    groups = run.samples["group"] if "group" in run.samples else np.zeros(run.shape[1])
+    codes, names = pd.factorize(groups, use_na_sentinel=False)
+    means = [run.losses[:, codes == code].mean(axis=1, dtype=np.float64) for code in range(len(names))]
+    return [series for mean in means for series in both_ways(decades(mean[measured.window - 1 :]))]
 
 
 def _gradient_norm(measured: Measured) -> list[np.ndarray]:
-    """Of the mean of what is known of each window's rows; NaN where nothing is."""
+    """Of the training batch: the mean of what is known of each window's rows, NaN where nothing is."""
     if "gradient_norm" not in measured.scalars:
         return []
     rows = sliding_window_view(_column(measured.scalars, "gradient_norm"), measured.window)
@@ -123,25 +137,20 @@ def _gradient_norm(measured: Measured) -> list[np.ndarray]:
 
 
 def _weight_norm(measured: Measured) -> list[np.ndarray]:
+    """Either way."""
     if "weight_norm" not in measured.scalars:
         return []
     return both_ways(decades(_column(measured.scalars, "weight_norm")[measured.window - 1 :]))
 
 
 def _kendall_tau(measured: Measured) -> list[np.ndarray]:
+    """Of log total variance over `TAU_WINDOWS` windows."""
     total = decades(_column(measured.plain, "total_variance"))
     return [rolling_tau(total, TAU_WINDOWS * measured.window)]
 
 
 def _column(table: pd.DataFrame, name: str) -> np.ndarray:
     return table[name].to_numpy(np.float64)
-
-
-def _group_means(run: Run) -> list[Float64[np.ndarray, " rows"]]:
-    if "group" not in run.samples:
-        return [run.losses.mean(axis=1, dtype=np.float64)]
-    codes, names = pd.factorize(run.samples["group"], use_na_sentinel=False)
-    return [run.losses[:, codes == code].mean(axis=1, dtype=np.float64) for code in range(len(names))]
 
 
 def rolling_tau(values: Float64[np.ndarray, " windows"], length: int) -> Float64[np.ndarray, " windows"]:
@@ -171,53 +180,23 @@ def _of_observable(observable: Observable) -> Signal:
         level = decades(values) if observable.signal == "decades" else values
         return both_ways(level) if observable.either_way else [level]
 
-    name, meaning = observable.name, observable.meaning
-    return Signal(name=name, meaning=meaning, series=series, scale=observable.signal)
+    return Signal(name=observable.name, series=series, scale=observable.signal)
 
 
 _OTHERS = (
-    Signal(
-        name="drift_energy",
-        meaning="squared sum of squared slopes of the samples' losses",
-        series=_drift_energy,
-        beside="total_variance",
-    ),
-    Signal(
-        name="shc_detrended",
-        meaning="SHC of linearly detrended windows",
-        series=lambda measured: [decades(_column(measured.detrended, "shc"))],
-        beside="total_variance",
-    ),
+    Signal(name="drift_energy", series=_drift_energy, beside="total_variance"),
+    Signal(name="shc_detrended", series=_shc_detrended, beside="total_variance"),
     Signal(
         name="autocorrelation_detrended",
-        meaning="the same of linearly detrended windows",
-        series=lambda measured: [_column(measured.detrended, "autocorrelation")],
+        series=_autocorrelation_detrended,
         scale="1",
         beside="autocorrelation",
     ),
-    Signal(
-        name="mean_loss_slope",
-        meaning="slope of the probe mean, up or down, with its standard error",
-        series=_mean_loss_slope,
-    ),
-    Signal(
-        name="group_mean_loss",
-        meaning="mean loss of any group of samples, either way",
-        series=_group_mean_loss,
-    ),
-    Signal(
-        name="gradient_norm",
-        meaning="gradient norm of the training batch, mean over the window",
-        series=_gradient_norm,
-    ),
-    Signal(name="weight_norm", meaning="norm of the weights, either way", series=_weight_norm),
-    Signal(
-        name="kendall_tau",
-        meaning=f"Kendall's tau of log total variance over {TAU_WINDOWS} windows",
-        series=_kendall_tau,
-        scale="1",
-        fixed_floor=True,
-    ),
+    Signal(name="mean_loss_slope", series=_mean_loss_slope),
+    Signal(name="group_mean_loss", series=_group_mean_loss),
+    Signal(name="gradient_norm", series=_gradient_norm),
+    Signal(name="weight_norm", series=_weight_norm),
+    Signal(name="kendall_tau", series=_kendall_tau, scale="1", fixed_floor=True),
 )
 
 
