@@ -5,7 +5,7 @@ row per event, and tables of its modes by sample, of its modes by group, and of 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from functools import partial
 from typing import Any
 
@@ -13,16 +13,10 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float64
 
-from rdmtools.alarms.rule import Rise
-from rdmtools.analysis.modes import (
-    GroupShare,
-    Modes,
-    direction,
-    group_shares,
-    samples_carrying,
-    window_modes,
-)
+from rdmtools.alarms.rule import Rise, find_rises
+from rdmtools.analysis.modes import GroupShare, Modes, direction, group_shares, samples_carrying, window_modes
 from rdmtools.analysis.observables import spectral_heat_capacity
+from rdmtools.analysis.settings import AnalysisSettings
 from rdmtools.run.run import Run
 
 # What this pandas makes of text that may be null: object before 3, str since.
@@ -50,31 +44,39 @@ _EVENTS = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Described:
+class Event:
     """One event: its row, without its number, and the modes of the window that ends at its peak."""
 
     row: dict[str, Any]
     modes: Modes
 
 
-def describe(
+def find_events(
+    run: Run,
+    values: Sequence[Mapping[str, Float64[np.ndarray, " _windows"]]],
+    settings: AnalysisSettings,
+) -> list[Event]:
+    """Every rise of SHC and its leading modes, from the observables of each window length."""
+    return [
+        _event(run, of_length, rise, length, settings)
+        for length, of_length in zip(settings.windows, values, strict=True)
+        for rise in find_rises(of_length["shc"], decades=settings.decades)
+    ]
+
+
+def _event(
     run: Run,
     values: Mapping[str, Float64[np.ndarray, " windows"]],
     rise: Rise,
-    *,
     window: int,
-    detrend: str,
-    decades: float,
-    modes: int,
-) -> Described:
-    """What the table of events says of one rise of SHC, `values` by observable, and its leading modes."""
-
+    settings: AnalysisSettings,
+) -> Event:
     def rows(index: int) -> np.ndarray:
         return run.rows(index, index + window)
 
     last = run.steps[window - 1 :]
-    found = window_modes(rows(rise.peak), count=modes, detrend=detrend)
-    top = _top_group(run, found)
+    modes = window_modes(rows(rise.peak), count=settings.modes, detrend=settings.detrend)
+    top = _top_group(run, modes)
     row = {
         "signal": "shc",
         "window": window,
@@ -88,16 +90,16 @@ def describe(
         "top_group": top and top.group,
         "top_group_share": top and top.mode_share,
         "top_group_sample_share": top and top.sample_share,
-        "direction": direction(found.loss_change[0]),
-        "kind": _kind(rows(rise.floor), rows(rise.alarm), decades),
+        "direction": direction(modes.loss_change[0]),
+        "kind": _kind(rows(rise.floor), rows(rise.alarm), settings.decades),
         "drift_share": float(values["drift_share"][rise.alarm]),
-        "samples_90": samples_carrying(found.loadings[0]),
+        "samples_90": samples_carrying(modes.loadings[0]),
     }
-    return Described(row=row, modes=found)
+    return Event(row=row, modes=modes)
 
 
-def events_table(found: Sequence[Described]) -> pd.DataFrame:
-    rows = [{"event": number, **event.row} for number, event in enumerate(found, start=1)]
+def events_table(events: Sequence[Event]) -> pd.DataFrame:
+    rows = [{"event": number, **event.row} for number, event in enumerate(events, start=1)]
     table = pd.DataFrame(rows, columns=pd.Index(list(_EVENTS)))
     return table.astype({name: _TEXT if kind == "text" else kind for name, kind in _EVENTS.items()})
 
@@ -107,8 +109,8 @@ def records(table: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
 
 
-def modes_table(run: Run, found: Sequence[Described]) -> pd.DataFrame:
-    return _stacked(found, partial(modes_of, run), ["mode", "sample_id", "loading", "loss_change"])
+def modes_table(run: Run, events: Sequence[Event]) -> pd.DataFrame:
+    return _stacked(events, partial(modes_of, run), ["mode", "sample_id", "loading", "loss_change"])
 
 
 def modes_of(run: Run, modes: Modes) -> pd.DataFrame:
@@ -125,38 +127,38 @@ def modes_of(run: Run, modes: Modes) -> pd.DataFrame:
     )
 
 
-def groups_table(run: Run, found: Sequence[Described]) -> pd.DataFrame:
+def groups_table(run: Run, events: Sequence[Event]) -> pd.DataFrame:
     groups = _groups(run)
 
     def table(modes: Modes) -> pd.DataFrame:
         return pd.DataFrame(
-            {"mode": mode, **{field.name: getattr(share, field.name) for field in fields(share)}}
+            {"mode": mode, **asdict(share)}
             for mode, loadings in enumerate(modes.loadings, start=1)
             for share in group_shares(loadings, modes.loss_change[mode - 1], groups or ())
         )
 
     columns = ["mode", *(field.name for field in fields(GroupShare))]
-    return _stacked(found if groups is not None else (), table, columns)
+    return _stacked(events if groups is not None else (), table, columns)
 
 
-def spectra_table(found: Sequence[Described]) -> pd.DataFrame:
+def spectra_table(events: Sequence[Event]) -> pd.DataFrame:
     def table(modes: Modes) -> pd.DataFrame:
         index = np.arange(1, len(modes.eigenvalues) + 1)
         return pd.DataFrame(
             {"eigenvalue_index": index, "eigenvalue": modes.eigenvalues, "share": modes.shares}
         )
 
-    return _stacked(found, table, ["eigenvalue_index", "eigenvalue", "share"])
+    return _stacked(events, table, ["eigenvalue_index", "eigenvalue", "share"])
 
 
 def _stacked(
-    found: Sequence[Described], table: Callable[[Modes], pd.DataFrame], columns: list[str]
+    events: Sequence[Event], table: Callable[[Modes], pd.DataFrame], columns: list[str]
 ) -> pd.DataFrame:
     """The table of each event's modes, one under another, with the event's number first."""
     names = pd.Index(["event", *columns])
-    if not found:
+    if not events:
         return pd.DataFrame(columns=names)
-    numbered = [table(event.modes).assign(event=number) for number, event in enumerate(found, start=1)]
+    numbered = [table(event.modes).assign(event=number) for number, event in enumerate(events, start=1)]
     return pd.concat(numbered, ignore_index=True)[names]
 
 

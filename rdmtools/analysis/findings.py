@@ -1,6 +1,6 @@
 """What does an analysis find? From a run to its observables, events and modes: where the parts meet.
 
-run.loss_rows -> spans -> span_values (here or by workers) -> observables -> find_rises -> events
+run.loss_rows -> spans -> span_values (here or by workers) -> observables -> find_events -> events
                                                                           run.rows -> window_modes
 """
 
@@ -11,11 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from rdmtools.alarms.rule import find_rises
 from rdmtools.analysis.events import (
-    Described,
-    describe,
     events_table,
+    find_events,
     groups_table,
     modes_of,
     modes_table,
@@ -109,31 +107,15 @@ def find(
             f"window of {longest} rows is longer than the run's {rows}; choose at most {rows}"
         )
     values = joined([*_values(run, settings, executor, progress)])
-
-    tables: list[pd.DataFrame] = []
-    found: list[Described] = []
-    for index, length in enumerate(settings.windows):
-        tables.append(_observables_table(run, values, settings, index))
-        observed = values.observables[index]
-        for rise in find_rises(observed["shc"], decades=settings.decades):
-            described = describe(
-                run,
-                observed,
-                rise,
-                window=length,
-                detrend=settings.detrend,
-                decades=settings.decades,
-                modes=settings.modes,
-            )
-            found.append(described)
+    events = find_events(run, values.observables, settings)
     return Findings(
         run=run,
         settings=settings,
-        observables=pd.concat(tables, ignore_index=True),
-        events=events_table(found),
-        modes=modes_table(run, found),
-        groups=groups_table(run, found),
-        spectra=spectra_table(found),
+        observables=_observables_table(run, values, settings),
+        events=events_table(events),
+        modes=modes_table(run, events),
+        groups=groups_table(run, events),
+        spectra=spectra_table(events),
         gaussian=gaussian_table(run.draws, spectrum=settings.spectrum, modes=settings.modes),
         shc_map=_map_table(run, values, settings),
     )
@@ -182,17 +164,14 @@ def _map_table(run: Run, values: SpanValues, settings: AnalysisSettings) -> pd.D
     return pd.concat(tables, ignore_index=True)
 
 
-def _observables_table(run: Run, values: SpanValues, settings: AnalysisSettings, index: int) -> pd.DataFrame:
-    window = settings.windows[index]
-    columns = values.observables[index]
-    count = len(columns["shc"])
-    places = {
-        "step": run.steps[window - 1 :],
-        "first_step": run.steps[:count],
-        "window": np.full(count, window),
-    }
-    table = pd.DataFrame({**places, **columns}).iloc[:: settings.stride]
-    if settings.spectrum:
-        spectra = values.spectra[index]
-        table = table.assign(**spectrum_columns(spectra, min(settings.modes, spectra.shape[1])))
-    return table
+def _observables_table(run: Run, values: SpanValues, settings: AnalysisSettings) -> pd.DataFrame:
+    tables: list[pd.DataFrame] = []
+    for index, (window, columns) in enumerate(zip(settings.windows, values.observables, strict=True)):
+        last = run.steps[window - 1 :]
+        places = {"step": last, "first_step": run.steps[: len(last)], "window": np.full(len(last), window)}
+        table = pd.DataFrame({**places, **columns}).iloc[:: settings.stride]
+        if settings.spectrum:
+            spectra = values.spectra[index]
+            table = table.assign(**spectrum_columns(spectra, min(settings.modes, spectra.shape[1])))
+        tables.append(table)
+    return pd.concat(tables, ignore_index=True)

@@ -55,7 +55,7 @@ class Observable:
     unit: str
     """In terms of the loss, such as "loss⁴"; "1" of a pure number."""
     meaning: str
-    """In words, for the docs and the contest."""
+    """In words, for the docs."""
     formula: Callable[[Any], Float64[np.ndarray, " windows"]]
     """One value per window, from its `WindowSums`; with `of_draws`, from `Sums` alone."""
     of_draws: bool = False

@@ -20,7 +20,7 @@ from rdmtools.analysis.findings import Findings
 from rdmtools.analysis.observables import OBSERVABLES, Observable
 from rdmtools.format.names import STEP
 from rdmtools.report.heat_map import HEIGHT_IN, draw_heat_map, heat_map
-from rdmtools.report.scale import SCALES, linear_scale, log_scale
+from rdmtools.report.scale import SCALES, Scale, linear_scale, log_scale
 from rdmtools.report.stack import PANEL_IN, Line, Panel, Sheet
 from rdmtools.report.style import (
     TEXT_PT,
@@ -50,27 +50,30 @@ _MOST_DOTS = 60
 def event_lanes(findings: Findings) -> list[Panel]:
     """The run's name, and for each window length a lane with its events."""
     windows = findings.settings.windows
-    labels = [f"{'╌ ' if is_dashed(index) else ''}{window} rows" for index, window in enumerate(windows)]
+    scale = Scale(
+        low=len(windows) - 0.5,  # from top to bottom
+        high=-0.75,
+        places=[float(lane) for lane in range(len(windows))],
+        labels=[f"{'╌ ' if is_dashed(lane) else ''}{window} rows" for lane, window in enumerate(windows)],
+        logarithmic=False,
+    )
 
     def titles(sheet: Sheet) -> list[Title]:
         name = shown(findings.run.name, round(12 * sheet.width_in))
-        numbered = _numbered(findings, sheet.plot_in)
-        return [(name, "ink"), *((words, "muted") for words in _event_titles(findings, numbered))]
+        return [(name, "ink"), *((words, "muted") for words in _event_titles(findings, sheet))]
 
-    def draw(axes: Axes, sheet: Sheet) -> None:
-        _draw_lanes(axes, findings, labels, _numbered(findings, sheet.plot_in))
-
-    return [Panel(titles=titles, height_in=_LANE_IN * len(windows) + 0.06, labels=labels, draw=draw)]
+    draw = partial(_draw_lanes, findings)
+    return [Panel(titles=titles, height_in=_LANE_IN * len(windows) + 0.06, scale=scale, draw=draw)]
 
 
-def _event_titles(findings: Findings, numbered: set[int]) -> list[str]:
+def _event_titles(findings: Findings, sheet: Sheet) -> list[str]:
     """What the marks in the lanes mean, a line each."""
     if not len(findings.events):
         return ["no event"]
     few = len(findings.events) <= _MOST_MARKED
     which = "events" if few else f"the {_MOST_MARKED} largest events"
     titles = [f"{which}: │ alarm  ● peak  ▬ until over"]
-    if len(numbered) < len(_marked(findings)):
+    if len(_numbered(findings, sheet)) < len(_marked(findings)):
         titles.append("of numbers that would overlap, the first is shown")
     return titles
 
@@ -81,10 +84,10 @@ def _marked(findings: Findings) -> pd.DataFrame:
     return events if len(events) <= _MOST_MARKED else events.nlargest(_MOST_MARKED, "rise_decades")
 
 
-def _numbered(findings: Findings, plot_in: float) -> set[int]:
+def _numbered(findings: Findings, sheet: Sheet) -> set[int]:
     """The events whose numbers have room: in each lane, those that begin right of the last number drawn."""
     first, last = step_range(findings)
-    inch = plot_in / (last - first)
+    inch = sheet.plot_in / (last - first)
     kept: set[int] = set()
     for _, lane in _marked(findings).sort_values("alarm_step").groupby("window"):
         free = 0.0
@@ -96,16 +99,14 @@ def _numbered(findings: Findings, plot_in: float) -> set[int]:
     return kept
 
 
-def _draw_lanes(axes: Axes, findings: Findings, labels: Sequence[str], numbered: set[int]) -> None:
+def _draw_lanes(findings: Findings, axes: Axes, sheet: Sheet) -> None:
     """For each window length a lane with a bar from each alarm to the event's end."""
-    windows, events = findings.settings.windows, _marked(findings)
+    windows, events, numbered = findings.settings.windows, _marked(findings), _numbered(findings, sheet)
     last = float(findings.run.steps[-1])
     axes.grid(False)
     axes.spines["left"].set_visible(False)
     axes.spines["bottom"].set_visible(False)
-    axes.set_ylim(len(windows) - 0.5, -0.75)
     axes.tick_params(length=0)
-    axes.set_yticks(range(len(windows)), labels)
     for lane, window in enumerate(windows):
         ink = series_colour(lane) if len(windows) > 1 else colour("alarm")
         axes.axhline(lane, color=colour("rule"), linewidth=0.5, zorder=0)

@@ -55,8 +55,6 @@ class Panel:
     lines: Sequence[Line] = ()
     draw: Callable[[Axes, Sheet], None] | None = None
     """Draws what is no line, such as marks, above the lines."""
-    labels: Sequence[str] = ()
-    """Of the y axis, where `draw` makes it."""
 
 
 def stacked(panels: Sequence[Panel], *, width_in: float, steps: tuple[float, float], points: int) -> Figure:
@@ -64,7 +62,7 @@ def stacked(panels: Sequence[Panel], *, width_in: float, steps: tuple[float, flo
 
     A line has at most about `points` points.
     """
-    labels = [label for panel in panels for label in (panel.scale.labels if panel.scale else panel.labels)]
+    labels = [label for panel in panels if panel.scale for label in panel.scale.labels]
     sheet = Sheet(
         width_in=width_in,
         left_in=max(0.62, 0.12 + max(text_in(label, LABEL_PT) for label in labels)),
