@@ -22,7 +22,7 @@ import torch
 from rich.progress import track
 
 import rdmtools as rdm
-from rdmtools.alarms.rule import find_rises
+from rdmtools.alarms.rule import decades, find_rises
 from rdmtools.integrations.torch import GaussianProbe
 
 DRAWS = 32
@@ -98,7 +98,10 @@ def both(path: Path) -> pd.DataFrame:
 def alarm_steps(run: pd.DataFrame) -> dict[str, int | None]:
     """Step of the first alarm at 1.5 decades, of the draws and of the window; None for none."""
     steps = run["step"].to_numpy()
-    rises = {name: find_rises(run[f"shc_{name}"].to_numpy(), decades=1.5) for name in ("gaussian", "window")}
+    rises = {
+        name: find_rises(decades(run[f"shc_{name}"].to_numpy()), threshold=1.5)
+        for name in ("gaussian", "window")
+    }
     return {name: int(steps[found[0].alarm]) if found else None for name, found in rises.items()}
 
 

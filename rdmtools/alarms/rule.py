@@ -1,17 +1,20 @@
-"""When does a series rise enough to call it an event?
+"""When does a level rise enough to call it an event? The one rule, of one series or of many at once.
 
-The first rule: alarm where log10 of the series stands `decades` above its running minimum. The event ends,
-and the rule is armed again with a new running minimum, once the series has come down from the event's peak by
-half as much. Strictly causal: an alarm at index t depends on values up to t alone, and later values move only
-the peak and the end of an event that is still open.
+Alarm where the level stands `threshold` above its running minimum, the floor. The event ends once the level
+has come down from the event's peak by half as much; that arms the rule again, with a new running minimum.
+With a fixed floor the alarm is where the level itself reaches the threshold, armed again at half of it.
 
-The threshold is not calibrated: it states no false-alarm rate.
+Strictly causal: an alarm at index t depends on levels up to t alone, and later ones move only the peak and
+the end of an event that is still open. NaN and infinite levels neither set the floor nor fire nor end an
+event. The threshold, above 0, is not calibrated: it states no false-alarm rate.
 """
 
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Bool, Float64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,42 +25,90 @@ class Rise:
     """Where the running minimum stood when the alarm fired."""
     alarm: int
     peak: int
-    """Largest value from the alarm to the end (so far, while the event lasts)."""
+    """Largest level from the alarm to the end (so far, while the event lasts)."""
     end: int | None
     """First index that is half the threshold below the peak; None while the event lasts."""
-    decades: float
-    """log10 at the peak minus log10 at the floor."""
+    height: float
+    """Level at the peak minus level at the floor."""
 
 
-def find_rises(series: Float64[np.ndarray, " windows"], *, decades: float) -> list[Rise]:
-    """Every rise of log10(series) by at least `decades` above its running minimum, in order.
-
-    Zeros and NaN have no level on a log scale: they neither set the floor nor fire nor end an event.
-    """
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return find_level_rises(np.log10(series), decades=decades)
+_Branching = tuple[Callable[[Any, Any, Any], Any], Callable[[Any], Any]]
+_FLOATS: _Branching = (lambda condition, yes, no: yes if condition else no, bool)
+_ARRAYS: _Branching = (np.where, np.any)
 
 
-def find_level_rises(level: Float64[np.ndarray, " windows"], *, decades: float) -> list[Rise]:
-    """The same of levels, which are log10 of the series already."""
+def find_rises(level: Float64[np.ndarray, " windows"], *, threshold: float) -> list[Rise]:
+    """Every rise of one series by at least the threshold above its running minimum, in order."""
+    levels: list[float] = _known(level).tolist()
     rises: list[Rise] = []
-    floor, alarm, peak = -1, -1, -1
+    floor = alarm = mark = -1
+    way = 1.0
 
     def rise(end: int | None) -> Rise:
-        height = float(level[peak] - level[floor])
-        return Rise(floor=floor, alarm=alarm, peak=peak, end=end, decades=height)
+        height = levels[mark] - levels[floor]
+        return Rise(floor=floor, alarm=alarm, peak=mark, end=end, height=height)
 
-    for now in np.flatnonzero(np.isfinite(level)).tolist():
-        if alarm < 0:
-            if floor < 0 or level[now] < level[floor]:
-                floor = now
-            elif level[now] - level[floor] >= decades:
-                alarm = peak = now
-        elif level[now] > level[peak]:
-            peak = now
-        elif level[peak] - level[now] >= decades / 2:
+    for now, turned, way in _moves(levels, float(threshold)):
+        if turned and way < 0:
+            floor, alarm = mark, now
+        elif turned:
             rises.append(rise(end=now))
-            floor, alarm, peak = now, -1, -1
-    if alarm >= 0:
-        rises.append(rise(end=None))
-    return rises
+        mark = now
+    return [*rises, rise(end=None)] if way < 0 else rises
+
+
+def find_alarms(
+    levels: Float64[np.ndarray, "series windows"],
+    thresholds: Float64[np.ndarray, "#series thresholds"],
+    *,
+    fixed_floor: bool = False,
+) -> Bool[np.ndarray, "series thresholds windows"]:
+    """Where alarms fire, for each series and each of its thresholds; one row of these serves all series."""
+    alarms = np.zeros((levels.shape[1], len(levels), thresholds.shape[1]), dtype=bool)
+    for now, turned, way in _moves(_known(levels).T[:, :, None], thresholds, fixed_floor=fixed_floor):
+        alarms[now] = turned & (way < 0)
+    return np.moveaxis(alarms, 0, -1)
+
+
+def _moves(
+    rows: Iterable[Any], threshold: Any, *, fixed_floor: bool = False
+) -> Iterator[tuple[int, Any, Any]]:
+    """The rule, window by window: each at which it moves, whether it turns there, and which way it looks now.
+
+    Of floats, or of arrays in which each element goes its own way. Waiting for a rise (1) the rule looks up
+    from the lowest level so far, the floor; during an event (-1) down from the highest, the peak: the same
+    with the other sign. NaN moves nothing, for no comparison with it is true.
+    """
+    choose, some = _ARRAYS if np.ndim(threshold) else _FLOATS
+    way, mark, limit, half = 1.0, 0.0 if fixed_floor else np.inf, threshold, threshold / 2
+    for now, level in enumerate(rows):
+        move = way * (level - mark)
+        turned = move >= limit
+        moved = turned if fixed_floor else turned | (move < 0)
+        if not some(moved):
+            continue
+        if some(turned):
+            way = choose(turned, -way, way)
+            limit = choose(way > 0, threshold, half)
+        # Where the floor is fixed it is at 0, and every peak counts as one at the threshold.
+        mark = choose(way > 0, 0.0, threshold) if fixed_floor else choose(moved, level, mark)
+        yield now, turned, way
+
+
+def largest_rise(
+    levels: Float64[np.ndarray, "*series windows"], *, fixed_floor: bool = False
+) -> Float64[np.ndarray, "*series"]:
+    """The highest threshold at which a series fires at least once; -inf where it has no finite level."""
+    known = _known(levels)
+    rise = known if fixed_floor else known - np.fmin.accumulate(known, axis=-1)
+    return np.asarray(np.where(np.isnan(rise), -np.inf, rise).max(axis=-1, initial=-np.inf))
+
+
+def decades(series: Float64[np.ndarray, "*shape"]) -> Float64[np.ndarray, "*shape"]:
+    """Levels of a series on a log scale, log10; NaN for zeros and NaN, which have none there."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return _known(np.log10(series))
+
+
+def _known(levels: Float64[np.ndarray, "*shape"]) -> Float64[np.ndarray, "*shape"]:
+    return np.where(np.isfinite(levels), levels, np.nan)

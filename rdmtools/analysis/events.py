@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float64
 
-from rdmtools.alarms.rule import Rise, find_rises
+from rdmtools.alarms.rule import Rise, decades, find_rises
 from rdmtools.analysis.modes import GroupShare, Modes, direction, group_shares, samples_carrying, window_modes
 from rdmtools.analysis.observables import spectral_heat_capacity
 from rdmtools.analysis.settings import AnalysisSettings
@@ -60,7 +60,7 @@ def find_events(
     return [
         _event(run, of_length, rise, length, settings)
         for length, of_length in zip(settings.windows, values, strict=True)
-        for rise in find_rises(of_length["shc"], decades=settings.decades)
+        for rise in find_rises(decades(of_length["shc"]), threshold=settings.decades)
     ]
 
 
@@ -84,7 +84,7 @@ def _event(
         "alarm_step": int(last[rise.alarm]),
         "peak_step": int(last[rise.peak]),
         "end_step": None if rise.end is None else int(last[rise.end]),
-        "rise_decades": rise.decades,
+        "rise_decades": rise.height,
         "p_value": None,
         "pr_at_peak": float(values["pr"][rise.peak]),
         "top_group": top and top.group,

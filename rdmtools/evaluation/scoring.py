@@ -15,7 +15,7 @@ from typing import TypeVar
 import numpy as np
 import pandas as pd
 
-from rdmtools.alarms.rule import find_level_rises
+from rdmtools.alarms.rule import find_rises
 from rdmtools.analysis.settings import AnalysisSettings
 from rdmtools.errors import FormatError, ParameterError
 from rdmtools.evaluation.contest import contest_table, false_alarms_table, rates_table, transitions_table
@@ -208,7 +208,7 @@ def _kinds_table(runs: Sequence[Observed], rules: Sequence[Rule]) -> pd.DataFram
             # one that does not move at all once its line is removed stands below every other
             detrended = np.nan_to_num(run.levels["shc_detrended"][0], nan=-np.inf)
             drift = run.levels["drift_energy"][0] / 2 - run.levels["total_variance"][0]
-            for rise in find_level_rises(level, decades=rule.threshold):
+            for rise in find_rises(level, threshold=rule.threshold):
                 low, high = detrended[rise.floor], detrended[rise.alarm]
                 survives = high > -np.inf and high - low >= rule.threshold
                 rows.append(

@@ -43,22 +43,49 @@ def mean_baselines(window, steps, degree):
     return {"mean_loss": mean.mean(), "mean_loss_variance": variance, "mean_loss_slope": slope}
 
 
-def rises(series, decades):
+def rises(levels, threshold):
     """(floor, alarm, peak, end) of every event, from the rule's words, looking only backwards."""
-    found, floor, event = [], None, None
-    for now, value in enumerate(series):
-        if not (np.isfinite(value) and value > 0):
+    events, floor, event = [], None, None
+    for now, level in enumerate(levels):
+        if not np.isfinite(level):
             continue
         if event is None:
-            if floor is None or value < series[floor]:
+            if floor is None or level < levels[floor]:
                 floor = now
-            if np.log10(value) - np.log10(series[floor]) >= decades:
+            if level - levels[floor] >= threshold:
                 event = [floor, now, now, None]
         else:
-            if value > series[event[2]]:
+            if level > levels[event[2]]:
                 event[2] = now
-            if np.log10(series[event[2]]) - np.log10(value) >= decades / 2:
+            if levels[event[2]] - level >= threshold / 2:
                 event[3] = now
-                found.append(tuple(event))
+                events.append(tuple(event))
                 event, floor = None, now
-    return found + ([tuple(event)] if event else [])
+    return events + ([tuple(event)] if event else [])
+
+
+def alarms(levels, threshold, *, fixed_floor):
+    """Whether the rule fires at each window."""
+    if not fixed_floor:
+        fired = {alarm for _, alarm, _, _ in rises(levels, threshold)}
+        return [now in fired for now in range(len(levels))]
+    fired, armed = [], True
+    for level in levels:
+        fires = bool(armed and np.isfinite(level) and level >= threshold)
+        if fires:
+            armed = False
+        elif not armed and np.isfinite(level) and level <= threshold / 2:
+            armed = True
+        fired.append(fires)
+    return fired
+
+
+def largest_rise(levels, *, fixed_floor):
+    """The largest height of any window above one before it, or above 0; -inf of none."""
+    known = [level for level in levels if np.isfinite(level)]
+    heights = [
+        level - floor
+        for now, level in enumerate(known)
+        for floor in ([0.0] if fixed_floor else known[: now + 1])
+    ]
+    return max(heights, default=-np.inf)
