@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 
 import rdmtools as rdm
+from rdmtools.alarms.rule import find_alarms
 from rdmtools.analysis.modes import window_modes
-from rdmtools.evaluation.alarms import find_alarms
 from rdmtools.evaluation.signals import measure
 
 WINDOW, SWITCH = 20, 30

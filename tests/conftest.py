@@ -8,7 +8,7 @@ from jaxtyping import install_import_hook
 # Not `analysis.pipeline`: what users hand to it, it checks itself.
 ROOMS = [f"rdmtools.analysis.{name}" for name in ("gram", "observables", "modes", "events")]
 ROOMS += ["rdmtools.alarms.rule"]
-ROOMS += [f"rdmtools.evaluation.{name}" for name in ("alarms", "judging", "observed", "roc", "signals")]
+ROOMS += [f"rdmtools.evaluation.{name}" for name in ("judging", "observed", "roc", "signals")]
 _HOOK = install_import_hook(ROOMS, "beartype.beartype")
 
 # A deadline, or a limit on the time to draw examples, would fail on a busy machine and on no other. In CI the

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool
 
-from rdmtools.evaluation.alarms import find_alarms, largest_rise
+from rdmtools.alarms.rule import find_alarms, largest_rise
 from rdmtools.evaluation.observed import Observed
 from rdmtools.evaluation.signals import SIGNALS, Signal
 
@@ -89,8 +89,7 @@ def fired(
     ends = np.cumsum(counts)
     for run, end, count in zip(known, ends, counts, strict=True):
         stacked[end - count : end, : len(run.steps)] = run.levels[signal.name]
-    limits = np.broadcast_to(np.asarray(thresholds, dtype=np.float64), (len(stacked), len(thresholds)))
-    alarms = find_alarms(stacked, limits, fixed_floor=signal.fixed_floor)
+    alarms = find_alarms(stacked, np.array([thresholds], dtype=np.float64), fixed_floor=signal.fixed_floor)
     found = (
         np.any(alarms[end - count : end, :, : len(run.steps)], axis=0)
         for run, end, count in zip(known, ends, counts, strict=True)

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from rdmtools.alarms import rule
 from rdmtools.analysis.events import records
 from rdmtools.analysis.findings import Findings
 from rdmtools.format.names import SAMPLE_ID
@@ -70,10 +70,9 @@ def _event_line(findings: Findings, event: dict[str, Any]) -> str:
     )
 
 
-def largest_rise(series: NDArray[Any]) -> float:
+def largest_rise(series: np.ndarray) -> float:
     """Largest rise of log10(series) above its running minimum, in decades; 0 if it never rises."""
-    level = np.log10(series[np.isfinite(series) & (series > 0)])
-    return float(np.max(level - np.minimum.accumulate(level), initial=0.0))
+    return max(float(rule.largest_rise(rule.decades(series))), 0.0)
 
 
 def _count(findings: Findings) -> str:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import kendalltau, linregress
 
-from rdmtools.evaluation.alarms import largest_rise
+from rdmtools.alarms.rule import largest_rise
 from rdmtools.evaluation.signals import SIGNALS, TAU_WINDOWS, decades, measure, rolling_tau
 from rdmtools.evaluation.truth import COVERED_WINDOWS
 from rdmtools.run.run import Run
