@@ -186,7 +186,7 @@ class RowGroup:
         return floats(table.column(self.column), self.column).reshape(self.shape)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class StoredGroup:
     """A row group of a table that `write_losses` or `write_draws` wrote; its losses stay on disk."""
 
@@ -194,6 +194,19 @@ class StoredGroup:
     """Values of the columns asked for, (rows,) each."""
     losses: RowGroup
     """The samples in order of their ids."""
+    _held: NDArray[Any] | None = field(default=None, init=False)
+
+    @property
+    def steps(self) -> NDArray[np.int64]:
+        """(rows,), rising."""
+        return self.keys[0]
+
+    def read(self, first: int, last: int) -> NDArray[Any]:
+        """Losses of rows first ... last-1, (rows, samples); the group is kept until its last row is read."""
+        held = self.losses.read_all() if self._held is None else self._held
+        # read in order, as a merge does, no two row groups are ever held
+        self._held = None if last == len(self.steps) else held
+        return held[first:last]
 
 
 def stored_ids(path: Path) -> NDArray[Any]:

@@ -46,8 +46,8 @@ _NUMBER = re.compile(r"[a-z]+-(\d{6,})")
 
 _MAGIC = b"RDJ1"
 _FIELDS = struct.Struct("<4sIIqd")
-_CRC = struct.Struct("<I")
-HEADER_BYTES = _FIELDS.size + _CRC.size
+_CRC_BYTES = 4
+HEADER_BYTES = _FIELDS.size + _CRC_BYTES
 
 
 class Kind(IntEnum):
@@ -69,10 +69,11 @@ class Kind(IntEnum):
 class Record(NamedTuple):
     """One valid record; `time` is in seconds since the epoch."""
 
-    kind: int
     step: int
     time: float
     payload: bytes
+    offset: int
+    """Of the payload in the segment."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,34 +119,27 @@ class Manifest:
 def record_header(kind: Kind, step: int, time: float, payload: bytes | memoryview) -> bytes:
     """Header of a record, `HEADER_BYTES` long, to be written in front of `payload` (a flat view of bytes)."""
     head = _FIELDS.pack(_MAGIC, kind, len(payload), step, time)
-    return head + crc32(payload, crc32(head)).to_bytes(4, "little")
+    return head + crc32(payload, crc32(head)).to_bytes(_CRC_BYTES, "little")
 
 
 def read_records(segment: Path, kind: Kind, row_bytes: int) -> Iterator[Record]:
     """Valid records of one segment, oldest first; what follows a bad one is left."""
     with segment.open("rb") as file:
-        left = os.fstat(file.fileno()).st_size
-        while (record := _next_record(file, left, kind, row_bytes)) is not None:
-            left -= HEADER_BYTES + len(record.payload)
-            yield record
-
-
-def _next_record(file: IO[bytes], left: int, kind: Kind, row_bytes: int) -> Record | None:
-    header = file.read(HEADER_BYTES)  # at once: a live logger may go on between two reads
-    if len(header) < HEADER_BYTES:
-        return None
-    head, crc = header[: _FIELDS.size], header[_FIELDS.size :]
-    magic, found, length, step, time = _FIELDS.unpack(head)
-    if magic != _MAGIC or found != kind or length > left - HEADER_BYTES:
-        return None
-    payload = file.read(length)
-    if _CRC.unpack(crc)[0] != crc32(payload, crc32(head)):
-        return None
-    if kind == Kind.LOSSES and length != row_bytes:
-        return None
-    if kind == Kind.DRAWS and (not row_bytes or length % row_bytes):
-        return None
-    return Record(found, step, time, payload)
+        size, offset = os.fstat(file.fileno()).st_size, HEADER_BYTES
+        while len(header := file.read(HEADER_BYTES)) == HEADER_BYTES:
+            magic, found, length, step, time = _FIELDS.unpack_from(header)
+            if magic != _MAGIC or found != kind or length > size - offset:
+                return
+            payload = file.read(length)
+            crc = crc32(payload, crc32(header[: _FIELDS.size]))
+            if header[_FIELDS.size :] != crc.to_bytes(_CRC_BYTES, "little"):
+                return
+            if kind == Kind.LOSSES and length != row_bytes:
+                return
+            if kind == Kind.DRAWS and (not row_bytes or length % row_bytes):
+                return
+            yield Record(step, time, payload, offset)
+            offset += length + HEADER_BYTES
 
 
 def segment_file(kind: Kind, number: int) -> str:

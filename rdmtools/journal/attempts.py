@@ -10,7 +10,7 @@ import numpy as np
 
 from rdmtools.errors import reading
 from rdmtools.format.lock import holder
-from rdmtools.format.read_table import stored_about, stored_groups
+from rdmtools.format.read_table import StoredGroup, stored_about, stored_groups
 from rdmtools.format.records import (
     HEADER_BYTES,
     Kind,
@@ -23,7 +23,7 @@ from rdmtools.format.records import (
     read_records,
     segments,
 )
-from rdmtools.journal.segments import Part, Piece, Shard, file_size, open_segment
+from rdmtools.journal.segments import Segment, Shard, file_size, open_segment
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,14 +64,12 @@ class Attempt:
     @property
     def size(self) -> int:
         """Bytes of all that it recorded."""
-        files = [*parts(self.folder).values()]
-        files += [path for kind in Kind for path in self.segments(kind).values()]
-        return sum(file_size(file) for file in files)
+        files = [parts(self.folder), *(self.segments(kind) for kind in Kind)]
+        return sum(file_size(file) for numbered in files for file in numbered.values())
 
     def segments(self, kind: Kind) -> dict[int, Path]:
         """Its segments of one kind, by number, oldest first; those that were moved to its folder too."""
-        found = segments(self.segments_folder, kind) | segments(self.folder, kind)
-        return dict(sorted(found.items()))
+        return dict(sorted((segments(self.segments_folder, kind) | segments(self.folder, kind)).items()))
 
     def records(self, kind: Kind) -> Iterator[tuple[Path, Record]]:
         """Valid records of one kind, in the order written, each with the segment it is in."""
@@ -98,30 +96,27 @@ class Attempt:
         return left + self.shard.bytes_left
 
     @cached_property
-    def shard(self) -> "Shard":
+    def shard(self) -> Shard:
         """Its losses. Raises ChangedError where a file vanishes, FormatError where one does not read."""
-        return _shard(self)
-
-
-def _shard(attempt: Attempt) -> Shard:
-    order = np.argsort(attempt.manifest.sample_ids, kind="stable")
-    ids = attempt.manifest.sample_ids[order]
-    pieces: list[Piece] = []
-    ended, left = 0.0, 0
-    recorded = attempt.segments(Kind.LOSSES)
-    compacted = parts(attempt.folder)  # after the segments: what is compacted meanwhile is in one of them
-    for number in sorted(recorded.keys() | compacted.keys()):
-        if number in compacted:
-            path = compacted[number]
-            pieces += [Part(group) for group in stored_groups(path, ids)]
-            ended = max(ended, float(stored_about(path).get("ended", 0)))
-        elif len(ids):
-            segment, last, unread = open_segment(recorded[number], attempt.manifest, order, hold=attempt.hold)
-            pieces.append(segment)
-            ended, left = max(ended, last), left + unread
-        else:
-            left += file_size(recorded[number])
-    return Shard.of(ids, pieces, attempt.manifest.values, ended, 0 if attempt.live else left)
+        order = np.argsort(self.manifest.sample_ids, kind="stable")
+        ids = self.manifest.sample_ids[order]
+        pieces: list[StoredGroup | Segment] = []
+        ended, left = [0.0], 0
+        recorded = self.segments(Kind.LOSSES)
+        compacted = parts(self.folder)  # after the segments: what is compacted meanwhile is in one of them
+        for number, path in sorted((recorded | compacted).items()):
+            if number in compacted:
+                pieces += stored_groups(path, ids)
+                ended.append(float(stored_about(path).get("ended", 0)))
+            elif len(ids):
+                segment = open_segment(path, self.manifest, order, hold=self.hold)
+                pieces.append(segment)
+                ended.append(segment.ended)
+                left += segment.bytes_left
+            else:
+                left += file_size(path)
+        left = 0 if self.live else left
+        return Shard(ids=ids, values=self.manifest.values, pieces=pieces, ended=max(ended), bytes_left=left)
 
 
 def read_attempts(journal: Path, *, hold: bool = False) -> list[Attempt]:
@@ -156,11 +151,9 @@ def together(attempts: Iterable[Attempt]) -> list[list[Attempt]]:
     for attempt in alone:
         home = next((start for start in several if _overlap(attempt, start)), None)
         if home is None:
-            several.append({attempt.rank: attempt})
-        else:
-            home[attempt.rank] = attempt
-    ordered = sorted(several, key=cmp_to_key(_order))
-    return [[start[rank] for rank in sorted(start)] for start in ordered]
+            several.append(home := {})
+        home[attempt.rank] = attempt
+    return [[start[rank] for rank in sorted(start)] for start in sorted(several, key=cmp_to_key(_order))]
 
 
 def _noted(attempt: Attempt, start: Mapping[int, Attempt]) -> bool:

@@ -1,10 +1,11 @@
 """Where do the rows of one attempt lie? In segments, and in the parts that full segments become."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,45 +17,7 @@ from rdmtools.format.records import HEADER_BYTES, Kind, Manifest, read_records
 _NO_STEPS = np.empty(0, np.int64)
 
 
-def in_order(losses: NDArray[Any], order: NDArray[np.intp]) -> NDArray[Any]:
-    """The samples so ordered; as they are, without a copy, where they lie in that order."""
-    return losses if (order[1:] > order[:-1]).all() else losses[:, order]
-
-
-class Piece(Protocol):
-    """Consecutive rows of losses that lie in one place."""
-
-    @property
-    def steps(self) -> NDArray[np.int64]:
-        """(rows,), rising."""
-        ...
-
-    def read(self, first: int, last: int) -> NDArray[Any]:
-        """Losses of rows first ... last-1, (rows, samples) in order of their ids."""
-        ...
-
-
-@dataclass(slots=True)
-class Part:
-    """A row group of a table in canonical order; the last one read is kept."""
-
-    group: StoredGroup
-    _losses: NDArray[Any] | None = field(default=None, init=False)
-
-    @property
-    def steps(self) -> NDArray[np.int64]:
-        return self.group.keys[0]
-
-    def read(self, first: int, last: int) -> NDArray[Any]:
-        if self._losses is None:
-            self._losses = self.group.losses.read_all()
-        losses = self._losses[first:last]
-        if last == len(self.steps):  # read in order, as a merge does, no two row groups are ever held
-            self._losses = None
-        return losses
-
-
-@dataclass(slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
     """Records of losses, all of the same length, so that each has its place."""
 
@@ -63,59 +26,21 @@ class Segment:
     order: NDArray[np.intp]
     """What sorts the samples by their ids, (samples,)."""
     steps: NDArray[np.int64]
-    held: NDArray[Any] | None = None
+    held: NDArray[Any] | None
+    ended: float
+    """When the last row was written, in seconds since the epoch; 0 without one."""
+    bytes_left: int
+    """Bytes that follow the last row."""
 
     def read(self, first: int, last: int) -> NDArray[Any]:
+        """Losses of rows first ... last-1, (rows, samples) in order of their ids."""
         if self.held is not None:
             return self.held[first:last]
         record = np.dtype([("header", f"V{HEADER_BYTES}"), ("losses", self.values, (len(self.order),))])
         with reading(self.path):
-            found = np.fromfile(self.path, record, last - first, offset=first * record.itemsize)
-        return in_order(found["losses"], self.order)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shard:
-    """The losses of one attempt, rows in the order written, samples in that of their ids."""
-
-    ids: NDArray[Any]
-    steps: NDArray[np.int64]
-    pieces: Sequence[Piece]
-    bounds: NDArray[np.intp]
-    """First row of each piece, and the end."""
-    values: np.dtype[Any]
-    ended: float
-    """When the last row was written, in seconds since the epoch; 0 without one."""
-    bytes_left: int
-
-    @classmethod
-    def of(
-        cls,
-        ids: NDArray[Any],
-        pieces: Sequence[Piece],
-        values: np.dtype[Any],
-        ended: float = 0,
-        bytes_left: int = 0,
-    ) -> "Shard":
-        """The pieces one after the other."""
-        return cls(
-            ids=ids,
-            steps=np.concatenate([_NO_STEPS, *(piece.steps for piece in pieces)]),
-            pieces=pieces,
-            bounds=np.cumsum([0, *(len(piece.steps) for piece in pieces)]),
-            values=values,
-            ended=ended,
-            bytes_left=bytes_left,
-        )
-
-    def read(self, first: int, last: int) -> NDArray[Any]:
-        """Losses of rows first ... last-1, (rows, samples)."""
-        found = [
-            piece.read(max(first, start) - start, min(last, stop) - start)
-            for piece, (start, stop) in zip(self.pieces, pairwise(self.bounds.tolist()), strict=True)
-            if start < last and first < stop
-        ]
-        return found[0] if len(found) == 1 else np.concatenate(found)
+            records = np.fromfile(self.path, record, last - first, offset=first * record.itemsize)
+        is_sorted = (self.order[1:] > self.order[:-1]).all()
+        return records["losses"] if is_sorted else records["losses"][:, self.order]
 
 
 def open_segment(
@@ -125,8 +50,8 @@ def open_segment(
     *,
     hold: bool = False,
     pace: Callable[[], None] = lambda: None,
-) -> tuple[Segment, float, int]:
-    """A segment of losses, when its last record was written, and how many bytes follow that.
+) -> Segment:
+    """A segment of losses, of which steps are read, and losses too where it is to `hold` them.
 
     `order` sorts the samples by their ids; `pace` is called after each record.
     """
@@ -145,16 +70,49 @@ def open_segment(
                 held[rows] = np.frombuffer(record.payload, manifest.values)[order]
             rows, ended = rows + 1, record.time
             pace()
-    segment = Segment(
+    return Segment(
         path=path,
         values=manifest.values,
         order=order,
         steps=steps[:rows],
         held=None if held is None else held[:rows],
+        ended=ended,
+        bytes_left=size - rows * (HEADER_BYTES + manifest.row_bytes),
     )
-    return segment, ended, size - rows * (HEADER_BYTES + manifest.row_bytes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shard:
+    """The losses of one attempt, rows in the order written, samples in that of their ids."""
+
+    ids: NDArray[Any]
+    values: np.dtype[Any]
+    pieces: Sequence[StoredGroup | Segment]
+    ended: float = 0
+    """When the last row was written, in seconds since the epoch; 0 without one."""
+    bytes_left: int = 0
+
+    @cached_property
+    def steps(self) -> NDArray[np.int64]:
+        """(rows,), rising."""
+        return np.concatenate([_NO_STEPS, *(piece.steps for piece in self.pieces)])
+
+    @cached_property
+    def bounds(self) -> list[int]:
+        """First row of each piece, and the end."""
+        return np.cumsum([0, *(len(piece.steps) for piece in self.pieces)]).tolist()
+
+    def read(self, first: int, last: int) -> NDArray[Any]:
+        """Losses of rows first ... last-1, (rows, samples)."""
+        losses = [
+            piece.read(max(first, start) - start, min(last, stop) - start)
+            for piece, (start, stop) in zip(self.pieces, pairwise(self.bounds), strict=True)
+            if start < last and first < stop
+        ]
+        return losses[0] if len(losses) == 1 else np.concatenate(losses)
 
 
 def file_size(path: Path) -> int:
+    """Bytes of a file."""
     with reading(path):
         return path.stat().st_size

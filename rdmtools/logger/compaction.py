@@ -104,9 +104,9 @@ def compact(
     path = segments_folder / segment_file(Kind.LOSSES, number)
     try:
         order = np.argsort(manifest.sample_ids, kind="stable")
-        segment, ended, left = open_segment(path, manifest, order, pace=pace)
+        segment = open_segment(path, manifest, order, pace=pace)
         rows = len(segment.steps)
-        if left or not rows or not room_for(path.stat().st_size, folder):
+        if segment.bytes_left or not rows or not room_for(path.stat().st_size, folder):
             return False
 
         def blocks() -> Iterator[tuple[NDArray[np.int64], NDArray[Any]]]:
@@ -118,7 +118,7 @@ def compact(
 
         part = folder / part_file(number)
         about = {"name": manifest.name, "unit": manifest.unit, "created": manifest.created}
-        about |= {"metadata": manifest.metadata, "ended": ended}
+        about |= {"metadata": manifest.metadata, "ended": segment.ended}
         write_losses(part, blocks(), manifest.sample_ids[order], dtype=manifest.dtype, about=about)
         path.unlink()
         sync_folder(path.parent)
