@@ -18,8 +18,8 @@ from rdmtools.run.clean import (
     Tidy,
     different,
     doubles_error,
-    dropped,
     finite_part,
+    first_gap,
     gaps_error,
     one_kind,
     places,
@@ -122,9 +122,8 @@ def gapless(scratch: Scratch, ids: Sequence[Any], rules: Rules) -> tuple[Chosen,
         if rules.missing == "error":
             raise gaps_error(missing, *_named(part, survey.first_gap))
         full = survey.by_row == len(part.ids), survey.by_sample == len(part.steps)
-        rows, samples = one_kind(rules.missing, *full, "missing")
-        part = part.chosen(rows, samples)
-        quality += Quality(missing=missing) + dropped(rows, samples)
+        rows, samples, dropped = one_kind(rules.missing, *full, "missing", missing)
+        part, quality = part.chosen(rows, samples), quality + dropped
         survey = _survey(part)
     if survey.replaced and rules.duplicates == "error":
         raise doubles_error(survey.replaced, *_named(part, survey.first_replaced))
@@ -181,8 +180,7 @@ def _survey(part: Chosen) -> _Survey:
         else:
             by_row[span] = np.bincount(filled // width, minlength=rows)
             by_sample += np.bincount(filled % width, minlength=width)
-            absent = np.flatnonzero(filled != np.arange(len(filled)))
-            gaps.append(_at(span, int(absent[0]) if len(absent) else len(filled), width))
+            gaps.append(_at(span, first_gap(filled), width))
         if len(cells) > len(filled):
             place = np.searchsorted(filled, cells)
             kept = np.empty(len(filled), losses.dtype)

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from rdmtools.errors import ParameterError
+from rdmtools.errors import ParameterError, one_line
 from rdmtools.format.names import GROUP, SAMPLE_ID, STEP
 from rdmtools.run.quality import counted
 
@@ -50,10 +50,9 @@ def check_groups(groups: pd.Series) -> None:
     """Raise ParameterError where a sample's group is not one value: lists and the like name no group."""
     several = groups.map(pd.api.types.is_list_like)
     if several.any():
-        found = groups[several].iloc[0]
-        raise ParameterError(
-            f"group of a sample is {_cut(found)}; needed one number or text for each; join them"
-        )
+        group = one_line(repr(groups[several].iloc[0]))
+        group = group if len(group) <= 60 else group[:59] + "…"
+        raise ParameterError(f"group of a sample is {group}; needed one number or text for each; join them")
 
 
 def match_samples(samples: Any, ids: NDArray[Any]) -> tuple[pd.DataFrame, int]:
@@ -143,7 +142,7 @@ def _array(values: ArrayLike, what: str) -> NDArray[Any]:
     # Ragged lists; tensors on a device or with a gradient.
     except (ValueError, TypeError, RuntimeError) as error:
         raise ParameterError(
-            f"{what} cannot become an array ({_one_line(error)}); pass NumPy arrays"
+            f"{what} cannot become an array ({one_line(error)}); pass NumPy arrays"
         ) from error
 
 
@@ -156,9 +155,7 @@ def _frame(table: Any, what: str, ids: str | None = None) -> pd.DataFrame:
     try:
         frame = pd.DataFrame(table).reset_index(drop=True)
     except (ValueError, TypeError) as error:
-        raise ParameterError(
-            f"{what} cannot become a table ({_one_line(error)}); pass a DataFrame"
-        ) from error
+        raise ParameterError(f"{what} cannot become a table ({one_line(error)}); pass a DataFrame") from error
     if again := frame.columns[frame.columns.duplicated()].tolist():
         raise ParameterError(
             f"{what} has column {again[0]!r} twice; needed distinct names; rename or drop one"
@@ -168,12 +165,3 @@ def _frame(table: Any, what: str, ids: str | None = None) -> pd.DataFrame:
 
 def _listed(table: pd.DataFrame) -> str:
     return ", ".join(map(str, table.columns))
-
-
-def _cut(value: Any) -> str:
-    text = _one_line(repr(value))
-    return text if len(text) <= 60 else text[:59] + "…"
-
-
-def _one_line(error: Exception | str) -> str:
-    return " ".join(str(error).split())

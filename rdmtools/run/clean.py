@@ -22,9 +22,13 @@ _PART = 1 << 16
 _FEW = 31  # every so-many-th row is looked at first; prime, as rows may come in turns
 
 
+Staying = tuple[NDArray[np.bool_], NDArray[np.bool_], Quality]
+"""Which rows and which samples stay, (rows,) and (samples,), and what that took."""
+
+
 def finite_part(
     blocks: Iterable[NDArray[Any]], steps: NDArray[np.int64], ids: Sequence[Any], rule: str
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_], Quality]:
+) -> Staying:
     """Which rows and which samples stay so that all losses are finite, and what that took.
 
     `blocks` are consecutive (rows, samples) parts of the losses, looked at one at a time.
@@ -47,26 +51,21 @@ def finite_part(
             f"{counted(count, 'loss')} not finite (first: {first}); needed finite losses; "
             f"{_drop_options('nonfinite')}, or cut the run before it diverges"
         )
-    rows, samples = one_kind(rule, keep_rows, keep_samples, "nonfinite")
-    return rows, samples, Quality(nonfinite=count) + dropped(rows, samples)
-
-
-def dropped(rows: NDArray[np.bool_], samples: NDArray[np.bool_]) -> Quality:
-    """Counts of the rows and samples that do not stay."""
-    return Quality(dropped_steps=int((~rows).sum()), dropped_samples=int((~samples).sum()))
+    return one_kind(rule, keep_rows, keep_samples, "nonfinite", count)
 
 
 def one_kind(
-    rule: str, keep_rows: NDArray[np.bool_], keep_samples: NDArray[np.bool_], option: str
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Of the clean rows and clean samples, drop one kind only, as `rule` says."""
+    rule: str, rows: NDArray[np.bool_], samples: NDArray[np.bool_], option: str, count: int
+) -> Staying:
+    """Of the clean rows and clean samples, drop one kind only, as `rule` says; `count` losses are not."""
     by_sample = rule == "drop-samples"
-    if not (keep_samples if by_sample else keep_rows).any():
+    if not (samples if by_sample else rows).any():
         what, other = ("sample", "drop-steps") if by_sample else ("step", "drop-samples")
         raise ParameterError(f'{option}="{rule}" would drop every {what}; try {option}="{other}"')
-    if by_sample:
-        return np.ones_like(keep_rows), keep_samples
-    return keep_rows, np.ones_like(keep_samples)
+    rows, samples = (np.ones_like(rows), samples) if by_sample else (rows, np.ones_like(samples))
+    counts: dict[str, Any] = {option: count}
+    quality = Quality(dropped_steps=int((~rows).sum()), dropped_samples=int((~samples).sum()), **counts)
+    return rows, samples, quality
 
 
 def _drop_options(option: str) -> str:
@@ -123,8 +122,8 @@ def grid(tidy: Tidy, rules: Rules) -> Grid:
     tidy, superseded = latest_attempts(tidy)
     layout = None if superseded else whole_steps(tidy.steps, tidy.samples)
     if layout is None:
-        found = _scatter(tidy, rules)
-        return replace(found, quality=found.quality + Quality(superseded_rows=superseded))
+        scattered = _scatter(tidy, rules)
+        return replace(scattered, quality=scattered.quality + Quality(superseded_rows=superseded))
     steps, template = layout
     losses, order = tidy.losses.reshape(len(steps), -1), np.argsort(template)
     if (template[order] != template).any():
@@ -325,14 +324,26 @@ def _there(cells: _Cells, rows: int) -> NDArray[np.bool_]:
 
 def _without_gaps(cells: _Cells, tidy: Tidy, rules: Rules) -> Grid:
     """The grid of the steps or samples that are whole, where the rules allow for it."""
-    rows, everywhere = len(tidy.steps), slice(None)
-    mostly_gaps = cells.size > 2 * rows  # the grid may be far larger than memory
-    filled = np.unique(cells(everywhere)) if mostly_gaps else np.flatnonzero(_there(cells, rows))
-    ids = tidy.named(cells.samples)
-    keep_rows, keep_samples, missing = _complete_part(filled, cells.steps, ids, rules.missing)
+    rows, width, everywhere = len(cells.steps), len(cells.samples), slice(None)
+    mostly_gaps = cells.size > 2 * len(tidy.steps)  # the grid may be far larger than memory
+    filled = np.unique(cells(everywhere)) if mostly_gaps else np.flatnonzero(_there(cells, len(tidy.steps)))
+    missing = cells.size - len(filled)
+    if rules.missing == "error":
+        row, sample = divmod(first_gap(filled), width)
+        ids = tidy.named(cells.samples[sample : sample + 1])
+        raise gaps_error(missing, int(cells.steps[row]), ids.tolist()[0])
+    full_rows = np.bincount(filled // width, minlength=rows) == width
+    full_samples = np.bincount(filled % width, minlength=width) == rows
+    keep_rows, keep_samples, quality = one_kind(rules.missing, full_rows, full_samples, "missing", missing)
     keep = keep_rows[cells.row(everywhere)] & keep_samples[cells.column(everywhere)]
-    found = _scatter(tidy.where(keep), rules)
-    return replace(found, quality=found.quality + missing)
+    whole = _scatter(tidy.where(keep), rules)
+    return replace(whole, quality=whole.quality + quality)
+
+
+def first_gap(filled: NDArray[np.integer[Any]]) -> int:
+    """The first cell that is not among those `filled`, which rise."""
+    gaps = np.flatnonzero(filled != np.arange(len(filled)))
+    return int(gaps[0]) if len(gaps) else len(filled)
 
 
 def different(kept: NDArray[Any], given: NDArray[Any]) -> NDArray[np.bool_]:
@@ -368,23 +379,6 @@ def gaps_error(count: int, step: int, sample: Any) -> ParameterError:
     )
 
 
-def _parts(length: int, size: int = 0) -> Iterator[slice]:
+def _parts(length: int, size: int = _PART) -> Iterator[slice]:
     """Consecutive slices of `length` things, small enough to stay in cache."""
-    size = size or _PART
     return (slice(start, min(start + size, length)) for start in range(0, length, size))
-
-
-def _complete_part(
-    filled: NDArray[np.integer[Any]], steps: NDArray[np.int64], ids: NDArray[Any], rule: str
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_], Quality]:
-    """Which rows and which samples stay so that no loss is missing, and what that took."""
-    shape = len(steps), len(ids)
-    missing = shape[0] * shape[1] - len(filled)
-    if rule == "error":
-        gaps = np.flatnonzero(filled != np.arange(len(filled)))
-        row, sample = divmod(int(gaps[0]) if len(gaps) else len(filled), shape[1])
-        raise gaps_error(missing, int(steps[row]), ids.tolist()[sample])
-    full_rows = np.bincount(filled // shape[1], minlength=shape[0]) == shape[1]
-    full_samples = np.bincount(filled % shape[1], minlength=shape[1]) == shape[0]
-    rows, samples = one_kind(rule, full_rows, full_samples, "missing")
-    return rows, samples, Quality(missing=missing) + dropped(rows, samples)

@@ -65,15 +65,11 @@ def find_columns(schema: pa.Schema, columns: Mapping[str, str] | None) -> dict[s
 def _suggestion(schema: pa.Schema, names: dict[str, str], absent: dict[str, str]) -> str:
     """How to map what is absent: the first free column whose type fits."""
     fits = {STEP: types.is_integer, ATTEMPT: types.is_integer, LOSS: types.is_floating, SAMPLE_ID: _is_id}
-    free = [field for field in schema if field.name not in names.values()]
+    free = {field.name: _value_type(field.type) for field in schema if field.name not in names.values()}
     guesses: dict[str, str] = {}
     for role in absent:
-        guess = next((field for field in free if fits[role](_value_type(field.type))), None)
-        if guess is None:
-            guesses[role] = "…"
-        else:
-            free.remove(guess)
-            guesses[role] = guess.name
+        guesses[role] = next((name for name, kind in free.items() if fits[role](kind)), "…")
+        free.pop(guesses[role], None)
     python = ", ".join(f'"{role}": "{name}"' for role, name in guesses.items())
     shell = ",".join(f"{role}={name}" for role, name in guesses.items())
     return f"map with columns={{{python}}} (--columns {shell})"

@@ -6,7 +6,7 @@ itself: what the analysis needs is a sum over samples, and only rows that are as
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any, Protocol, Self
 
@@ -16,34 +16,6 @@ from numpy.typing import NDArray
 from rdmtools.run.quality import Quality
 
 _BLOCK_VALUES = 1 << 22
-
-
-class LossRows(Protocol):
-    """Losses that lie elsewhere, read a range of rows at a time."""
-
-    @property
-    def shards(self) -> Sequence["LossRows"]:
-        """Parts of the probe set that lie apart, over the same rows; just these losses where none do."""
-        ...
-
-    @property
-    def shape(self) -> tuple[int, int]: ...
-
-    @property
-    def dtype(self) -> np.dtype[Any]: ...
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes in memory, which travel where these losses are sent; 0 for what stays in files."""
-        ...
-
-    def read(self, start: int, stop: int) -> NDArray[Any]:
-        """Losses of rows start ... stop-1, (stop - start, samples), in C order; not to be written to."""
-        ...
-
-    def part(self, start: int, stop: int) -> "LossRows":
-        """Those rows alone, as something that can be sent to another process."""
-        ...
 
 
 class Group(Protocol):
@@ -71,7 +43,7 @@ class InMemory:
     losses: NDArray[Any]
 
     @property
-    def shards(self) -> Sequence[LossRows]:
+    def shards(self) -> Sequence[Self]:
         return [self]
 
     @property
@@ -97,7 +69,7 @@ class InMemory:
         return self.losses
 
     def elsewhere(self) -> None:
-        return None
+        """What is in memory here is nowhere else."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -138,46 +110,39 @@ class StoredLosses:
 
     def chosen(self, rows: NDArray[np.bool_], samples: NDArray[np.bool_]) -> Self:
         """Those that stay, of the rows and samples there are."""
-        columns = np.arange(self.groups[0].shape[1]) if self.samples is None else self.samples
-        chosen = self.samples if samples.all() else columns[samples]
-        return type(self)(groups=self.groups, rows=self.rows[rows], samples=chosen)
+        columns = self.samples
+        if not samples.all():
+            columns = np.flatnonzero(samples) if columns is None else columns[samples]
+        return replace(self, rows=self.rows[rows], samples=columns)
 
     def first(self, rows: int, then: Self) -> Self:
         """The first `rows` of these losses, and those of `then`, which have the same samples."""
-        if self.samples is None and then.samples is None:
-            groups = [*self.groups, *then.groups]
-        else:  # as they lie in the groups here
-            back = np.argsort(self.samples) if self.samples is not None else slice(None)
-            groups = [*self.groups, InMemory(then.read(0, then.shape[0])[:, back])]
-        offset = int(self._starts[-1])
-        return type(self)(
-            groups=groups, rows=np.concatenate([self.rows[:rows], then.rows + offset]), samples=self.samples
-        )
+        later = then.groups
+        if self.samples is not None or then.samples is not None:  # as they lie in the groups here
+            back = slice(None) if self.samples is None else np.argsort(self.samples)
+            later = [InMemory(then.read(0, then.shape[0])[:, back])]
+        every = np.concatenate([self.rows[:rows], then.rows + self._starts[-1]])
+        return replace(self, groups=[*self.groups, *later], rows=every)
 
     def read(self, start: int, stop: int) -> NDArray[Any]:
         rows = self.rows[start:stop]
-        parts = [
-            (index, first, last)
-            for index, (first, last) in enumerate(pairwise(np.searchsorted(rows, self._starts)))
-            if first < last
-        ]
+        ends = enumerate(pairwise(np.searchsorted(rows, self._starts)))
+        parts = [(index, slice(first, last)) for index, (first, last) in ends if first < last]
         if len(parts) == 1:
             return self._some_of(parts[0][0], rows)
         losses = np.empty((len(rows), self.shape[1]), self.dtype)
-        for index, first, last in parts:
-            losses[first:last] = self._some_of(index, rows[first:last])
+        for index, here in parts:
+            losses[here] = self._some_of(index, rows[here])
         return losses
 
     def part(self, start: int, stop: int) -> Self:
         """Those rows: the row groups of files as they are, anything else as what is in it."""
         rows = self.rows[start:stop]
         first, last = np.searchsorted(self._starts, [rows[0], rows[-1]], side="right").tolist()
-        groups = [
-            there for group in self.groups[first - 1 : last] if (there := group.elsewhere()) is not None
-        ]
+        groups = [there for group in self.groups[first - 1 : last] if (there := group.elsewhere())]
         if len(groups) < last - first + 1:
             return self.of(self.read(start, stop))
-        return type(self)(groups=groups, rows=rows - self._starts[first - 1], samples=self.samples)
+        return replace(self, groups=groups, rows=rows - self._starts[first - 1])
 
     def blocks(self) -> Iterator[NDArray[Any]]:
         """All chosen losses, a row group at a time."""
@@ -186,17 +151,13 @@ class StoredLosses:
 
     def _some_of(self, index: int, rows: NDArray[np.intp]) -> NDArray[Any]:
         """Losses of `rows`, which all lie in one row group; consecutive ones without a copy."""
-        rows = rows - self._starts[index]
-        return self._decoded(index)[
-            slice(rows[0], rows[-1] + 1) if len(rows) == rows[-1] - rows[0] + 1 else rows
-        ]
-
-    def _decoded(self, index: int) -> NDArray[Any]:
         if self._last is None or self._last[0] != index:
             self._last = None  # never two at a time
             losses = self.groups[index].read_all().astype(self.dtype, copy=False)
             self._last = index, losses if self.samples is None else np.take(losses, self.samples, axis=1)
-        return self._last[1]
+        rows = rows - self._starts[index]
+        consecutive = len(rows) == rows[-1] - rows[0] + 1
+        return self._last[1][slice(rows[0], rows[-1] + 1) if consecutive else rows]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,13 +167,14 @@ class ShardedLosses:
     shards: Sequence[StoredLosses]
     places: Sequence[NDArray[np.intp]]
     """Columns of each shard's samples among all."""
-    shape: tuple[int, int] = field(init=False)
-    dtype: np.dtype[Any] = field(init=False)
 
-    def __post_init__(self) -> None:
-        samples = sum(map(len, self.places))
-        object.__setattr__(self, "shape", (self.shards[0].shape[0], samples))
-        object.__setattr__(self, "dtype", np.result_type(*{shard.dtype for shard in self.shards}))
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.shards[0].shape[0], sum(map(len, self.places))
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return np.result_type(*{shard.dtype for shard in self.shards})
 
     @property
     def nbytes(self) -> int:
@@ -225,7 +187,7 @@ class ShardedLosses:
         return losses
 
     def part(self, start: int, stop: int) -> "ShardedLosses":
-        return ShardedLosses(shards=[shard.part(start, stop) for shard in self.shards], places=self.places)
+        return replace(self, shards=[shard.part(start, stop) for shard in self.shards])
 
     def blocks(self) -> Iterator[NDArray[Any]]:
         """All losses, some rows at a time."""
@@ -245,13 +207,21 @@ class ShardedLosses:
 
     def first(self, rows: int, then: StoredLosses) -> "ShardedLosses":
         """The first `rows` of these losses, and those of `then`, which have the same samples."""
-        every = np.ones(then.shape[0], np.bool_)
-        columns = np.arange(self.shape[1])
+        every, columns = np.ones(then.shape[0], np.bool_), np.arange(self.shape[1])
         shards = [
             shard.first(rows, then.chosen(every, np.isin(columns, places)))
             for shard, places in zip(self.shards, self.places, strict=True)
         ]
-        return ShardedLosses(shards=shards, places=self.places)
+        return replace(self, shards=shards)
+
+
+LossRows = InMemory | StoredLosses | ShardedLosses
+"""Losses of a run, wherever they lie.
+
+``read(start, stop)`` gives rows in C order, not to be written to; ``part(start, stop)`` those rows alone, as
+something that can be sent to another process, with `nbytes` on the way (0 for what stays in files). `shards`
+are the parts of the probe set that lie apart, over the same rows: just these losses where none do.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,6 @@
 """What did it take to make a run clean? Counts of what was dropped, replaced or trusted."""
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any
 
 
@@ -28,7 +28,6 @@ class Quality:
     """Bytes of the journal after its first bad record: a write that a crash cut short."""
     refused: int = 0
     """Calls that the logger did not accept while the run was recorded."""
-
     out_of_reach: int = 0
     """Journals whose rows lie, in part, on another machine."""
 
@@ -51,13 +50,8 @@ class Quality:
         return [sentence.format(counted(count, noun)) for count, noun, sentence in found if count]
 
     def __add__(self, other: "Quality") -> "Quality":
-        sums = {
-            field.name: type(getattr(self, field.name))(
-                getattr(self, field.name) + getattr(other, field.name)
-            )
-            for field in fields(self)
-        }
-        return Quality(**sums)
+        more = asdict(other)
+        return Quality(**{name: type(value)(value + more[name]) for name, value in asdict(self).items()})
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
