@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from threading import Lock
 from typing import TypeVar
 
-from rdmtools.errors import ParameterError, RdmtoolsWarning, WorkerError
+from rdmtools.errors import ParameterError, RdmtoolsWarning, WorkerError, one_line
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -55,7 +55,12 @@ def results(
             while len(waiting) >= FEWEST_TASKS and travelling + size > MOST_BYTES:
                 yield _result(waiting[0][0])
                 travelling -= waiting.popleft()[1]
-            waiting.append((_submitted(executor, work, task), size))
+            try:
+                waiting.append((executor.submit(work, task), size))
+            except RuntimeError as error:  # a broken one, too
+                raise WorkerError(
+                    f"the executor takes no work ({one_line(error)}); needed one that does; make a new one"
+                ) from error
             travelling += size
         while waiting:
             yield _result(waiting[0][0])
@@ -63,16 +68,6 @@ def results(
     finally:
         for future, _ in waiting:
             future.cancel()
-
-
-def _submitted(executor: Executor, work: Callable[[Task], Result], task: Task) -> Future[Result]:
-    try:
-        return executor.submit(work, task)
-    except RuntimeError as error:  # a broken one, too
-        raise WorkerError(
-            f"the executor takes no work ({' '.join(str(error).split())}); needed one that does; "
-            "make a new one"
-        ) from error
 
 
 def _result(future: Future[Result]) -> Result:

@@ -13,7 +13,7 @@ from threadpoolctl import ThreadpoolController
 
 _lock = threading.Lock()
 _within = 0
-_limit = ExitStack()
+_hold = ExitStack()
 
 
 @cache
@@ -27,11 +27,10 @@ def one_blas_thread() -> Generator[None]:
 
     The setting is that of the whole process, so threads that work side by side share one hold on it.
     """
-    global _within, _limit
+    global _within
     with _lock:
         if _within == 0:
-            _limit = ExitStack()
-            _limit.enter_context(_controller().limit(limits=1, user_api="blas"))  # pyright: ignore[reportUnknownMemberType]
+            _hold.enter_context(_controller().limit(limits=1, user_api="blas"))  # pyright: ignore[reportUnknownMemberType]
         _within += 1
     try:
         yield
@@ -39,4 +38,4 @@ def one_blas_thread() -> Generator[None]:
         with _lock:
             _within -= 1
             if _within == 0:
-                _limit.close()
+                _hold.close()

@@ -45,6 +45,12 @@ _LARGEST_BLOCK = 1 << 24
 
 # In loss**2. Sums of squares of distances over any window stay below what float64 holds.
 LARGEST_DISTANCE = 1e145
+_TOO_LARGE = {
+    "double": f"losses change by more than {LARGEST_DISTANCE**0.5:.0e} between rows; needed less, for SHC "
+    "takes their fourth powers; cut the run before it diverges, or divide the losses by a constant",
+    "single": "losses change by more than 1e+18 between rows; needed less with precision='single'; "
+    "choose 'double', or cut the run before it diverges",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,21 +124,9 @@ def row_geometry(
             raise ValueError(f"{row} rows came, {rows} were announced")
         _accumulate_distances(distances)
     if not distances.max() < LARGEST_DISTANCE:
-        raise ParameterError(_too_large(precision))
+        raise ParameterError(_TOO_LARGE[precision])
     return RowGeometry(
         distances=distances, mean_loss=mean_loss, mean_change=mean_change, samples=stream.samples
-    )
-
-
-def _too_large(precision: str) -> str:
-    if precision == "single":
-        return (
-            "losses change by more than 1e+18 between rows; needed less with precision='single'; "
-            "choose 'double', or cut the run before it diverges"
-        )
-    return (
-        f"losses change by more than {LARGEST_DISTANCE**0.5:.0e} between rows; needed less, for SHC "
-        "takes their fourth powers; cut the run before it diverges, or divide the losses by a constant"
     )
 
 

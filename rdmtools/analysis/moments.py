@@ -60,7 +60,7 @@ class Windows:
         return replace(self, first=start, count=count)
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Moments:
     """Sums over each window's centred Gram matrix K nu, before any division."""
 
@@ -74,13 +74,6 @@ class Moments:
     """Energy of the linear trend."""
     total_energy: Float64[np.ndarray, " windows"]
     """Trace under constant detrending."""
-
-    def replace(self, index: int, field: Float64[np.ndarray, "w samples"]) -> None:
-        """Take one window's sums from its detrended rows."""
-        gram = field @ field.T
-        self.energy[index] = np.trace(gram)
-        self.square[index] = np.sum(gram * gram)
-        self.lagged[index] = np.trace(gram, offset=1)
 
 
 def moments(
@@ -124,9 +117,8 @@ def _constant_moments(
         ahead[lag] = ahead[lag - 1]
         ahead[lag, : rows - lag] += distances[lag, lag:]
 
-    back = np.zeros(rows)  # sum of D(i, k) over the lags k so far
-    squares = np.zeros(rows)  # of D(i, k)**2
-    lever = np.zeros(rows)  # of k D(i, k)
+    so_far = np.zeros((3, rows))
+    back, squares, lever = so_far  # sums of D(i, k), D(i, k)**2 and k D(i, k) over the lags k so far
     sums = [_Sums(each) for each in windows]
     for place in range(longest):
         if place:
@@ -135,7 +127,7 @@ def _constant_moments(
             lever += place * distances[place]
         for each in sums:
             if place < each.windows.length:
-                each.add(place, distances, ahead, back, squares, lever)
+                each.add(place, distances, ahead, so_far)
     return [each.moments() for each in sums]
 
 
@@ -145,9 +137,8 @@ class _Sums:
     def __init__(self, windows: Windows) -> None:
         self.windows = windows
         self._middle = (windows.length - 1) / 2
-        self._total, self._frobenius, self._row_squares, self._lagged, self._drift = np.zeros(
-            (5, windows.count)
-        )
+        self._total, self._frobenius, self._row_squares = np.zeros((3, windows.count))
+        self._lagged, self._drift = np.zeros((2, windows.count))
         self._first = self._last = np.zeros(windows.count)
 
     def add(
@@ -155,21 +146,19 @@ class _Sums:
         place: int,
         distances: Float64[np.ndarray, "lags rows"],
         ahead: Float64[np.ndarray, "lags rows"],
-        back: Float64[np.ndarray, " rows"],
-        squares: Float64[np.ndarray, " rows"],
-        lever: Float64[np.ndarray, " rows"],
+        so_far: Float64[np.ndarray, "3 rows"],
     ) -> None:
         """Take the row at that place of every window."""
         at = self.windows.at(place)
-        looking_back = back[at]
-        sums = looking_back + ahead[self.windows.length - 1 - place, at]
+        back, squares, lever = so_far[:, at]
+        sums = back + ahead[self.windows.length - 1 - place, at]
         self._total += sums
-        self._frobenius += squares[at]
+        self._frobenius += squares
         self._row_squares += sums * sums
         if self.windows.size_only:
             return
         time = place - self._middle
-        self._drift -= time * (time * looking_back - lever[at])
+        self._drift -= time * (time * back - lever)
         if place:
             self._lagged += distances[1, at]
         else:
@@ -208,13 +197,12 @@ def _linear_moments(
         energy[here] = np.trace(gram, axis1=1, axis2=2)
         square[here] = np.einsum("wij,wij->w", gram, gram)
         lagged[here] = np.trace(gram, offset=1, axis1=1, axis2=2)
-    found = Moments(
-        energy=energy, square=square, lagged=lagged, drift=constant.drift, total_energy=constant.total_energy
-    )
     for index in blurred(energy, constant.total_energy, precision):
         start = windows.starts()[index]
-        found.replace(index, residual(rows(start, start + windows.length), degree=1))
-    return found
+        field = residual(rows(start, start + windows.length), degree=1)
+        gram = field @ field.T
+        energy[index], square[index], lagged[index] = gram.trace(), np.sum(gram * gram), gram.trace(offset=1)
+    return replace(constant, energy=energy, square=square, lagged=lagged)
 
 
 def blurred(

@@ -5,8 +5,8 @@ import socket
 import sys
 import time
 import weakref
-from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Generator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 LOCK_FILE = "lock"
@@ -43,19 +43,18 @@ class Lock:
     def release(self) -> None:
         """Give it up; harmless when done again, and in a forked child, which has the file open too."""
         if os.getpid() == self._pid:
-            fd, self._fd = self._fd, None
-            if fd is not None:
-                with suppress(OSError):
-                    _give_up(fd)
-                with suppress(OSError):
-                    os.close(fd)
+            self._end(_give_up, os.close)
 
     def forked(self) -> None:
         """In a child: close its copy of the file, or a child that lives longer would hold the lock."""
+        self._end(os.close)
+
+    def _end(self, *actions: Callable[[int], None]) -> None:
         fd, self._fd = self._fd, None
         if fd is not None:
-            with suppress(OSError):
-                os.close(fd)
+            for action in actions:
+                with suppress(OSError):
+                    action(fd)
 
 
 def holder(folder: Path) -> str | None:
@@ -91,33 +90,20 @@ def guarded(folder: Path) -> Generator[None]:
 
     Where the system cannot lock a folder (Windows, some network file systems) nobody waits.
     """
-    fd = _locked_folder(folder)
-    try:
+    with ExitStack() as held:
+        if sys.platform != "win32":
+            with suppress(OSError):
+                while not _lock_folder(folder, held):
+                    held.close()  # removed while we waited: lock the one that is there now
         yield
-    finally:
-        if fd is not None:
-            os.close(fd)
 
 
-def _locked_folder(folder: Path) -> int | None:
-    if sys.platform == "win32":
-        return None
-    while True:
-        fd: int | None = None
-        with suppress(OSError):
-            folder.mkdir(parents=True, exist_ok=True)
-            fd = os.open(folder, os.O_RDONLY)
-            fcntl.flock(fd, fcntl.LOCK_EX)
-            if _is_there(fd, folder):
-                return fd
-            os.close(fd)  # removed while we waited: lock the one that is there now
-            continue
-        if fd is not None:
-            os.close(fd)
-        return None
-
-
-def _is_there(fd: int, folder: Path) -> bool:
+def _lock_folder(folder: Path, held: ExitStack) -> bool:
+    """Lock the folder until `held` is closed; whether that is the one that is there. Raises OSError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    fd = os.open(folder, os.O_RDONLY)
+    held.callback(os.close, fd)
+    fcntl.flock(fd, fcntl.LOCK_EX)
     try:
         return os.fstat(fd).st_ino == os.stat(folder).st_ino
     except FileNotFoundError:

@@ -101,34 +101,31 @@ class ParquetPart:
     def rows(self) -> int:
         return self.metadata.num_rows
 
-    def _reading(self) -> AbstractContextManager[None]:
-        return reading(self.path, explain=partial(_fault, self.path, self.stamp))
+    @contextmanager
+    def _file(self, **options: Any) -> Generator[pq.ParquetFile]:
+        """The file, opened anew. Raises FormatError, also where it is not the one that was opened before."""
+        explain = partial(_fault, self.path, self.stamp)
+        with reading(self.path, explain=explain), opened(self.path) as (source, stamp):
+            if stamp != self.stamp:
+                raise ChangedError(_CHANGED.format(path=self.path))
+            options |= {"metadata": self.metadata, "page_checksum_verification": True}
+            with pq.ParquetFile(source, **options) as file:
+                yield file
 
     def read(self, columns: Sequence[str] | None = None, group: int | None = None) -> pa.Table:
         """Some columns, of one row group or of all. Raises FormatError."""
-        with self._reading(), opened(self.path) as (source, stamp):
-            if stamp != self.stamp:
-                raise ChangedError(_CHANGED.format(path=self.path))
-            strings = [name for name in columns or () if str(self.schema.field(name).type).endswith("string")]
-            with pq.ParquetFile(
-                source,
-                metadata=self.metadata,
-                read_dictionary=strings,
-                pre_buffer=not isinstance(self.path, Path),  # one request for what lies side by side
-                page_checksum_verification=True,
-            ) as file:
-                table = file.read(columns) if group is None else file.read_row_group(group, columns)
-                table.validate(full=True)  # damaged bytes may decode to offsets that point anywhere
-                rows = self.metadata if group is None else self.metadata.row_group(group)
-                if table.num_rows != rows.num_rows:
-                    raise pa.ArrowInvalid(f"{table.num_rows} rows where the footer says {rows.num_rows}")
-                return table
+        strings = [name for name in columns or () if str(self.schema.field(name).type).endswith("string")]
+        side_by_side = not isinstance(self.path, Path)  # one request for what lies so
+        with self._file(read_dictionary=strings, pre_buffer=side_by_side) as file:
+            table = file.read(columns) if group is None else file.read_row_group(group, columns)
+            table.validate(full=True)  # damaged bytes may decode to offsets that point anywhere
+            _check_rows(table.num_rows, self.metadata if group is None else self.metadata.row_group(group))
+            return table
 
     def row_groups(self, columns: Sequence[str]) -> Iterator[tuple[int, pa.Table]]:
         """Some columns of each row group that has rows, with its number. Raises FormatError."""
-        full = [
-            group for group in range(self.metadata.num_row_groups) if self.metadata.row_group(group).num_rows
-        ]
+        groups = range(self.metadata.num_row_groups)
+        full = [group for group in groups if self.metadata.row_group(group).num_rows]
         calls = [partial(self.read, columns, group) for group in full]
         tables = (call() for call in calls) if isinstance(self.path, Path) else self.path.ahead(calls)
         for group, table in zip(full, tables, strict=True):
@@ -137,27 +134,22 @@ class ParquetPart:
 
     def batches(self, columns: Sequence[str], rows: int) -> Iterator[pa.Table]:
         """Some columns, at most so many rows at a time, none of them empty. Raises FormatError."""
-        with self._reading(), opened(self.path) as (source, stamp):
-            if stamp != self.stamp:
-                raise ChangedError(_CHANGED.format(path=self.path))
-            # without a size of the buffer, a whole row group would be in memory at once
-            with pq.ParquetFile(
-                source,
-                metadata=self.metadata,
-                buffer_size=_BUFFER_BYTES,
-                pre_buffer=False,
-                page_checksum_verification=True,
-            ) as file:
-                found = 0
-                for batch in file.iter_batches(rows, columns=list(columns)):
-                    table = pa.Table.from_batches([batch])
-                    table.validate(full=True)
-                    found += table.num_rows
-                    self.seen(table.num_rows)
-                    if table.num_rows:
-                        yield table
-                if found != self.metadata.num_rows:
-                    raise pa.ArrowInvalid(f"{found} rows where the footer says {self.metadata.num_rows}")
+        # without a size of the buffer, a whole row group would be in memory at once
+        with self._file(buffer_size=_BUFFER_BYTES, pre_buffer=False) as file:
+            read = 0
+            for batch in file.iter_batches(rows, columns=list(columns)):
+                table = pa.Table.from_batches([batch])
+                table.validate(full=True)
+                read += table.num_rows
+                self.seen(table.num_rows)
+                if table.num_rows:
+                    yield table
+            _check_rows(read, self.metadata)
+
+
+def _check_rows(read: int, footer: Any) -> None:
+    if read != footer.num_rows:
+        raise pa.ArrowInvalid(f"{read} rows where the footer says {footer.num_rows}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,12 +222,10 @@ def stored_groups(
     for group, table in part.row_groups([*keys, SAMPLE_ID]):
         ids = plain_values(table, SAMPLE_ID)
         whole = len(ids) % max(1, len(expected)) == 0
-        by_row = [plain_values(table, key).reshape(-1, len(expected)) for key in keys] if whole else []
-        if (
-            not by_row
-            or any((values != values[:, :1]).any() for values in by_row)
-            or (ids.astype(object).reshape(-1, len(expected)) != expected).any()
-        ):
+        shape = (-1, len(expected)) if whole else (1, -1)
+        by_row = [plain_values(table, key).reshape(shape) for key in keys]
+        rows_agree = all((values == values[:, :1]).all() for values in by_row)
+        if not whole or not rows_agree or (ids.astype(object).reshape(shape) != expected).any():
             raise FormatError(
                 f"{path} is not in the order that a ProbeLogger writes, or has other samples; "
                 "needed the run as it was logged, with the same probe set"

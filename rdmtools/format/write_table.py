@@ -28,18 +28,22 @@ from rdmtools.format.values import column
 
 _GROUP_ROWS = 1_000_000
 _PAGE_BYTES = 8 << 20
-_PAGE_ROWS = 1 << 20
-_DELTA_BLOCK = 128
+_PAGES = {"compression": "zstd", "compression_level": 1, "data_page_size": _PAGE_BYTES}
 # pyarrow 23 and later cut pages at 20,000 rows unless told, and zstd then never sees the ids repeat.
-_HAS_PAGE_ROWS = "max_rows_per_page" in inspect.signature(pq.ParquetWriter.__init__).parameters
+if "max_rows_per_page" in inspect.signature(pq.ParquetWriter.__init__).parameters:
+    _PAGES["max_rows_per_page"] = 1 << 20
+_DELTA_BLOCK = 128
 _STEPS = pa.schema([pa.field(STEP, pa.int64())])
 
 Ids = Sequence[int] | Sequence[str] | NDArray[Any]  # (samples,) integers or str, all distinct
 
+# What names the rows, (keys, rows) or (rows,), and their losses (rows, samples).
+_Block = tuple[NDArray[np.int64], NDArray[Any]]
+
 
 def write_losses(
     path: Path,
-    blocks: Iterable[tuple[NDArray[np.int64], NDArray[Any]]],
+    blocks: Iterable[_Block],
     sample_ids: Ids,
     *,
     dtype: str = "float32",
@@ -78,8 +82,7 @@ def write_draws(
 ) -> int:
     """Write the losses under parameter draws as `write_losses` does; a block is (step, (draws, samples))."""
     keyed = (
-        ((np.full(len(losses), step), np.arange(len(losses), dtype=np.int32)), losses)
-        for step, losses in blocks
+        (np.stack([np.full(len(losses), step), np.arange(len(losses))]), losses) for step, losses in blocks
     )
     return _write_rows(path, keyed, _STEPS.append(pa.field(DRAW, pa.int32())), sample_ids, dtype, about or {})
 
@@ -103,7 +106,7 @@ def write_scalars(path: Path, rows: list[dict[str, float]], *, about: dict[str, 
 
 def _write_rows(
     path: Path,
-    blocks: Iterable[tuple[tuple[NDArray[Any], ...], NDArray[Any]]],
+    blocks: Iterable[_Block],
     keys: pa.Schema,
     sample_ids: Ids,
     dtype: str,
@@ -117,7 +120,7 @@ def _write_rows(
     schema = pa.schema([*keys, *values], metadata=_key_value(about))
     written = 0
     with replacing(path) as file, pq.ParquetWriter(file, schema, **_settings(schema, ids, words)) as writer:
-        for names, losses in _groups(blocks, len(keys), (rows, len(ids)), dtype, order):
+        for names, losses in _groups(blocks, np.empty((len(keys), rows), np.int64), dtype, order):
             typed = [name.astype(str(key.type)) for key, name in zip(keys, names, strict=True)]
             columns = [column(np.repeat(name, len(ids))) for name in typed]
             tiled = column(np.tile(ids, len(losses)))
@@ -129,39 +132,33 @@ def _write_rows(
 
 
 def _groups(
-    blocks: Iterable[tuple[tuple[NDArray[Any], ...], NDArray[Any]]],
-    keys: int,
-    shape: tuple[int, int],
-    dtype: str,
-    order: NDArray[np.intp],
-) -> Iterator[tuple[NDArray[np.int64], NDArray[Any]]]:
-    """The blocks cut anew to `shape` (rows, samples), samples in `order`; each overwrites the one before."""
-    names, losses = np.empty((keys, shape[0]), np.int64), np.empty(shape, dtype)
+    blocks: Iterable[_Block], names: NDArray[np.int64], dtype: str, order: NDArray[np.intp]
+) -> Iterator[_Block]:
+    """The blocks cut anew to the rows of `names`, samples in `order`; each overwrites the one before."""
+    rows = names.shape[1]
+    losses = np.empty((rows, len(order)), dtype)
     filled = 0
     for block_names, block in blocks:
-        needed = len(block_names[0]), shape[1]
+        needed = block_names.shape[1], len(order)
         if block.shape != needed:
             raise ParameterError(
                 f"losses have shape {block.shape}; needed (rows, samples) = {needed}: check sample_ids"
             )
         start = 0
         while start < len(block):
-            take = min(shape[0] - filled, len(block) - start)
-            for name, block_name in zip(names, block_names, strict=True):
-                name[filled : filled + take] = block_name[start : start + take]
+            take = min(rows - filled, len(block) - start)
+            names[:, filled : filled + take] = block_names[:, start : start + take]
             with np.errstate(over="ignore"):  # what float32 cannot hold is inf, and data
                 losses[filled : filled + take] = block[start : start + take, order]
             filled, start = filled + take, start + take
-            if filled == shape[0]:
+            if filled == rows:
                 yield names, losses
                 filled = 0
     if filled:
         yield names[:, :filled], losses[:filled]
 
 
-def _rising(
-    blocks: Iterable[tuple[NDArray[np.int64], NDArray[Any]]],
-) -> Iterator[tuple[tuple[NDArray[np.int64]], NDArray[Any]]]:
+def _rising(blocks: Iterable[_Block]) -> Iterator[_Block]:
     last: list[int] = []
     for steps, losses in blocks:
         steps = np.asarray(steps)
@@ -169,12 +166,10 @@ def _rising(
             if step <= before:
                 raise ParameterError(f"step {step} follows step {before}; needed rising steps: sort the rows")
         last = steps[-1:].tolist()
-        yield (steps,), np.asarray(losses)
+        yield steps[None], np.asarray(losses)
 
 
-def _sorted_ids(
-    sample_ids: Ids,
-) -> tuple[NDArray[np.intp], NDArray[Any], pa.StringArray | None]:
+def _sorted_ids(sample_ids: Ids) -> tuple[NDArray[np.intp], NDArray[Any], pa.StringArray | None]:
     """What sorts the samples, their ids so sorted, and for strings the words to which those ids point."""
     given = np.asarray(sample_ids)
     if given.dtype.kind == "U":  # which would drop what NULs an id ends in
@@ -197,14 +192,12 @@ def _settings(schema: pa.Schema, ids: NDArray[Any], words: pa.StringArray | None
     # unless they are consecutive zstd does not see that they come again: 1.03 of the raw losses, not 0.83.
     if len(ids) % _DELTA_BLOCK and (np.diff(ids) != 1).any():
         encodings[SAMPLE_ID] = "PLAIN"
-    settings: dict[str, Any] = {"use_dictionary": False}
+    settings: dict[str, Any] = _PAGES | {"column_encoding": encodings, "use_dictionary": False}
     if words is not None:  # all on one page, or the writer would fall back to plain strings
         del encodings[SAMPLE_ID]
-        settings = {"use_dictionary": [SAMPLE_ID], "dictionary_pagesize_limit": words.nbytes + _PAGE_BYTES}
-    if _HAS_PAGE_ROWS:
-        settings["max_rows_per_page"] = _PAGE_ROWS
-    settings |= {"column_encoding": encodings, "data_page_size": _PAGE_BYTES}
-    return settings | {"compression": "zstd", "compression_level": 1}
+        settings["use_dictionary"] = [SAMPLE_ID]
+        settings["dictionary_pagesize_limit"] = words.nbytes + _PAGE_BYTES
+    return settings
 
 
 def _key_value(about: dict[str, Any]) -> dict[bytes, bytes]:
