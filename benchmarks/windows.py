@@ -48,7 +48,7 @@ def noise(rows: int, samples: int) -> rdm.Run:
 
 def every_window(run: rdm.Run, settings: AnalysisSettings) -> SpanValues:
     """What `analyze` computes before it makes tables."""
-    return joined([span_values(span) for span in spans(run.loss_rows, run.steps, settings, apart=False)])
+    return joined([span_values(span) for span in spans(run.stored, run.steps, settings, apart=False)])
 
 
 def svd_of(losses: np.ndarray, starts: range, window: int) -> np.ndarray:

@@ -1,6 +1,6 @@
 """What does an analysis find? From a run to its observables, events and modes: where the parts meet.
 
-run.loss_rows -> spans -> span_values (here or by workers) -> observables -> find_events -> events
+run.stored -> spans -> span_values (here or by workers) -> observables -> find_events -> events
                                                                           run.rows -> window_modes
 """
 
@@ -130,7 +130,7 @@ def _values(
 ) -> Iterator[SpanValues]:
     """Values of one span of the run after another, told as they come."""
     rows, _ = run.shape
-    cut = spans(run.loss_rows, run.steps, settings, apart=executor is not None)
+    cut = spans(run.stored, run.steps, settings, apart=executor is not None)
     done = 0
 
     def tell(count: int) -> None:

@@ -89,13 +89,9 @@ class Tidy:
 
     def where(self, keep: NDArray[np.bool_]) -> "Tidy":
         """Only the tidy rows to keep."""
-        return Tidy(
-            steps=self.steps[keep],
-            samples=self.samples[keep],
-            losses=self.losses[keep],
-            attempts=None if self.attempts is None else self.attempts[keep],
-            ids=self.ids,
-        )
+        attempts = None if self.attempts is None else self.attempts[keep]
+        steps, samples, losses = self.steps[keep], self.samples[keep], self.losses[keep]
+        return Tidy(steps=steps, samples=samples, losses=losses, attempts=attempts, ids=self.ids)
 
     def named(self, samples: NDArray[np.integer[Any]]) -> NDArray[Any]:
         """Ids of `samples`."""

@@ -37,14 +37,10 @@ class Group(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class InMemory:
+class _InMemory:
     """Losses that are here already, (rows, samples)."""
 
     losses: NDArray[Any]
-
-    @property
-    def shards(self) -> Sequence[Self]:
-        return [self]
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -54,16 +50,6 @@ class InMemory:
     @property
     def dtype(self) -> np.dtype[Any]:
         return self.losses.dtype
-
-    def read(self, start: int, stop: int) -> NDArray[Any]:
-        return self.losses[start:stop]
-
-    @property
-    def nbytes(self) -> int:
-        return self.losses.nbytes
-
-    def part(self, start: int, stop: int) -> "InMemory":
-        return InMemory(self.losses[start:stop])
 
     def read_all(self) -> NDArray[Any]:
         return self.losses
@@ -93,12 +79,12 @@ class StoredLosses:
 
     @property
     def nbytes(self) -> int:
-        return sum(group.losses.nbytes for group in self.groups if isinstance(group, InMemory))
+        return sum(group.losses.nbytes for group in self.groups if isinstance(group, _InMemory))
 
     @classmethod
     def of(cls, losses: NDArray[Any]) -> Self:
         """Losses that are in memory."""
-        return cls(groups=[InMemory(losses)], rows=np.arange(len(losses)), samples=None)
+        return cls(groups=[_InMemory(losses)], rows=np.arange(len(losses)), samples=None)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -120,7 +106,7 @@ class StoredLosses:
         later = then.groups
         if self.samples is not None or then.samples is not None:  # as they lie in the groups here
             back = slice(None) if self.samples is None else np.argsort(self.samples)
-            later = [InMemory(then.read(0, then.shape[0])[:, back])]
+            later = [_InMemory(then.read(0, then.shape[0])[:, back])]
         every = np.concatenate([self.rows[:rows], then.rows + self._starts[-1]])
         return replace(self, groups=[*self.groups, *later], rows=every)
 
@@ -215,7 +201,7 @@ class ShardedLosses:
         return replace(self, shards=shards)
 
 
-LossRows = InMemory | StoredLosses | ShardedLosses
+LossRows = StoredLosses | ShardedLosses
 """Losses of a run, wherever they lie.
 
 ``read(start, stop)`` gives rows in C order, not to be written to; ``part(start, stop)`` those rows alone, as
@@ -230,5 +216,5 @@ class Opened:
 
     steps: NDArray[np.int64]
     ids: NDArray[Any]
-    stored: StoredLosses | ShardedLosses
+    stored: LossRows
     quality: Quality

@@ -20,7 +20,7 @@ from rdmtools.format.names import SAMPLE_ID, Named
 from rdmtools.run.checks import losses_array, match_samples, samples_table, scalars_table, steps_array
 from rdmtools.run.clean import finite_part, grid
 from rdmtools.run.columns import arrow_table, tidy_rows
-from rdmtools.run.losses import InMemory, LossRows
+from rdmtools.run.losses import LossRows, StoredLosses
 from rdmtools.run.quality import Quality
 from rdmtools.run.rules import Rules
 
@@ -71,7 +71,7 @@ class Run:
     source: Named | None
     """Where it was read from, None if it was not; `str` of it is what `read_run` takes, without passwords."""
     stored: LossRows
-    """Where the losses are read from."""
+    """Where the losses are read from: memory, once all of them were asked for."""
     stored_draws: Callable[[], Draws]
     _losses: NDArray[Any] | None = field(default=None, init=False)
     _draws: Draws | None = field(default=None, init=False)
@@ -97,6 +97,7 @@ class Run:
         """All losses, (rows, samples), finite, read once and then kept; read-only."""
         if self._losses is None:
             self._losses = _read_only(self.stored.read(0, self.shape[0]))
+            self.stored = StoredLosses.of(self._losses)
         return self._losses
 
     @property
@@ -106,11 +107,6 @@ class Run:
             self._draws = self.stored_draws()
         return self._draws
 
-    @property
-    def loss_rows(self) -> LossRows:
-        """Where rows are read from now: memory, once all losses were asked for."""
-        return self.stored if self._losses is None else InMemory(self._losses)
-
     def rows(self, start: int, stop: int) -> NDArray[Any]:
         """Losses of rows start ... stop-1, (stop - start, samples), in C order, read-only."""
         if not 0 <= start <= stop <= self.shape[0]:
@@ -118,7 +114,7 @@ class Run:
                 f"rows {start} to {stop} of a run of {self.shape[0]}; "
                 f"choose 0 <= start <= stop <= {self.shape[0]}"
             )
-        return _read_only(self.loss_rows.read(start, stop))
+        return _read_only(self.stored.read(start, stop))
 
     def blocks(self, rows: int = 256, start: int = 0, stop: int | None = None) -> Iterator[NDArray[Any]]:
         """Consecutive blocks of the losses, (rows, samples) each; the last one may be shorter."""
@@ -185,7 +181,7 @@ class Run:
             metadata=dict(metadata or {}),
             quality=quality,
             source=None,
-            stored=InMemory(_read_only(values)),
+            stored=StoredLosses.of(_read_only(values)),
             stored_draws=list,
         )
 

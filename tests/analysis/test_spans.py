@@ -55,9 +55,9 @@ def test_values_do_not_depend_on_the_cuts(rows, samples, longest, detrend, preci
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "tile_rows", lambda samples: 32)
-        whole = [*spans(run.loss_rows, run.steps, chosen, apart=False)]
+        whole = [*spans(run.stored, run.steps, chosen, apart=False)]
         patch.setattr(module, "_SHORTEST_SPAN", 1)
-        cut = [*spans(run.loss_rows, run.steps, chosen, apart=True)]
+        cut = [*spans(run.stored, run.steps, chosen, apart=True)]
         assert len(whole) == 1
         assert [span.stop for span in cut[:-1]] == [span.start for span in cut[1:]]
         assert len(cut) > 1 or rows <= 16 * longest + 31
@@ -91,7 +91,7 @@ def test_a_pool_of_processes_gives_the_same_bits(tmp_path, short_spans):
 
 def test_losses_in_files_are_read_by_the_workers(tmp_path, short_spans):
     run = stored(tmp_path)
-    [*parts] = spans(run.loss_rows, run.steps, rdm.AnalysisSettings(), apart=True)
+    [*parts] = spans(run.stored, run.steps, rdm.AnalysisSettings(), apart=True)
     assert len(parts) > 1
     for part in parts:
         assert {type(group).__name__ for group in part.losses.groups} == {"RowGroup"}
@@ -171,9 +171,9 @@ def test_a_task_is_made_when_there_is_room_for_it(monkeypatch, short_spans):
 def test_what_stays_in_files_takes_no_room_on_the_way(tmp_path, short_spans):
     run = stored(tmp_path)
     assert {
-        span.losses.nbytes for span in spans(run.loss_rows, run.steps, rdm.AnalysisSettings(), apart=True)
+        span.losses.nbytes for span in spans(run.stored, run.steps, rdm.AnalysisSettings(), apart=True)
     } == {0}
-    [whole] = spans(walk(50, 9).loss_rows, np.arange(50), rdm.AnalysisSettings(), apart=True)
+    [whole] = spans(walk(50, 9).stored, np.arange(50), rdm.AnalysisSettings(), apart=True)
     assert whole.losses.nbytes == 50 * 9 * 4
 
 

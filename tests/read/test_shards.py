@@ -48,7 +48,7 @@ def test_shards_are_one_run(sharded):
     run, losses = sharded
     assert run.shape == (ROWS, 23)
     assert list(run.samples["sample_id"]) == list(range(23))
-    assert [shard.shape[1] for shard in run.loss_rows.shards] == [5, 12, 6]
+    assert [shard.shape[1] for shard in run.stored.shards] == [5, 12, 6]
     np.testing.assert_array_equal(run.rows(90, 210), losses[90:210])
     np.testing.assert_array_equal(run.losses, losses)
 
@@ -67,9 +67,9 @@ def test_an_analysis_of_shards_is_that_of_the_whole(sharded):
 def test_shards_are_never_put_together(sharded, monkeypatch):
     run, _ = sharded
     asked = []
-    read = type(run.loss_rows).read
+    read = type(run.stored).read
     monkeypatch.setattr(
-        type(run.loss_rows), "read", lambda losses, *rows: asked.append(rows) or read(losses, *rows)
+        type(run.stored), "read", lambda losses, *rows: asked.append(rows) or read(losses, *rows)
     )
     found = rdm.analyze(run)
     assert max(stop - start for start, stop in asked) == 20  # the windows of events alone
@@ -80,7 +80,7 @@ def test_shards_travel_apart(sharded, monkeypatch):
     monkeypatch.setattr("rdmtools.analysis.spans._SHORTEST_SPAN", 1)
     monkeypatch.setattr("rdmtools.analysis.spans.tile_rows", lambda samples: 32)
     run, losses = sharded
-    cut = [*spans(run.loss_rows, run.steps, rdm.AnalysisSettings(windows=(5,)), apart=True)]
+    cut = [*spans(run.stored, run.steps, rdm.AnalysisSettings(windows=(5,)), apart=True)]
     assert len(cut) > 2
     for span in cut:
         assert len(span.losses.shards) == 3
@@ -96,7 +96,7 @@ def test_losses_that_are_not_finite_are_dropped_from_their_shard(tmp_path):
     write(tmp_path / "run", "b", losses[:, 3:], np.arange(3, 9))
     without = rdm.read_run(tmp_path / "run", nonfinite="drop-samples")
     np.testing.assert_array_equal(without.losses, np.delete(losses, 2, axis=1))
-    assert without.loss_rows.shape == (ROWS, 8)
+    assert without.stored.shape == (ROWS, 8)
     rows = rdm.read_run(tmp_path / "run", nonfinite="drop-steps")
     np.testing.assert_array_equal(rows.losses, np.delete(losses, 7, axis=0))
 
@@ -122,8 +122,8 @@ def test_a_journal_goes_on_with_a_run_in_shards(tmp_path):
     del log  # its journal stays
     (tmp_path / "other.rdm").rename(tmp_path / "run.rdm")
     run = rdm.read_run(tmp_path / "run")
-    np.testing.assert_array_equal(run.losses, losses[:, order])
     assert len(run.stored.shards) == 2
+    np.testing.assert_array_equal(run.losses, losses[:, order])
 
 
 @pytest.mark.parametrize("fault", ["a sample in two", "other steps", "shuffled"])
