@@ -2,7 +2,7 @@
 
 parts -> batches of rows -> scratch -> ranges -> losses (rows, samples) in an unnamed file -> StoredLosses
 
-The rules, counts and messages are those of `cleaning.grid`. The file is gone when nothing refers to its
+The rules, counts and messages are those of `run.clean.grid`. The file is gone when nothing refers to its
 losses any more, or when the process ends, however it ends.
 """
 
@@ -10,7 +10,7 @@ losses any more, or when the process ends, however it ends.
 
 import tempfile
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,8 +22,8 @@ from rdmtools.errors import FormatError
 from rdmtools.format.names import ATTEMPT, LOSS, SAMPLE_ID, STEP
 from rdmtools.format.read_table import ParquetPart
 from rdmtools.format.values import integers
-from rdmtools.read.ranges import Chosen, gapless
-from rdmtools.read.scratch import scratch
+from rdmtools.read.ranges import gapless
+from rdmtools.read.scratch import scratch, writing
 from rdmtools.run.clean import numbered, refuse_mixed
 from rdmtools.run.columns import find_columns, float_type, has_text_ids, refuse_empty, tidy_rows
 from rdmtools.run.losses import Opened, StoredLosses
@@ -76,11 +76,10 @@ def in_order(parts: Sequence[ParquetPart], rules: Rules, opening: Opening) -> Op
             for table in part.batches([*found.values()], BATCH_ROWS):
                 rows.append(numbered(tidy_rows(table, found), index))
         opening.expect(parts, looks=3 + (len(rows.starts) > 1))
-        chosen, quality = gapless(rows, list(index), rules)
-        losses = StoredLosses(
-            groups=_written(chosen, folder), rows=np.arange(len(chosen.steps)), samples=None
-        )
-    return Opened(steps=chosen.steps, ids=chosen.ids, stored=losses, quality=quality)
+        chosen = gapless(rows, list(index), rules)
+        blocks = _written(chosen.blocks(), folder)
+    losses = StoredLosses(groups=blocks, rows=np.arange(len(chosen.steps)), samples=None)
+    return Opened(steps=chosen.steps, ids=chosen.ids, stored=losses, quality=chosen.quality)
 
 
 def _folder() -> Path:
@@ -118,20 +117,15 @@ class _Block:
         """A file without a name is known here alone."""
 
 
-def _written(chosen: Chosen, folder: Path) -> list[_Block]:
-    """All losses, a range of steps after the other."""
+def _written(grids: Iterable[tuple[NDArray[np.int64], NDArray[Any]]], folder: Path) -> list[_Block]:
+    """Losses of consecutive steps, one block after the other."""
     blocks: list[_Block] = []
     offset = 0
-    try:
+    with writing(folder, _ROOM):
         unnamed = _Unnamed(folder)
-        for _, losses in chosen.grids():
+        for _, losses in grids:
             unnamed.file.write(losses.data)
             blocks.append(_Block(unnamed=unnamed, offset=offset, shape=losses.shape, dtype=losses.dtype))
             offset += losses.nbytes
         unnamed.file.flush()
-    except OSError as error:
-        raise FormatError(
-            f"{folder} cannot be written ({error.strerror}); needed room to put the rows in order; "
-            f"free some, or {_ROOM}"
-        ) from error
     return blocks

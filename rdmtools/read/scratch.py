@@ -10,6 +10,8 @@ import shutil
 import tempfile
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rdmtools.errors import FormatError
-from rdmtools.run.clean import Tidy, places
+from rdmtools.run.clean import Tidy, places, survives
 
 RANGE_ROWS = 1 << 21
 """Rows of a range, but for a single step that has more; each takes some 100 bytes of memory."""
@@ -25,94 +27,88 @@ RANGE_ROWS = 1 << 21
 _GB = 1e9
 
 
+@dataclass(slots=True, kw_only=True)
 class Scratch:
     """Tidy rows on disk, whose samples are positions in a list of ids that grows. Made by `scratch`."""
 
-    def __init__(
-        self,
-        files: Mapping[str, Any],
-        folder: Path,
-        loss: np.dtype[Any],
-        attempts: bool,
-        room: str,
-        seen: Callable[[int], None],
-    ) -> None:
-        types: dict[str, Any] = {"steps": np.int64, "samples": np.int32, "losses": loss}
-        self._types = types | ({"attempts": np.int64} if attempts else {})
-        self._files = files
-        self._folder = folder
-        self._room = room
-        self._seen = seen
-        self._batches = [0]
-        self.steps = np.empty(0, np.int64)
-        """Distinct steps in order, and how many rows each has."""
-        self.counts = np.empty(0, np.int64)
-        self.starts: dict[int, int] = {}
-        """First step of each attempt."""
+    folder: Path
+    room: str
+    files: Mapping[str, Any]
+    """One for each column of the rows, and its type."""
+    types: Mapping[str, Any]
+    seen: Callable[[int], None]
+    batches: list[int] = field(default_factory=lambda: [0])
+    """Where each begins among the rows, and the end."""
+    steps: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    """Distinct steps in order, and how many rows each has."""
+    counts: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    starts: dict[int, int] = field(default_factory=dict[int, int])
+    """First step of each attempt."""
 
     @property
     def row_bytes(self) -> int:
-        return sum(np.dtype(kind).itemsize for kind in self._types.values())
+        return sum(np.dtype(kind).itemsize for kind in self.types.values())
 
     def refuse_little_room(self, needed: float) -> None:
         """Raise FormatError where the disk does not have that many bytes."""
-        free = shutil.disk_usage(self._folder).free
+        free = shutil.disk_usage(self.folder).free
         if free < needed:
             raise FormatError(
-                f"{self._folder} has {free / _GB:.1f} GB free; needed about {needed / _GB:.1f} GB to put the "
-                f"rows in order; free some, or {self._room}"
+                f"{self.folder} has {free / _GB:.1f} GB free; needed about {needed / _GB:.1f} GB to put the "
+                f"rows in order; free some, or {self.room}"
             )
 
     def append(self, rows: Tidy) -> None:
         """Write a batch of at least one row."""
-        place, steps = places(rows.steps)
-        codes = place(slice(None))
+        code, steps = places(rows.steps)
+        codes = code(slice(None))
         # NumPy sorts short integers by their digits, ten times as fast
         short = codes.astype(np.uint16) if len(steps) <= 1 << 16 else codes
         order = np.argsort(short, kind="stable")
-        for name, kind in self._types.items():
-            try:
-                self._files[name].write(getattr(rows, name)[order].astype(kind, copy=False).data)
-            except OSError as error:
-                raise FormatError(
-                    f"{self._folder} cannot be written ({error.strerror}); needed room to put the rows in "
-                    f"order; free some, or {self._room}"
-                ) from error
-        self._batches.append(self._batches[-1] + len(order))
-        both = np.union1d(self.steps, steps)
-        total = np.zeros(len(both), np.int64)
-        total[np.searchsorted(both, self.steps)] += self.counts
-        total[np.searchsorted(both, steps)] += np.bincount(codes)
-        self.steps, self.counts = both, total
-        self._seen(len(order))
+        for name, kind in self.types.items():
+            with writing(self.folder, self.room):
+                self.files[name].write(getattr(rows, name)[order].astype(kind, copy=False).data)
+        self.batches.append(self.batches[-1] + len(order))
+        counts = np.append(self.counts, np.bincount(codes))
+        self.steps, place = np.unique(np.append(self.steps, steps), return_inverse=True)
+        self.counts = np.bincount(place, counts).astype(np.int64)
+        self.seen(len(order))
         if rows.attempts is not None:
             for attempt in np.unique(rows.attempts).tolist():
                 first = int(rows.steps[rows.attempts == attempt].min())
                 self.starts[attempt] = min(first, self.starts.get(attempt, first))
 
     def ranges(self) -> Iterator[Tidy]:
-        """The rows of one range of steps after another; of each step in the order in which they came."""
+        """The rows of one range of steps after another that no later attempt supersedes.
+
+        Of each step in the order in which they came; a range may have none.
+        """
         edges = _edges(self.counts)
-        firsts = self.steps[edges[1:-1]]
-        bounds = np.empty((len(self._batches) - 1, len(edges)), np.int64)
-        for batch, start in enumerate(self._batches[:-1]):
-            stop = self._batches[batch + 1]
-            cuts = np.searchsorted(self._read("steps", [(start, stop)]), firsts)
+        borders = self.steps[edges[1:-1]]
+        bounds = np.empty((len(self.batches) - 1, len(edges)), np.int64)
+        for batch, (start, stop) in enumerate(pairwise(self.batches)):
+            cuts = np.searchsorted(self._read("steps", [(start, stop)]), borders)
             bounds[batch] = [start, *(start + cuts), stop]
-        for number in range(len(edges) - 1):
-            between = bounds[:, number : number + 2].tolist()
-            spans = [(start, stop) for start, stop in between if start < stop]
-            yield (tidy := Tidy(**{name: self._read(name, spans) for name in self._types}))
-            self._seen(len(tidy.steps))
+        attempts = sorted(self.starts)
+        starts = np.array([self.starts[attempt] for attempt in attempts])
+        for firsts, lasts in pairwise(bounds.T.tolist()):
+            spans = [(start, stop) for start, stop in zip(firsts, lasts, strict=True) if start < stop]
+            tidy = Tidy(**{name: self._read(name, spans) for name in self.types})
+            rows = len(tidy.steps)
+            if tidy.attempts is not None and len(attempts) > 1:
+                place = np.searchsorted(attempts, tidy.attempts)
+                tidy = tidy.where(survives(tidy.steps, place, starts))
+            yield tidy
+            self.seen(rows)
 
     def _read(self, name: str, spans: list[tuple[int, int]]) -> NDArray[Any]:
-        values = np.empty(sum(stop - start for start, stop in spans), self._types[name])
-        file, size, filled = self._files[name], values.itemsize, 0
+        values = np.empty(sum(stop - start for start, stop in spans), self.types[name])
+        file, size, filled = self.files[name], values.itemsize, 0
         for start, stop in spans:
             file.seek(start * size)
             part = values[filled : filled + stop - start]
             if file.readinto(part.data.cast("B")) != part.nbytes:
-                raise FormatError(f"{self._folder} lost rows that were written there; try again")
+                raise FormatError(f"{self.folder} lost rows that were written there; try again")
             filled += stop - start
         return values
 
@@ -128,6 +124,18 @@ def _edges(counts: NDArray[np.int64]) -> list[int]:
 
 
 @contextmanager
+def writing(folder: Path, room: str) -> Generator[None]:
+    """What cannot be written to `folder` in here is a FormatError, which says what gives `room`."""
+    try:
+        yield
+    except OSError as error:
+        raise FormatError(
+            f"{folder} cannot be written ({error.strerror}); needed room to put the rows in order; "
+            f"free some, or {room}"
+        ) from error
+
+
+@contextmanager
 def scratch(
     folder: Path,
     loss: np.dtype[Any],
@@ -140,10 +148,12 @@ def scratch(
     `room` is what gives more room, told where there is too little. `seen` is told how many rows were written
     or read.
     """
-    names = ("steps", "samples", "losses", "attempts")
+    types: dict[str, Any] = {"steps": np.int64, "samples": np.int32, "losses": loss}
+    if attempts:
+        types["attempts"] = np.int64
     with ExitStack() as stack:
         try:
-            files = {name: stack.enter_context(tempfile.TemporaryFile(dir=folder)) for name in names}
+            files = {name: stack.enter_context(tempfile.TemporaryFile(dir=folder)) for name in types}
         except OSError as error:
             raise FormatError(f"{folder} cannot be written ({error.strerror}); {room}") from error
-        yield Scratch(files, folder, loss, attempts, room, seen)
+        yield Scratch(folder=folder, room=room, files=files, types=types, seen=seen)

@@ -8,7 +8,7 @@ Pure functions of arrays. They raise ParameterError; `read` adds the path and ma
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import pandas as pd
@@ -21,55 +21,115 @@ from rdmtools.run.rules import Rules
 _PART = 1 << 16
 _FEW = 31  # every so-many-th row is looked at first; prime, as rows may come in turns
 
+_WRONG = {
+    "missing": "{} of step and sample without a loss (first: {}); needed every sample at every step; {}",
+    "nonfinite": "{} not finite (first: {}); needed finite losses; {}, or cut the run before it diverges",
+}
+_NOUNS = {"missing": "pair", "nonfinite": "loss"}
 
-Staying = tuple[NDArray[np.bool_], NDArray[np.bool_], Quality]
-"""Which rows and which samples stay, (rows,) and (samples,), and what that took."""
+
+class Dirt(NamedTuple):
+    """How many cells of consecutive rows have a loss that is not there, or not finite."""
+
+    cells: int
+    first: int  # of these cells, counted row by row
+    clean_rows: NDArray[np.bool_]
+    clean_samples: NDArray[np.bool_]
+
+
+def gaps(filled: NDArray[np.integer[Any]], rows: int, samples: int) -> Dirt:
+    """Cells of a grid but for those that are `filled`, of which each is named once, in order."""
+    count = rows * samples - len(filled)
+    if not count:
+        return Dirt(0, 0, np.ones(rows, np.bool_), np.ones(samples, np.bool_))
+    absent = np.flatnonzero(filled != np.arange(len(filled)))
+    first = int(absent[0]) if len(absent) else len(filled)
+    clean_rows = np.bincount(filled // samples, minlength=rows) == samples
+    return Dirt(count, first, clean_rows, np.bincount(filled % samples, minlength=samples) == rows)
+
+
+def _not_finite(losses: NDArray[Any]) -> Dirt:
+    finite = np.isfinite(losses)
+    count = finite.size - int(np.count_nonzero(finite))
+    first = int(np.argmin(finite)) if count else 0
+    return Dirt(count, first, np.logical_and.reduce(finite, axis=1), np.logical_and.reduce(finite, axis=0))
 
 
 def finite_part(
     blocks: Iterable[NDArray[Any]], steps: NDArray[np.int64], ids: Sequence[Any], rule: str
-) -> Staying:
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_], Quality]:
     """Which rows and which samples stay so that all losses are finite, and what that took.
 
     `blocks` are consecutive (rows, samples) parts of the losses, looked at one at a time.
     """
-    keep_rows, keep_samples = np.ones(len(steps), np.bool_), np.ones(len(ids), np.bool_)
+    return clean_part(map(_not_finite, blocks), steps, ids, "nonfinite", rule)
+
+
+def clean_part(
+    blocks: Iterable[Dirt], steps: NDArray[np.int64], ids: Sequence[Any], option: str, rule: str
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_], Quality]:
+    """Which rows and which samples stay so that none of the dirt does, and what that took.
+
+    Of the clean rows and clean samples one kind only is dropped, as the `rule` for `option` says: "missing"
+    or "nonfinite". Raises ParameterError where nothing may be dropped, or everything would be.
+    """
+    rows, samples = np.ones(len(steps), np.bool_), np.ones(len(ids), np.bool_)
     count, start, first = 0, 0, ""
-    for block in blocks:
-        finite = np.isfinite(block)
-        if not finite.all():
-            rows, samples = np.nonzero(~finite)
-            first = first or f"step {steps[start + rows[0]]}, sample {ids[samples[0]]!r}"
-            count += len(rows)
-            keep_rows[start + rows] = False
-            keep_samples[samples] = False
-        start += len(block)
+    for dirt in blocks:
+        if dirt.cells:
+            first = first or _cell(start * len(ids) + dirt.first, steps, ids)
+            rows[start : start + len(dirt.clean_rows)] = dirt.clean_rows
+            samples &= dirt.clean_samples
+        count += dirt.cells
+        start += len(dirt.clean_rows)
     if not count:
-        return keep_rows, keep_samples, Quality()
+        return rows, samples, Quality()
     if rule == "error":
-        raise ParameterError(
-            f"{counted(count, 'loss')} not finite (first: {first}); needed finite losses; "
-            f"{_drop_options('nonfinite')}, or cut the run before it diverges"
-        )
-    return one_kind(rule, keep_rows, keep_samples, "nonfinite", count)
-
-
-def one_kind(
-    rule: str, rows: NDArray[np.bool_], samples: NDArray[np.bool_], option: str, count: int
-) -> Staying:
-    """Of the clean rows and clean samples, drop one kind only, as `rule` says; `count` losses are not."""
+        drop = f'pass {option}="drop-samples" or "drop-steps" (--{option})'
+        raise ParameterError(_WRONG[option].format(counted(count, _NOUNS[option]), first, drop))
     by_sample = rule == "drop-samples"
     if not (samples if by_sample else rows).any():
         what, other = ("sample", "drop-steps") if by_sample else ("step", "drop-samples")
         raise ParameterError(f'{option}="{rule}" would drop every {what}; try {option}="{other}"')
-    rows, samples = (np.ones_like(rows), samples) if by_sample else (rows, np.ones_like(samples))
-    counts: dict[str, Any] = {option: count}
-    quality = Quality(dropped_steps=int((~rows).sum()), dropped_samples=int((~samples).sum()), **counts)
-    return rows, samples, quality
+    (rows if by_sample else samples)[:] = True
+    dropped = Quality(dropped_steps=int((~rows).sum()), dropped_samples=int((~samples).sum()))
+    return rows, samples, replace(dropped, **{option: count})
 
 
-def _drop_options(option: str) -> str:
-    return f'pass {option}="drop-samples" or "drop-steps" (--{option})'
+def _cell(cell: int, steps: NDArray[np.int64], ids: Sequence[Any]) -> str:
+    """How a cell is called, counted row by row."""
+    row, sample = divmod(cell, len(ids))
+    return f"step {steps[row]}, sample {ids[sample]!r}"
+
+
+@dataclass(slots=True, kw_only=True)
+class Doubles:
+    """Rows whose step and sample came more than once, counted."""
+
+    count: int = 0
+    replaced: int = 0
+    """Those among them whose loss is not the one that was kept."""
+    first: int = 1 << 63
+    """The first cell of these, counted row by row."""
+
+    def compare(self, cells: NDArray[np.integer[Any]], kept: NDArray[Any], given: NDArray[Any]) -> None:
+        """Look at rows in `cells`: what was kept there, and what they gave; NaN is equal to NaN."""
+        differ = (kept != given) & ~(np.isnan(kept) & np.isnan(given))
+        if differ.any():
+            self.first = min(self.first, int(cells[differ].min()))
+            self.replaced += int(np.count_nonzero(differ))
+
+    def quality(self, steps: NDArray[np.int64], ids: Sequence[Any], rule: str) -> Quality:
+        """The counts. Raises ParameterError where losses differ and may not."""
+        if self.replaced and rule == "error":
+            raise ParameterError(
+                f"{counted(self.replaced, 'row')} came twice with different losses "
+                f"(first: {_cell(self.first, steps, ids)}); needed one loss for each step and sample; "
+                'add a column attempt, or pass duplicates="last" (--duplicates) to keep the last'
+            )
+        return Quality(
+            duplicates=self.count, duplicates_replaced=self.replaced, order_trusted=self.replaced > 0
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,9 +149,9 @@ class Tidy:
 
     def where(self, keep: NDArray[np.bool_]) -> "Tidy":
         """Only the tidy rows to keep."""
-        attempts = None if self.attempts is None else self.attempts[keep]
-        steps, samples, losses = self.steps[keep], self.samples[keep], self.losses[keep]
-        return Tidy(steps=steps, samples=samples, losses=losses, attempts=attempts, ids=self.ids)
+        columns = ("steps", "samples", "losses", "attempts")
+        kept = {name: getattr(self, name)[keep] for name in columns if getattr(self, name) is not None}
+        return replace(self, **kept)
 
     def named(self, samples: NDArray[np.integer[Any]]) -> NDArray[Any]:
         """Ids of `samples`."""
@@ -118,8 +178,8 @@ def grid(tidy: Tidy, rules: Rules) -> Grid:
     tidy, superseded = latest_attempts(tidy)
     layout = None if superseded else whole_steps(tidy.steps, tidy.samples)
     if layout is None:
-        scattered = _scatter(tidy, rules)
-        return replace(scattered, quality=scattered.quality + Quality(superseded_rows=superseded))
+        found = _scatter(tidy, rules)
+        return replace(found, quality=found.quality + Quality(superseded_rows=superseded))
     steps, template = layout
     losses, order = tidy.losses.reshape(len(steps), -1), np.argsort(template)
     if (template[order] != template).any():
@@ -281,15 +341,15 @@ def _scatter(tidy: Tidy, rules: Rules) -> Grid:
         losses = _filled(cells, tidy)
     if losses is None:
         return _without_gaps(cells, tidy, rules)
-    quality = Quality()
-    if len(tidy.steps) > cells.size:
-        differ = [different(losses[cells(part)], tidy.losses[part]) for part in _parts(len(tidy.steps))]
-        quality = _doubles(tidy, len(tidy.steps) - cells.size, np.concatenate(differ), rules.duplicates)
+    ids = tidy.named(cells.samples)
+    doubles = Doubles(count=len(tidy.steps) - cells.size)
+    for part in _parts(len(tidy.steps)) if doubles.count else ():
+        doubles.compare(place := cells(part), losses[place], tidy.losses[part])
     return Grid(
         steps=cells.steps,
-        ids=tidy.named(cells.samples),
+        ids=ids,
         losses=losses.reshape(len(cells.steps), -1),
-        quality=quality,
+        quality=doubles.quality(cells.steps, ids.tolist(), rules.duplicates),
     )
 
 
@@ -307,74 +367,34 @@ def _filled(cells: _Cells, tidy: Tidy) -> NDArray[Any] | None:
         row += column
         losses[row] = tidy.losses[part]  # where a cell comes again, NumPy leaves the last value
     # A cell that is not NaN was filled. Only where some are NaN, and so their minimum, may there be gaps.
-    return losses if not np.isnan(losses.min()) or _there(cells, rows).all() else None
+    if np.isnan(losses.min()):
+        there = np.zeros(cells.size, np.bool_)
+        for part in _parts(rows):
+            there[cells(part)] = True
+        if not there.all():
+            return None
+    return losses
 
 
-def _there(cells: _Cells, rows: int) -> NDArray[np.bool_]:
-    """Which cells have a row."""
-    there = np.zeros(cells.size, np.bool_)
-    for part in _parts(rows):
-        there[cells(part)] = True
-    return there
+def distinct(cells: NDArray[np.integer[Any]], size: int) -> NDArray[np.integer[Any]]:
+    """The cells of a grid of that size that are there, each once, in order."""
+    if size > 8 * len(cells):  # mostly gaps: the grid may be far larger than memory
+        return np.unique(cells)
+    there = np.zeros(size, np.bool_)
+    there[cells] = True
+    return np.flatnonzero(there)
 
 
 def _without_gaps(cells: _Cells, tidy: Tidy, rules: Rules) -> Grid:
     """The grid of the steps or samples that are whole, where the rules allow for it."""
-    rows, width, everywhere = len(cells.steps), len(cells.samples), slice(None)
-    mostly_gaps = cells.size > 2 * len(tidy.steps)  # the grid may be far larger than memory
-    filled = np.unique(cells(everywhere)) if mostly_gaps else np.flatnonzero(_there(cells, len(tidy.steps)))
-    missing = cells.size - len(filled)
-    if rules.missing == "error":
-        row, sample = divmod(first_gap(filled), width)
-        ids = tidy.named(cells.samples[sample : sample + 1])
-        raise gaps_error(missing, int(cells.steps[row]), ids.tolist()[0])
-    full_rows = np.bincount(filled // width, minlength=rows) == width
-    full_samples = np.bincount(filled % width, minlength=width) == rows
-    keep_rows, keep_samples, quality = one_kind(rules.missing, full_rows, full_samples, "missing", missing)
-    keep = keep_rows[cells.row(everywhere)] & keep_samples[cells.column(everywhere)]
-    whole = _scatter(tidy.where(keep), rules)
-    return replace(whole, quality=whole.quality + quality)
+    everywhere, ids = slice(None), tidy.named(cells.samples)
+    absent = gaps(distinct(cells(everywhere), cells.size), len(cells.steps), len(ids))
+    rows, samples, missing = clean_part([absent], cells.steps, ids.tolist(), "missing", rules.missing)
+    found = _scatter(tidy.where(rows[cells.row(everywhere)] & samples[cells.column(everywhere)]), rules)
+    return replace(found, quality=found.quality + missing)
 
 
-def first_gap(filled: NDArray[np.integer[Any]]) -> int:
-    """The first cell that is not among those `filled`, which rise."""
-    gaps = np.flatnonzero(filled != np.arange(len(filled)))
-    return int(gaps[0]) if len(gaps) else len(filled)
-
-
-def different(kept: NDArray[Any], given: NDArray[Any]) -> NDArray[np.bool_]:
-    """Where losses differ, NaN being equal to NaN."""
-    return (kept != given) & ~(np.isnan(kept) & np.isnan(given))
-
-
-def _doubles(tidy: Tidy, count: int, differ: NDArray[np.bool_], rule: str) -> Quality:
-    """Counts of rows whose step and sample came twice; `differ` where another loss than theirs was kept."""
-    replaced = int(np.count_nonzero(differ))
-    if replaced and rule == "error":
-        steps, samples = tidy.steps[differ], tidy.samples[differ]
-        at = np.lexsort((samples, steps))[:1]
-        raise doubles_error(replaced, int(steps[at[0]]), tidy.named(samples[at]).tolist()[0])
-    return Quality(duplicates=count, duplicates_replaced=replaced, order_trusted=replaced > 0)
-
-
-def doubles_error(count: int, step: int, sample: Any) -> ParameterError:
-    """What is said where rows came twice with different losses, first in order at `step` and `sample`."""
-    return ParameterError(
-        f"{counted(count, 'row')} came twice with different losses "
-        f"(first: step {step}, sample {sample!r}); needed one loss for each step and sample; "
-        'add a column attempt, or pass duplicates="last" (--duplicates) to keep the last'
-    )
-
-
-def gaps_error(count: int, step: int, sample: Any) -> ParameterError:
-    """What is said where pairs of step and sample have no loss, the first one at `step` and `sample`."""
-    return ParameterError(
-        f"{counted(count, 'pair')} of step and sample without a loss "
-        f"(first: step {step}, sample {sample!r}); "
-        f"needed every sample at every step; {_drop_options('missing')}"
-    )
-
-
-def _parts(length: int, size: int = _PART) -> Iterator[slice]:
+def _parts(length: int, size: int = 0) -> Iterator[slice]:
     """Consecutive slices of `length` things, small enough to stay in cache."""
+    size = size or _PART
     return (slice(start, min(start + size, length)) for start in range(0, length, size))

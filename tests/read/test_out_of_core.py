@@ -170,7 +170,7 @@ def test_a_disk_that_fills_is_told_in_one_line(tmp_path, scratch_folder, monkeyp
         raise OSError(28, "No space left on device")
         yield
 
-    monkeypatch.setattr("rdmtools.read.ranges.Chosen.grids", full)
+    monkeypatch.setattr("rdmtools.read.ranges.Chosen.blocks", full)
     with pytest.raises(FormatError, match=r"scratch cannot be written \(No space left on device\); needed"):
         read_run(tmp_path / "run.parquet")
     scratch_folder.rmdir()
