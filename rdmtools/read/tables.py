@@ -8,7 +8,7 @@ rows in any other order -> run.clean.grid, and many of them -> out_of_core
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -56,19 +56,22 @@ def losses_of_files(path: Location, parts: Sequence[ParquetPart], rules: Rules, 
     shuffled = large and out_of_core.starts_shuffled(parts, columns)
     if not shuffled and (whole := open_whole_steps(parts, columns)) is not None:
         return whole
-    if not shuffled and len(parts) > 1 and (sharded := open_shards(parts, columns)) is not None:
-        return sharded
-    if large:
-        found = out_of_core.in_order(parts, rules, opening)
-    else:
-        opening.expect(parts, looks=2)  # read, and looked at whether they are finite
-        held = grid(joined([_tidy(part, columns) for part in parts]), rules)
-        found = Opened(
-            steps=held.steps, ids=held.ids, stored=StoredLosses.of(held.losses), quality=held.quality
-        )
-    if found.quality.order_trusted and len(parts) > 1:
+    losses = out_of_core.in_order(parts, rules, opening) if large else _in_memory(parts, rules, opening)
+    if losses.quality.order_trusted and len(parts) > 1:
         _refuse_same_start(path, parts, columns)
-    return found
+    return losses
+
+
+def _in_memory(parts: Sequence[ParquetPart], rules: Rules, opening: Opening) -> Opened:
+    """The losses of parts in any order."""
+    opening.expect(parts, looks=2)  # read, and looked at whether they are finite
+    tidy: list[Tidy] = []
+    for part in parts:
+        names = find_columns(part.schema, rules.columns)
+        tidy.append(tidy_rows(part.read([*names.values()]), names))
+        opening.seen(part.rows)
+    held = grid(joined(tidy), rules)
+    return Opened(steps=held.steps, ids=held.ids, stored=StoredLosses.of(held.losses), quality=held.quality)
 
 
 def _refuse_same_start(
@@ -100,88 +103,87 @@ def _start(part: ParquetPart, columns: Mapping[str, str] | None) -> tuple[int, s
     return min(firsts), ids
 
 
-def _tidy(part: ParquetPart, columns: Mapping[str, str] | None) -> Tidy:
-    names = find_columns(part.schema, columns)
-    tidy = tidy_rows(part.read([*names.values()]), names)
-    part.seen(len(tidy.steps))
-    return tidy
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _WholeSteps:
+    """A row group that holds whole steps, each with the same samples in the same order."""
+
+    steps: NDArray[np.int64]
+    ids: NDArray[Any]
+    attempts: tuple[int, int]
+    """First and last."""
+    losses: RowGroup
 
 
 def open_whole_steps(parts: Sequence[ParquetPart], columns: Mapping[str, str] | None) -> Opened | None:
     """Steps, ids and losses of row groups that hold whole steps; None for any other layout.
 
-    The row groups may come in any order, so the parts of a dataset may have any names.
+    The row groups may come in any order, so the parts of a dataset may have any names. Parts with the same
+    samples follow each other in time; parts with others each are shards, which must have the same steps.
     """
-    found: list[tuple[NDArray[np.int64], tuple[int, int], RowGroup]] = []
-    ids: NDArray[Any] | None = None
+    by_ids: dict[tuple[Any, ...], list[_WholeSteps]] = {}
     for part in parts:
-        names = find_columns(part.schema, columns)
-        keys = [name for role, name in names.items() if role != LOSS]
-        later = replace(part, seen=int)
-        for group, table in part.row_groups(keys):
-            codes, words = sample_codes(table.column(names[SAMPLE_ID]), names[SAMPLE_ID])
-            layout = whole_steps(integers(table.column(names[STEP]), names[STEP]), codes)
-            if layout is None:
-                return None
-            steps, template = layout
-            template = template if words is None else words[template]
-            ids = template if ids is None else ids
-            attempts = (
-                _rising(integers(table.column(names[ATTEMPT]), names[ATTEMPT]))
-                if ATTEMPT in names
-                else (0, 0)
-            )
-            if attempts is None or not np.array_equal(ids, template):
-                return None
-            shape = len(steps), len(template)
-            found.append(
-                (steps, attempts, RowGroup(part=later, group=group, column=names[LOSS], shape=shape))
-            )
-    if ids is None:
-        return None
-    found.sort(key=lambda each: int(each[0][0]))
-    for (steps, attempts, _), (next_steps, next_attempts, _) in pairwise(found):
-        if steps[-1] >= next_steps[0] or attempts[1] > next_attempts[0]:
+        if (groups := _whole_steps_of(part, columns)) is None:
             return None
-    order = np.argsort(ids)
-    steps = np.concatenate([steps for steps, _, _ in found])
+        if groups:
+            by_ids.setdefault(tuple(groups[0].ids.tolist()), []).extend(groups)
+    shards = [shard for groups in by_ids.values() if (shard := _one_after_the_other(groups)) is not None]
+    if not shards or len(shards) < len(by_ids):
+        return None
+    if len(shards) == 1:
+        return shards[0]
+    return _side_by_side(shards) if all(part.rows for part in parts) else None
+
+
+def _whole_steps_of(part: ParquetPart, columns: Mapping[str, str] | None) -> list[_WholeSteps] | None:
+    """The row groups of a part; None where one holds no whole steps, or other samples than the first."""
+    names = find_columns(part.schema, columns)
+    keys = [name for role, name in names.items() if role != LOSS]
+    later = replace(part, seen=int)
+    groups: list[_WholeSteps] = []
+    for number, table in part.row_groups(keys):
+        codes, words = sample_codes(table.column(names[SAMPLE_ID]), names[SAMPLE_ID])
+        if (layout := whole_steps(integers(table.column(names[STEP]), names[STEP]), codes)) is None:
+            return None
+        steps, template = layout
+        ids = template if words is None else words[template]
+        attempts = np.zeros(1, np.int64)
+        if ATTEMPT in names:
+            attempts = integers(table.column(names[ATTEMPT]), names[ATTEMPT])
+        if (attempts[1:] < attempts[:-1]).any() or (groups and not np.array_equal(ids, groups[0].ids)):
+            return None
+        losses = RowGroup(part=later, group=number, column=names[LOSS], shape=(len(steps), len(ids)))
+        first_last = int(attempts[0]), int(attempts[-1])
+        groups.append(_WholeSteps(steps=steps, ids=ids, attempts=first_last, losses=losses))
+    return groups
+
+
+def _one_after_the_other(groups: Sequence[_WholeSteps]) -> Opened | None:
+    """Row groups with the same samples, in time; None where two have a step, or attempts fall."""
+    groups = sorted(groups, key=lambda group: int(group.steps[0]))
+    for group, after in pairwise(groups):
+        if group.steps[-1] >= after.steps[0] or group.attempts[1] > after.attempts[0]:
+            return None
+    steps = np.concatenate([group.steps for group in groups])
+    order = np.argsort(groups[0].ids)
     losses = StoredLosses(
-        groups=[group for _, _, group in found],
+        groups=[group.losses for group in groups],
         rows=np.arange(len(steps)),
         samples=None if (order[1:] > order[:-1]).all() else order,
     )
-    return Opened(steps=steps, ids=ids[order], stored=losses, quality=Quality())
+    return Opened(steps=steps, ids=groups[0].ids[order], stored=losses, quality=Quality())
 
 
-def _rising(attempts: NDArray[np.integer[Any]]) -> tuple[int, int] | None:
-    """First and last attempt, None where an earlier one follows a later."""
-    return None if (attempts[1:] < attempts[:-1]).any() else (int(attempts[0]), int(attempts[-1]))
-
-
-def open_shards(parts: Sequence[ParquetPart], columns: Mapping[str, str] | None) -> Opened | None:
-    """Steps, ids and losses of parts of whole steps with other samples each; None for any other layout.
-
-    Parts with the same samples follow each other in time, and together are one shard. All shards must have
-    the same steps, and no sample may be in two.
-    """
-    by_ids: dict[tuple[Any, ...], list[ParquetPart]] = {}
-    for part in parts:
-        if (opened := open_whole_steps([part], columns)) is None:
-            return None
-        by_ids.setdefault(tuple(opened.ids.tolist()), []).append(part)
-    found = [open_whole_steps(several, columns) for several in by_ids.values()]
-    shards = [each for each in found if each is not None]
-    if len(shards) < max(len(found), 2):
-        return None
+def _side_by_side(shards: Sequence[Opened]) -> Opened | None:
+    """Shards of the same steps; None where they have others, or two have a sample."""
     steps = shards[0].steps
     ids = np.concatenate([shard.ids for shard in shards])
     order = np.argsort(ids, kind="stable")
-    if (ids[order][1:] == ids[order][:-1]).any():
+    ids = ids[order]
+    if (ids[1:] == ids[:-1]).any() or not all(np.array_equal(shard.steps, steps) for shard in shards):
         return None
-    if not all(np.array_equal(shard.steps, steps) for shard in shards):
-        return None
-    place = np.argsort(order, kind="stable")
     ends = np.cumsum([len(shard.ids) for shard in shards])[:-1]
-    each = [shard.stored for shard in shards if isinstance(shard.stored, StoredLosses)]
-    losses = ShardedLosses(shards=each, places=np.split(place, ends))
-    return Opened(steps=steps, ids=ids[order], stored=losses, quality=Quality())
+    losses = ShardedLosses(
+        shards=[stored for shard in shards for stored in shard.stored.shards],
+        places=np.split(np.argsort(order, kind="stable"), ends),
+    )
+    return Opened(steps=steps, ids=ids, stored=losses, quality=Quality())
