@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from rdmtools.analyses import Analysis, analyze
     from rdmtools.analysis.settings import AnalysisSettings
     from rdmtools.comparison import compare
+    from rdmtools.logger.merge import recover
     from rdmtools.logger.probe_logger import ProbeLogger
-    from rdmtools.logger.recovery import recover
     from rdmtools.read.convert import convert
     from rdmtools.read.read import read_run, read_runs
     from rdmtools.run.run import Run
@@ -31,7 +31,7 @@ _HOMES = {
     "convert": "rdmtools.read.convert",
     "read_run": "rdmtools.read.read",
     "read_runs": "rdmtools.read.read",
-    "recover": "rdmtools.logger.recovery",
+    "recover": "rdmtools.logger.merge",
 }
 
 __all__ = [

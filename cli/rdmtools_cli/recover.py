@@ -5,7 +5,7 @@ from dataclasses import asdict
 import typer
 from rich.text import Text
 
-from rdmtools.logger.recovery import recover as recover_run
+from rdmtools.logger.merge import recover as recover_run
 from rdmtools.read.paths import local_path, named_paths
 from rdmtools.read.stores import Location
 from rdmtools.results.words import shown

@@ -1,11 +1,42 @@
-"""What numbers did the framework hand over? NumPy, whatever held them; no framework is imported to know."""
+"""What did one call hand over? A step, losses or scalars, checked: NumPy, whatever framework held them.
 
+No framework is imported to know.
+"""
+
+import json
+import operator
+from collections.abc import Mapping
+from math import prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rdmtools.errors import ParameterError
+from rdmtools.format.names import STEP
+
+_MOST_BYTES = 1 << 31  # the most that one system call takes
+
+
+class Refusal(ParameterError):
+    """Why a record was not taken: `reason` is its key in `ProbeLogger.refused`."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+def checked_step(step: Any, before: int | None, *, repeats: bool) -> int:
+    """`step` as an integer. Raises Refusal where it is none, or does not rise above `before`."""
+    try:
+        number = operator.index(step)
+    except Exception as error:  # not TypeError alone: a step on a device can fail as the device does
+        raise Refusal("step", f"step is a {type(step).__name__}; needed an integer") from error
+    if not -(2**63) <= number < 2**63:
+        raise Refusal("step", f"step has {number.bit_length()} bits; needed a 64-bit integer")
+    if before is not None and (number < before or (number == before and not repeats)):
+        raise Refusal("step", f"step {number} follows step {before}; needed steps that rise")
+    return number
 
 
 def as_losses(values: Any, dtype: np.dtype[Any]) -> NDArray[Any]:
@@ -26,7 +57,42 @@ def as_losses(values: Any, dtype: np.dtype[Any]) -> NDArray[Any]:
         with np.errstate(over="ignore", invalid="ignore"):
             return array.astype(dtype)
     except Exception as error:  # whatever a framework may raise must not end the training
-        raise ParameterError(f"losses are not numbers ({_line(error)}); needed an array of them") from error
+        raise ParameterError(
+            f"losses are not numbers ({one_line(error)}); needed an array of them"
+        ) from error
+
+
+def check_shape(shape: tuple[int, ...], samples: int, dtype: np.dtype[Any], *, draws: bool) -> None:
+    """Raise ParameterError where losses of `shape` are not of so many `samples`; 0 where nobody knows yet."""
+    if len(shape) != 1 + draws or 0 in shape or (samples and shape[-1] != samples):
+        needed = f"(draws, {samples or 'samples'})" if draws else f"({samples or 'samples'},)"
+        raise ParameterError(f"losses have shape {shape}; needed {needed}: one for each sample")
+    if (size := prod(shape) * dtype.itemsize) >= _MOST_BYTES:
+        raise ParameterError(f"losses take {size} bytes; needed less than 2 GiB: log fewer draws")
+
+
+def count_nonfinite(losses: NDArray[Any]) -> int:
+    """How many are NaN or inf."""
+    return losses.size - int(np.count_nonzero(np.isfinite(losses)))
+
+
+def checked_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """What the user says of the run, as JSON has it. Raises ParameterError where that cannot hold it."""
+    try:
+        if not all(isinstance(name, str) for name in metadata):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError("a name that is not str")
+        return json.loads(json.dumps(dict(metadata), allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise ParameterError(
+            f"metadata cannot be JSON ({error}); needed numbers, text, lists or dicts by name: try float(x)"
+        ) from error
+
+
+def scalars_payload(values: Mapping[str, Any]) -> bytes:
+    """What a record of scalars holds. Raises ParameterError where one is not a number, or named as a step."""
+    if not values or STEP in values:
+        raise ParameterError(f"scalars are named {list(values)}; needed at least one, and none named 'step'")
+    return json.dumps({name: as_number(name, value) for name, value in values.items()}).encode()
 
 
 def as_number(name: str, value: Any) -> float:
@@ -37,14 +103,10 @@ def as_number(name: str, value: Any) -> float:
         return float(value)
     except Exception as error:  # as above
         raise ParameterError(
-            f"scalar {name!r} is not a number ({_line(error)}); needed one: reduce it first"
+            f"scalar {name!r} is not a number ({one_line(error)}); needed one: reduce it first"
         ) from error
 
 
-def _line(error: Exception) -> str:
+def one_line(error: Exception) -> str:
+    """What a framework's error says, in short."""
     return " ".join(str(error).split())[:200]
-
-
-def count_nonfinite(losses: NDArray[Any]) -> int:
-    """How many are NaN or inf."""
-    return losses.size - int(np.count_nonzero(np.isfinite(losses)))

@@ -1,24 +1,26 @@
-"""What lies at the path already, when a logger begins? It is refused, deleted or continued, as the user says.
+"""How does a logger begin? What lies at the path is refused, deleted or continued; then its attempt is made.
 
 Whatever another process is writing is never touched.
 """
 
-# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
-
+import os
 import shutil
+import socket
+import tempfile
 import time
-from collections.abc import Collection, Iterable
-from contextlib import suppress
-from dataclasses import replace
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from rdmtools.errors import FormatError, ParameterError, RdmtoolsError
-from rdmtools.format.lock import can_tell, holder
+from rdmtools.format.lock import Lock, can_tell, holder
 from rdmtools.format.names import (
     ANALYSIS_FOLDER,
     DRAWS_FILE,
     JOURNAL_FOLDER,
+    LOSSES_SUFFIX,
     RANKS,
     SAMPLE_ID,
     SAMPLES_FILE,
@@ -34,20 +36,154 @@ from rdmtools.format.read_table import (
     stored_ids,
     stored_table,
 )
-from rdmtools.format.records import Manifest, read_manifest
+from rdmtools.format.records import Kind, Manifest, identity, next_attempt, read_manifest, write_manifest
+from rdmtools.format.write_table import write_table
 from rdmtools.journal.attempts import Attempt, read_attempts
 from rdmtools.journal.supersede import check_claims, same_samples
+from rdmtools.logger.compaction import about
+from rdmtools.logger.cuda import Leaving
+from rdmtools.logger.sigterm import forget, seal_at_sigterm
+from rdmtools.logger.writer import Sync, Writer
 
 _PARTS = (SAMPLES_FILE, SCALARS_FILE, DRAWS_FILE)
 _RECENT_S = 600
 
 
-def siblings(path: Path, rank: int, world_size: int) -> list[Path]:
+def run_file(path: str | os.PathLike[str]) -> Path:
+    """`path`, absolute. Raises ParameterError where it is no local name that ends in ``.parquet``."""
+    text = os.fspath(path)
+    if "://" in text:
+        raise ParameterError(
+            f"path is {text!r}, on another machine; needed a local file name: "
+            "log here, and copy the run there after close()"
+        )
+    if not text.endswith(LOSSES_SUFFIX) or Path(text).expanduser().is_dir():
+        raise ParameterError(
+            f"path is {text!r}; needed a local file name such as 'runs/seed0{LOSSES_SUFFIX}'"
+        )
+    return Path(text).expanduser().absolute()  # the training may change its folder before close()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenAttempt:
+    """One start of the training, while this process writes it."""
+
+    path: Path
+    """The run, which is to be."""
+    folder: Path
+    lock: Lock
+    writer: Writer
+
+    def know_samples(self, samples: int) -> None:
+        """Say on disk how many there are, which the first losses tell. Raises ParameterError."""
+        known = replace(self.writer.manifest, samples=samples)
+        _check_ranks(known, _siblings(self.path, known))
+        write_manifest(self.folder, known)
+        self.writer.manifest = known
+
+    def seal(self) -> None:
+        """Flush and close its segments."""
+        self.writer.end()
+        forget(self.writer)
+
+    def end(self, leaving: Sequence[tuple[Kind, int, Leaving]] = ()) -> None:
+        """Seal it and let go of it, with what is on its way from a GPU where nobody closed the logger."""
+        for kind, step, losses in leaving if self.writer.ours else ():
+            with suppress(Exception):
+                self.writer.append(kind, step, losses.arrived().tobytes())
+        self.seal()
+        self.lock.release()
+
+
+def begin(
+    path: Path,
+    manifest: Manifest,
+    columns: Any,
+    sync: Sync,
+    journal_dir: str | os.PathLike[str] | None,
+    *,
+    resume: bool,
+    overwrite: bool,
+    ours: bool,
+) -> OpenAttempt:
+    """Make the attempt's folder and its first segment, alone among the processes that log to `path`.
+
+    Parameters
+    ----------
+    path, manifest, columns
+        The run, what the records will hold, and a table of what else is known of the samples, or None.
+    sync, journal_dir, resume, overwrite
+        As the user says.
+    ours
+        Whether a logger of this process has the run open, and was not ended for this one.
+
+    Raises
+    ------
+    ParameterError
+        What is there is in the way or does not fit, or the system refuses. Then nothing is left of it.
+    """
+    journal = companion(path) / JOURNAL_FOLDER
+    with ExitStack() as undo:
+        undo.callback(remove_empty, path)
+        try:
+            others = _siblings(path, manifest)
+            if not ours:
+                refuse_live(path, others)
+            if resume:
+                manifest = _continued(path, manifest)
+            elif overwrite:
+                _delete(path, others)
+            else:
+                _refuse(path, others)
+            folder = next_attempt(journal, manifest.rank)
+            folder.mkdir(parents=True)  # exclusively: of two processes, one gets an error
+            undo.callback(shutil.rmtree, folder, ignore_errors=True)
+            lock = Lock(folder)
+            undo.callback(lock.release)
+        except OSError as error:
+            raise ParameterError(f"{path} cannot be written ({error}); choose another path") from error
+        try:
+            _check_ranks(manifest, others)
+            manifest = replace(manifest, beside=[identity(other, read_manifest(other)) for other in others])
+            scratch = folder
+            if journal_dir is not None:
+                scratch = _scratch(journal_dir, f"{path.stem}-{folder.name}-")
+                undo.callback(shutil.rmtree, scratch, ignore_errors=True)
+                manifest = replace(manifest, segments=str(scratch), host=socket.gethostname())
+            if columns is not None:
+                _check_tables(path, columns)
+                write_table(folder / SAMPLES_FILE, columns, about=about(manifest))
+            write_manifest(folder, manifest)
+            writer = Writer(folder, scratch, manifest, sync)
+            seal_at_sigterm(writer)
+        except ParameterError:
+            raise
+        except Exception as error:  # the system's, JSON's or pyarrow's
+            raise ParameterError(f"{path} cannot be begun ({error}); make room or correct that") from error
+        undo.pop_all()
+    return OpenAttempt(path=path, folder=folder, lock=lock, writer=writer)
+
+
+def _scratch(folder: str | os.PathLike[str], prefix: str) -> Path:
+    place = Path(folder).expanduser().absolute()
+    place.mkdir(parents=True, exist_ok=True)
+    return Path(tempfile.mkdtemp(prefix=prefix, dir=place))
+
+
+def remove_empty(path: Path) -> None:
+    """Leave no folders behind where nothing was logged."""
+    with suppress(OSError):
+        for folder in (companion(path) / JOURNAL_FOLDER, companion(path)):
+            if folder.exists():
+                folder.rmdir()  # where it is empty
+
+
+def _siblings(path: Path, manifest: Manifest) -> list[Path]:
     """Folders of the other ranks that log to `path` right now."""
-    if world_size == 1:
+    if manifest.world_size == 1:
         return []
-    found = read_attempts(companion(path) / JOURNAL_FOLDER)
-    return [attempt.folder for attempt in found if attempt.rank != rank and may_be_open(attempt)]
+    attempts = read_attempts(companion(path) / JOURNAL_FOLDER)
+    return [attempt.folder for attempt in attempts if attempt.rank != manifest.rank and may_be_open(attempt)]
 
 
 def may_be_open(attempt: Attempt) -> bool:
@@ -73,7 +209,7 @@ def refuse_live(path: Path, others: Collection[Path] = ()) -> None:
             )
 
 
-def refuse(path: Path, others: Collection[Path] = ()) -> None:
+def _refuse(path: Path, others: Collection[Path] = ()) -> None:
     """Raise ParameterError where anything of a run is at `path`, but for `others` in its journal."""
     journal = companion(path) / JOURNAL_FOLDER
     if any(found not in others for found in journal.glob("*")) or (journal.exists() and not others):
@@ -88,7 +224,7 @@ def refuse(path: Path, others: Collection[Path] = ()) -> None:
         )
 
 
-def delete(path: Path, others: Collection[Path] = ()) -> None:
+def _delete(path: Path, others: Collection[Path] = ()) -> None:
     """Delete the run at `path`, and what we analysed of it, but for `others` in its journal."""
     folder = companion(path)
     journal, analysis = folder / JOURNAL_FOLDER, folder / ANALYSIS_FOLDER
@@ -104,7 +240,7 @@ def delete(path: Path, others: Collection[Path] = ()) -> None:
             found.unlink(missing_ok=True)
 
 
-def check_tables(path: Path, columns: Any) -> None:
+def _check_tables(path: Path, columns: Any) -> None:
     """Raise ParameterError where what is told of the samples does not fit what others told of them."""
     folder = companion(path)
     files = [folder / SAMPLES_FILE, *(folder / JOURNAL_FOLDER).glob(f"*/{SAMPLES_FILE}")]
@@ -114,7 +250,7 @@ def check_tables(path: Path, columns: Any) -> None:
         raise ParameterError(f"{path}: {error}") from error
 
 
-def check_ranks(manifest: Manifest, others: Iterable[Path]) -> None:
+def _check_ranks(manifest: Manifest, others: Iterable[Path]) -> None:
     """Raise ParameterError where another rank logs one of the samples of `manifest`."""
     ids = {other.rank: other.sample_ids for other in map(read_manifest, others)}
     try:
@@ -123,7 +259,7 @@ def check_ranks(manifest: Manifest, others: Iterable[Path]) -> None:
         raise ParameterError(str(error)) from error
 
 
-def continued(path: Path, manifest: Manifest) -> Manifest:
+def _continued(path: Path, manifest: Manifest) -> Manifest:
     """`manifest` with the samples of the run at `path`, where it has none of its own.
 
     Raises ParameterError where the two do not fit together, or the run cannot be read.

@@ -24,13 +24,13 @@ from rdmtools.format.records import Kind, Manifest, part_file, replacing, segmen
 from rdmtools.format.write_table import write_losses
 from rdmtools.journal.segments import open_segment
 from rdmtools.logger.segment import Segment
-from rdmtools.logger.space import room_for
 
 _SLICE_S = 1e-3
 _SLEEPS = 9.0
 _LONGEST_SLEEP_S = 0.2
 _BLOCK_VALUES = 1 << 16
 _NICE = 19
+_SPARE = 1 << 20
 
 Pace = Callable[[], None]
 """Called between small pieces of work."""
@@ -116,10 +116,13 @@ def compact(
                 yield segment.steps[first:last], segment.read(first, last)
                 pace()
 
-        part = folder / part_file(number)
-        about = {"name": manifest.name, "unit": manifest.unit, "created": manifest.created}
-        about |= {"metadata": manifest.metadata, "ended": segment.ended}
-        write_losses(part, blocks(), manifest.sample_ids[order], dtype=manifest.dtype, about=about)
+        write_losses(
+            folder / part_file(number),
+            blocks(),
+            manifest.sample_ids[order],
+            dtype=manifest.dtype,
+            about=about(manifest) | {"ended": segment.ended},
+        )
         path.unlink()
         sync_folder(path.parent)
     except _Stopped:
@@ -127,6 +130,16 @@ def compact(
     except Exception:  # the system's, Arrow's, or a warning that is to be an error
         return False
     return True
+
+
+def about(manifest: Manifest) -> dict[str, Any]:
+    """What every table of a run says of itself."""
+    return {name: getattr(manifest, name) for name in ("name", "unit", "created", "metadata")}
+
+
+def room_for(size: int, folder: Path) -> bool:
+    """Whether `folder` has room for `size` bytes, and some to spare: no disk is filled to its last byte."""
+    return shutil.disk_usage(folder).free >= size + _SPARE
 
 
 def move_segments(scratch: Path, folder: Path) -> None:

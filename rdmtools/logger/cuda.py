@@ -5,8 +5,6 @@ or `close`, finds the copy done and writes its record: until then the row is not
 it.
 """
 
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
-
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -16,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rdmtools.errors import ParameterError
+from rdmtools.logger.accept import one_line
 
 
 def on_gpu(values: Any) -> bool:
@@ -24,19 +23,16 @@ def on_gpu(values: Any) -> bool:
 
 
 class Leaving:
-    """The copy of a CUDA tensor, of float type `dtype`, that is on its way. Raises what torch raises."""
+    """The copy of a CUDA tensor, of float type `dtype`, begun. Raises ParameterError where torch cannot."""
 
     def __init__(self, tensor: Any, dtype: np.dtype[Any]) -> None:
         torch: Any = sys.modules["torch"]
-        wide = tensor.detach().to(torch.float64 if dtype.itemsize == 8 else torch.float32)
-        self._host = torch.empty(wide.shape, dtype=wide.dtype, pin_memory=True)
-        self._host.copy_(wide, non_blocking=True)
-        self._done = torch.cuda.Event()
-        self._done.record(torch.cuda.current_stream(tensor.device))
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return tuple(self._host.shape)
+        with _one_line():
+            wide = tensor.detach().to(torch.float64 if dtype.itemsize == 8 else torch.float32)
+            self._host = torch.empty(wide.shape, dtype=wide.dtype, pin_memory=True)
+            self._host.copy_(wide, non_blocking=True)
+            self._done = torch.cuda.Event()
+            self._done.record(torch.cuda.current_stream(tensor.device))
 
     def arrived(self) -> NDArray[Any]:
         """The losses, waited for. Raises ParameterError where the device failed, maybe long before."""
@@ -45,17 +41,11 @@ class Leaving:
             return self._host.numpy()
 
 
-def leave(tensor: Any, dtype: np.dtype[Any]) -> Leaving:
-    """Begin the copy of `tensor`. Raises ParameterError where torch cannot."""
-    with _one_line():
-        return Leaving(tensor, dtype)
-
-
 @contextmanager
 def _one_line() -> Generator[None]:
     try:
         yield
     except Exception as error:  # whatever a framework may raise must not end the training
         raise ParameterError(
-            f"losses cannot leave the GPU ({' '.join(str(error).split())[:200]}); needed real numbers"
+            f"losses cannot leave the GPU ({one_line(error)}); needed real numbers"
         ) from error

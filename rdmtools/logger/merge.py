@@ -1,32 +1,51 @@
-"""How does what was logged become ``run.parquet``? Block by block, so that memory does not grow with the run.
+"""What becomes of a journal? ``run.parquet``: at a logger's end, or when somebody asks.
 
 run.parquet as it was -> start 0 -> start 1 -> ...   each gives its rows before the first of any later one
 
-A training that starts again from a checkpoint logs steps that an earlier start had logged already: those are
-superseded, and counted. `rdmtools.journal` has the rule; what is here writes the tables.
+It is made block by block, so that memory does not grow with the run. A training that starts again from a
+checkpoint logs steps that an earlier start had logged already: those are superseded, and counted.
+`rdmtools.journal` has the rule; what is here writes the tables.
 """
 
+import os
 import shutil
+import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import chain, count
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rdmtools.errors import FormatError
-from rdmtools.format.names import DRAW, DRAWS_FILE, MERGED, RANKS, SAMPLES_FILE, SCALARS_FILE, STEP, companion
+from rdmtools.format.lock import guarded
+from rdmtools.format.names import (
+    DRAW,
+    DRAWS_FILE,
+    JOURNAL_FOLDER,
+    MERGED,
+    RANKS,
+    SAMPLES_FILE,
+    SCALARS_FILE,
+    STEP,
+    companion,
+)
 from rdmtools.format.read_table import stored_about, stored_groups, stored_ids, stored_table
-from rdmtools.format.records import Kind, Manifest
+from rdmtools.format.records import MANIFEST_FILE, Kind, listed, write_manifest
 from rdmtools.format.write_table import write_draws, write_losses, write_scalars, write_table
-from rdmtools.journal.attempts import Attempt, together
+from rdmtools.journal.attempts import Attempt, read_attempts, together
 from rdmtools.journal.extras import draws, samples, scalars, stored_draws
 from rdmtools.journal.supersede import Logged, file_start, losses, superseding
-from rdmtools.logger.compaction import move_segments
-from rdmtools.logger.space import check_room
+from rdmtools.logger.begin import OpenAttempt, may_be_open, refuse_live, run_file
+from rdmtools.logger.compaction import about, move_segments, room_for
+
+Merge = Literal["auto", True, False]
+
+MERGED_BYTES = 256_000_000
+"""What "auto" merges at once: a second or two."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,12 +62,121 @@ class Written:
     """Steps left out because some rank lacks them."""
 
 
-def about(manifest: Manifest) -> dict[str, Any]:
-    """What every table of a run says of itself."""
-    return {name: getattr(manifest, name) for name in ("name", "unit", "created", "metadata")}
+def recover(path: str | os.PathLike[str]) -> Written:
+    """Turn the journal beside `path`, which a crash or a large run left, into ``run.parquet``, and remove it.
+
+    The journal reads as it is; this makes one file of it, and of the run that was there before. A journal
+    with damaged bytes is kept, as ``run.rdm/journal.damaged``; one with steps that some rank lacks as
+    ``run.rdm/journal.partial``.
+
+    Parameters
+    ----------
+    path
+        The run, a local name that ends in ``.parquet``.
+
+    Raises
+    ------
+    ParameterError
+        Where a logger still has the run open.
+    FormatError
+        Where there is no journal, or it cannot be written out. Then everything stays as it is.
+
+    Examples
+    --------
+    >>> import tempfile, rdmtools
+    >>> path = tempfile.mkdtemp() + "/run.parquet"
+    >>> log = rdmtools.ProbeLogger(path)
+    >>> log(0, [0.5, 0.25])
+    >>> del log  # never closed
+    >>> rdmtools.recover(path)
+    Written(rows=1, superseded_rows=0, bytes_left=0, dropped_steps=0)
+    """
+    file = run_file(path)
+    journal = companion(file) / JOURNAL_FOLDER
+    missing = FormatError(f"{file} has no journal; needed one that a crashed logger left in {journal}")
+    if not listed(journal, f"*/{MANIFEST_FILE}"):
+        raise missing
+    with guarded(companion(file)):
+        refuse_live(file)
+        attempts = read_attempts(journal)
+        if not attempts:  # merged while we waited
+            raise missing
+        for attempt in attempts:
+            if attempt.out_of_reach:
+                raise FormatError(
+                    f"{file} has rows in {attempt.segments_folder} on {attempt.manifest.host}; "
+                    "needed that folder here: recover the run on that machine, or copy it"
+                )
+        try:
+            written = _write_tables(file, attempts, strict=False)
+        except Exception as error:
+            raise FormatError(f"{file} not written ({error}); its rows are safe in {journal}") from error
+        _put_away(journal, attempts, written)
+    return written
 
 
-def write_tables(path: Path, attempts: Sequence[Attempt], *, strict: bool) -> Written:
+def close_attempt(
+    attempt: OpenAttempt, accepted: Mapping[Kind, int], refused: Mapping[str, int], merge: Merge
+) -> str | None:
+    """Say what the journal must hold of a sealed attempt, let go of it and merge; if that is left, why."""
+    writer = attempt.writer
+    writer.bring_home()
+    counts = {kind.word: records for kind, records in accepted.items()}
+    writer.manifest = replace(writer.manifest, accepted=counts, refused=dict(refused), closed=time.time())
+    write_manifest(attempt.folder, writer.manifest)
+    attempt.lock.release()
+    with guarded(companion(attempt.path)):
+        if not attempt.folder.exists():  # another rank, which came later, has merged it
+            return None
+        left = _merge(attempt.path, merge)
+        if attempt.folder.exists():
+            writer.settle()
+    return left
+
+
+def _merge(path: Path, merge: Merge) -> str | None:
+    """Merge the journal of a logger that was sealed, where that is quick and loses nothing; else why not.
+
+    The last of several ranks merges for all.
+    """
+    journal = companion(path) / JOURNAL_FOLDER
+    attempts = read_attempts(journal)
+    if any(may_be_open(attempt) for attempt in attempts) or merge is False or not attempts:
+        return None
+    later = f"`rdmtools recover {path}` merges"
+    if merge == "auto":
+        size = sum(attempt.size for attempt in attempts) + (path.stat().st_size if path.exists() else 0)
+        if size > MERGED_BYTES:
+            return f"{size / 1e6:,.0f} MB stay in {journal}, and read as well; {later}"
+        if any(attempt.out_of_reach for attempt in attempts):
+            return f"some rows are on another machine; {later} there"
+        starts = together(attempts)
+        if dropped := Logged.of(losses(starts)).dropped + sum(draws(start)[1] for start in starts):
+            return (
+                f"{dropped} steps that some rank lacks would be dropped; all stays in {journal}, and reads "
+                f"without them; {later} what is whole and keeps the rest"
+            )
+    _put_away(journal, attempts, _write_tables(path, attempts, strict=True))
+    return None
+
+
+def _put_away(journal: Path, attempts: Sequence[Attempt], written: Written) -> None:
+    """Remove a journal that is written out; one that has more is kept under another name."""
+    more = "damaged" if written.bytes_left else "partial" if written.dropped_steps else None
+    name = f"{journal.name}.{more or 'gone'}"
+    names = chain([name], (f"{name}-{number}" for number in count(2)))
+    away = next(path for path in map(journal.with_name, names) if not path.exists())
+    journal.rename(away)  # gone at once for whoever looks, then from the disk
+    for attempt in attempts:
+        if attempt.segments_folder != attempt.folder and attempt.segments_folder.is_dir():
+            if more:
+                move_segments(attempt.segments_folder, away / attempt.folder.name)
+            shutil.rmtree(attempt.segments_folder, ignore_errors=True)
+    for gone in journal.parent.glob(f"{journal.name}.gone*"):  # one that a kill left half removed, too
+        shutil.rmtree(gone, ignore_errors=True)
+
+
+def _write_tables(path: Path, attempts: Sequence[Attempt], *, strict: bool) -> Written:
     """Write the tables of which there are records; the losses last: where they are, the rest is.
 
     Parameters
@@ -65,96 +193,85 @@ def write_tables(path: Path, attempts: Sequence[Attempt], *, strict: bool) -> Wr
     FormatError
         Less can be read back, there is no room, or what is there does not fit. Then nothing is replaced.
     """
-    merged: list[str] = stored_about(path).get(MERGED, []) if path.exists() else []
+    before = stored_about(path) if path.exists() else {}
     # A kill came between the last merge and the removal of its journal: those are in the file.
-    attempts = [attempt for attempt in attempts if attempt.identity not in merged]
+    attempts = [attempt for attempt in attempts if attempt.identity not in before.get(MERGED, [])]
     if not attempts:
-        return Written(rows=_rows(path), superseded_rows=0, bytes_left=0, dropped_steps=0)
+        rows = sum(len(group.keys[0]) for group in stored_groups(path, stored_ids(path)))
+        return Written(rows=rows, superseded_rows=0, bytes_left=0, dropped_steps=0)
     for attempt in attempts if strict else ():
         _check_complete(attempt)
     starts = together(attempts)
-    found = losses(starts)
-    check_room(path, sum(attempt.size for attempt in attempts))
-    left = sum(attempt.bytes_left for attempt in attempts)
+    parts = losses(starts)
+    _check_room(path, sum(attempt.size for attempt in attempts))
     folder = companion(path)
-    if found and path.exists():
-        found = [file_start(path, stored_ids(path)), *found]
-    types = [start.values for start in found] + [np.dtype(each.manifest.dtype) for each in attempts]
+    if parts and path.exists():
+        parts = [file_start(path, stored_ids(path)), *parts]
+    types = [part.values for part in parts] + [np.dtype(attempt.manifest.dtype) for attempt in attempts]
     dtype = str(np.result_type(*types))
-    logged = Logged.of(found)
-    said = _about(path, starts, left)
+    logged = Logged.of(parts)
     counts = {
         "superseded_rows": logged.superseded * len(logged.ids),
         "dropped_steps": logged.dropped,
         "missing": logged.missing,
+        "bytes_left": sum(attempt.bytes_left for attempt in attempts),
     }
-    said |= {name: said.get(name, 0) + more for name, more in counts.items() if more}
+    of_run = _about_run(before, starts, counts)
     recorded = any(len(attempt.shard.steps) for attempt in attempts)
-    wrote_scalars = _write_scalars(folder / SCALARS_FILE, starts, said)
-    wrote_draws, dropped = _write_draws(folder / DRAWS_FILE, starts, logged.ids, dtype, said)
-    told = samples(folder, starts)
-    if told is not None and (recorded or wrote_scalars or wrote_draws):
-        write_table(folder / SAMPLES_FILE, told, about=said)
+    wrote_scalars = _write_scalars(folder / SCALARS_FILE, starts, of_run)
+    wrote_draws, dropped = _write_draws(folder / DRAWS_FILE, starts, logged.ids, dtype, of_run)
+    of_samples = samples(folder, starts)
+    if of_samples is not None and (recorded or wrote_scalars or wrote_draws):
+        write_table(folder / SAMPLES_FILE, of_samples, about=of_run)
     if recorded and len(logged.steps):
         blocks = ((rows.steps, rows.read_all()) for rows in logged.ranges())
-        write_losses(path, blocks, logged.ids, dtype=dtype, about=said)
+        write_losses(path, blocks, logged.ids, dtype=dtype, about=of_run)
     return Written(
         rows=len(logged.steps) if recorded else 0,
         superseded_rows=counts["superseded_rows"],
-        bytes_left=left,
+        bytes_left=counts["bytes_left"],
         dropped_steps=logged.dropped + dropped,
     )
-
-
-def _rows(path: Path) -> int:
-    return sum(len(group.keys[0]) for group in stored_groups(path, stored_ids(path)))
-
-
-def put_away(journal: Path, attempts: Sequence[Attempt], written: Written) -> None:
-    """Remove a journal that is written out; one that has more is kept under another name."""
-    more = "damaged" if written.bytes_left else "partial" if written.dropped_steps else None
-    name = f"{journal.name}.{more or 'gone'}"
-    names = chain([name], (f"{name}-{number}" for number in count(2)))
-    away = next(path for path in map(journal.with_name, names) if not path.exists())
-    journal.rename(away)  # gone at once for whoever looks, then from the disk
-    for attempt in attempts:
-        if attempt.segments_folder != attempt.folder and attempt.segments_folder.is_dir():
-            if more:
-                move_segments(attempt.segments_folder, away / attempt.folder.name)
-            shutil.rmtree(attempt.segments_folder, ignore_errors=True)
-    for gone in journal.parent.glob(f"{journal.name}.gone*"):  # one that a kill left half removed, too
-        shutil.rmtree(gone, ignore_errors=True)
 
 
 def _check_complete(attempt: Attempt) -> None:
     """Raise FormatError where less can be read back than a logger accepted before it was closed."""
     for kind in Kind:
         accepted = (attempt.manifest.accepted or {}).get(kind.word, 0)
-        if accepted and (found := attempt.count(kind)) < accepted:
-            raise FormatError(f"{found} of {accepted} records of {kind.word} can be read back")
+        if accepted and (readable := attempt.count(kind)) < accepted:
+            raise FormatError(f"{readable} of {accepted} records of {kind.word} can be read back")
 
 
-def _about(path: Path, starts: Sequence[Sequence[Attempt]], left: int) -> dict[str, Any]:
+def _check_room(path: Path, size: int) -> None:
+    """Raise FormatError where there is no room for `path` and `size` bytes more, beside what is there."""
+    needed = size + (path.stat().st_size if path.exists() else 0)
+    if not room_for(needed, path.parent):
+        free = shutil.disk_usage(path.parent).free
+        raise FormatError(
+            f"{needed / 1e6:,.1f} MB to write, {free / 1e6:,.1f} MB free in {path.parent}; make room for more"
+        )
+
+
+def _about_run(
+    before: dict[str, Any], starts: Sequence[Sequence[Attempt]], counts: Mapping[str, int]
+) -> dict[str, Any]:
     """What the tables say: the first start dates the run, the last word on its metadata counts."""
-    before = stored_about(path) if path.exists() else {}
-    manifests = [attempt.manifest for attempt in chain(*starts)]
-    said = about(manifests[0]) | {MERGED: [attempt.identity for attempt in chain(*starts)]}
-    said["created"] = before.get("created", said["created"])
-    each = [before.get("metadata", {}), *(manifest.metadata for manifest in manifests)]
-    said["metadata"] = dict(chain.from_iterable(metadata.items() for metadata in each))
-    refused = sum(
-        (Counter(manifest.refused) for manifest in manifests), Counter[str](before.get("refused", {}))
-    )
-    counts: dict[str, Any] = {
-        name: before.get(name, 0) for name in ("superseded_rows", "dropped_steps", "missing")
-    }
-    counts |= {"bytes_left": before.get("bytes_left", 0) + left, "refused": dict(refused)}
-    ranks = max(before.get(RANKS, 1), len({attempt.rank for attempt in chain(*starts)}))
-    counts[RANKS] = ranks if ranks > 1 else 0
-    return said | {name: found for name, found in counts.items() if found}
+    attempts = list(chain(*starts))
+    manifests = [attempt.manifest for attempt in attempts]
+    of_run = about(manifests[0]) | {MERGED: [attempt.identity for attempt in attempts]}
+    of_run["created"] = before.get("created", of_run["created"])
+    metadata = [before.get("metadata", {}), *(manifest.metadata for manifest in manifests)]
+    of_run["metadata"] = dict(chain.from_iterable(words.items() for words in metadata))
+    refused = Counter[str](before.get("refused", {}))
+    for manifest in manifests:
+        refused += Counter(manifest.refused)
+    ranks = max(before.get(RANKS, 1), len({attempt.rank for attempt in attempts}))
+    further = {name: before.get(name, 0) + number for name, number in counts.items()}
+    further |= {"refused": dict(refused), RANKS: ranks if ranks > 1 else 0}
+    return of_run | {name: value for name, value in further.items() if value}
 
 
-def _write_scalars(file: Path, starts: Sequence[Sequence[Attempt]], said: dict[str, Any]) -> bool:
+def _write_scalars(file: Path, starts: Sequence[Sequence[Attempt]], of_run: dict[str, Any]) -> bool:
     """Write the scalars of all starts, after those that are in the file; whether there are any."""
     logged = [scalars(start) for start in starts]
     if not any(logged):
@@ -162,31 +279,28 @@ def _write_scalars(file: Path, starts: Sequence[Sequence[Attempt]], said: dict[s
     rows = [stored_table(file), *logged] if file.exists() else logged
     kept = superseding([[int(row[STEP]) for row in start] for start in rows])
     write_scalars(
-        file, [row for start, stay in zip(rows, kept, strict=True) for row in start[:stay]], about=said
+        file, [row for start, stay in zip(rows, kept, strict=True) for row in start[:stay]], about=of_run
     )
     return True
 
 
 def _write_draws(
-    file: Path, starts: Sequence[Sequence[Attempt]], ids: NDArray[Any], dtype: str, said: dict[str, Any]
+    file: Path, starts: Sequence[Sequence[Attempt]], ids: NDArray[Any], dtype: str, of_run: dict[str, Any]
 ) -> tuple[bool, int]:
     """Write the draws of all starts, after those that are in the file; and how many steps some rank lacks."""
-    logged = [draws(start) for start in starts]
-    dropped = sum(lacking for _, lacking in logged)
-    each = [found for found, _ in logged]
-    if not any(each):
-        return False, dropped
+    logged, lacking = zip(*(draws(start) for start in starts), strict=True)
+    if not any(logged):
+        return False, sum(lacking)
     if file.exists():
-        each = [stored_draws(file, ids), *each]
-        dtype = str(
-            np.result_type(dtype, *{group.losses.dtype for group in stored_groups(file, ids, (STEP, DRAW))})
-        )
-    kept = superseding([[drawn.step for drawn in start] for start in each])
+        logged = (stored_draws(file, ids), *logged)
+        stored = {group.losses.dtype for group in stored_groups(file, ids, (STEP, DRAW))}
+        dtype = str(np.result_type(dtype, *stored))
+    kept = superseding([[drawn.step for drawn in start] for start in logged])
 
     def blocks() -> Iterator[tuple[int, NDArray[Any]]]:
-        for start, stay in zip(each, kept, strict=True):
+        for start, stay in zip(logged, kept, strict=True):
             for drawn in start[:stay]:
                 yield drawn.step, drawn.read()
 
-    write_draws(file, blocks(), ids, dtype=dtype, about=said)
-    return True, dropped
+    write_draws(file, blocks(), ids, dtype=dtype, about=of_run)
+    return True, sum(lacking)

@@ -1,26 +1,20 @@
 """How does a training job record its per-sample losses? One call a step, which never stops the training.
 
-Each call appends one record to the journal (`rdmtools.format.records`) in microseconds; `close` turns the
-journal into ``run.parquet``. Whatever happens in between, what was accepted can be read.
+    begin    what lies at the path is refused, deleted or continued, and the attempt is made   `begin`
+    a call   is checked (`accept`, `cuda`), and appended to the journal in microseconds        `writer`
+    close    the journal becomes ``run.parquet``                                               `merge`
+
+Whatever happens in between, what was accepted can be read (`rdmtools.format.records`).
 """
 
-import json
-import operator
 import os
-import shutil
-import socket
 import sys
-import tempfile
 import threading
-import time
 import warnings
 import weakref
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from dataclasses import replace
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from math import prod
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self, get_args
@@ -29,74 +23,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rdmtools.errors import FormatError, ParameterError, RdmtoolsWarning
-from rdmtools.format.lock import Lock, guarded
-from rdmtools.format.names import (
-    JOURNAL_FOLDER,
-    SAMPLES_FILE,
-    STEP,
-    companion,
+from rdmtools.format.lock import guarded
+from rdmtools.format.names import JOURNAL_FOLDER, companion
+from rdmtools.format.records import Kind, Manifest
+from rdmtools.logger.accept import (
+    Refusal,
+    as_losses,
+    check_shape,
+    checked_metadata,
+    checked_step,
+    count_nonfinite,
+    scalars_payload,
 )
-from rdmtools.format.records import (
-    Kind,
-    Manifest,
-    identity,
-    next_attempt,
-    read_manifest,
-    record_header,
-    write_manifest,
-)
-from rdmtools.format.write_table import write_table
-from rdmtools.logger.accept import as_losses, as_number, count_nonfinite
-from rdmtools.logger.begin import (
-    check_ranks,
-    check_tables,
-    continued,
-    delete,
-    refuse,
-    refuse_live,
-    siblings,
-)
-from rdmtools.logger.cuda import Leaving, leave, on_gpu
-from rdmtools.logger.merge import about
-from rdmtools.logger.path import run_file
+from rdmtools.logger.begin import begin, remove_empty, run_file
+from rdmtools.logger.cuda import Leaving, on_gpu
+from rdmtools.logger.merge import Merge, close_attempt
 from rdmtools.logger.ranks import rank_and_world_size
-from rdmtools.logger.recovery import merge_at_end
 from rdmtools.logger.samples import probe_samples
-from rdmtools.logger.sigterm import forget, seal_at_sigterm
-from rdmtools.logger.writer import Sync, Writer
+from rdmtools.logger.writer import Process, Sync
 
 Dtype = Literal["float32", "float64"]
-Merge = Literal["auto", True, False]
 # Each call asks for them a few times; as names of the module they cost a fifth.
 _LOSSES, _SCALARS, _DRAWS = Kind
 _MEND = "make room, or correct that"
-_MOST_BYTES = 1 << 31  # the most that one system call takes
 
 # Journals that loggers of this process have open, and as which rank.
 _OPEN: "weakref.WeakValueDictionary[tuple[Path, int], ProbeLogger]" = weakref.WeakValueDictionary()
-
-
-class _Process:
-    """The process we are in; known without asking the system in every call."""
-
-    def __init__(self) -> None:
-        self.pid = os.getpid()
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=self._forked)
-
-    def _forked(self) -> None:
-        self.pid = os.getpid()
-
-
-_process = _Process()
-
-
-class _Refusal(ParameterError):
-    """Why a record was not taken: `reason` is its key in `ProbeLogger.refused`."""
-
-    def __init__(self, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.reason = reason
 
 
 class ProbeLogger:
@@ -190,19 +142,16 @@ class ProbeLogger:
         self.path = run_file(path)
         ids, columns = probe_samples(samples)
         rank, world_size = rank_and_world_size(rank, world_size)
-        self._manifest = Manifest(
+        manifest = Manifest(
             name=self.path.stem,
             unit=unit,
             dtype=dtype,
             samples=ids,
-            metadata=_checked_metadata(metadata or {}),
+            metadata=checked_metadata(metadata or {}),
             created=datetime.now(UTC).isoformat(timespec="milliseconds"),
             rank=rank,
             world_size=world_size,
         )
-        self._folder = companion(self.path)
-        self._journal = self._folder / JOURNAL_FOLDER
-        self._resumed = resume
         self.refused: Counter[str] = Counter()
         self.nonfinite = 0
         self._accepted: Counter[Kind] = Counter()
@@ -213,73 +162,21 @@ class ProbeLogger:
         self._sealed = self._closing = self._closed = False
         self._pid = os.getpid()
         self._lock = threading.RLock()
-        with guarded(self._folder):
-            self._begin(columns, overwrite, journal_dir, sync)
-        self._values = self._manifest.values
-        self._know_samples(len(self._manifest.sample_ids))
+        self._values = manifest.values
+        self._journal = companion(self.path) / JOURNAL_FOLDER
+        place = self._journal.resolve(), rank
+        with guarded(companion(self.path)):
+            if (before := _OPEN.get(place)) is not None and (resume or overwrite):
+                before.end_for_another()
+            ours = before is not None and not (resume or overwrite)
+            self._attempt = begin(
+                self.path, manifest, columns, sync, journal_dir, resume=resume, overwrite=overwrite, ours=ours
+            )
+        self._writer = self._attempt.writer
+        self._know_samples(len(self._writer.manifest.sample_ids))
         # At exit too; turning the journal into Parquet is left to close().
-        weakref.finalize(self, _end, self._writer, self._writing, self._leaving)
-        _OPEN[self._journal.resolve(), rank] = self
-
-    def _begin(
-        self, columns: Any, overwrite: bool, journal_dir: str | os.PathLike[str] | None, sync: Sync
-    ) -> None:
-        """Make the attempt's folder and the first segment, alone among the processes that log to the path."""
-        scratch: Path | None = None
-        try:
-            others = self._take_over(overwrite)
-            self._attempt = next_attempt(self._journal, self._manifest.rank)
-            self._attempt.mkdir(parents=True)  # exclusively: of two processes, one gets an error
-            self._writing = _locked(self._attempt)
-        except BaseException as error:
-            self._remove_empty()
-            if not isinstance(error, OSError):
-                raise
-            raise ParameterError(f"{self.path} cannot be written ({error}); choose another path") from error
-        try:
-            check_ranks(self._manifest, others)
-            beside = [identity(other, read_manifest(other)) for other in others]
-            self._manifest = replace(self._manifest, beside=beside)
-            if journal_dir is not None:
-                scratch = _scratch(journal_dir, f"{self.path.stem}-{self._attempt.name}-")
-                self._manifest = replace(self._manifest, segments=str(scratch), host=socket.gethostname())
-            if columns is not None:
-                check_tables(self.path, columns)
-                write_table(self._attempt / SAMPLES_FILE, columns, about=about(self._manifest))
-            write_manifest(self._attempt, self._manifest)
-            self._writer = Writer(self._attempt, scratch or self._attempt, self._manifest, sync)
-            seal_at_sigterm(self._writer)
-        except BaseException as error:  # the system's, JSON's, pyarrow's, or an interrupt
-            self._writing.release()
-            shutil.rmtree(self._attempt, ignore_errors=True)
-            if scratch is not None:
-                shutil.rmtree(scratch, ignore_errors=True)
-            self._remove_empty()
-            if isinstance(error, ParameterError) or not isinstance(error, Exception):
-                raise
-            raise ParameterError(
-                f"{self.path} cannot be begun ({error}); make room or correct that"
-            ) from error
-
-    def _take_over(self, overwrite: bool) -> list[Path]:
-        """Refuse, delete or continue what lies at the path; an open logger of this process is ended first.
-
-        Returns the folders of other ranks that log to it.
-        """
-        rank = self._manifest.rank
-        own = _OPEN.get((self._journal.resolve(), rank))
-        if own is not None and (overwrite or self._resumed):
-            own.end_for_another()
-        others = siblings(self.path, rank, self._manifest.world_size)
-        if own is None or overwrite or self._resumed:
-            refuse_live(self.path, others)
-        if self._resumed:
-            self._manifest = continued(self.path, self._manifest)
-        elif overwrite:
-            delete(self.path, others)
-        else:
-            refuse(self.path, others)
-        return others
+        weakref.finalize(self, self._attempt.end, self._leaving)
+        _OPEN[place] = self
 
     @property
     def rows(self) -> int:
@@ -355,41 +252,23 @@ class ProbeLogger:
         self._settle()
         self._sealed = True
         removed = self._writer.removed
-        self._writer.end()
-        forget(self._writer)
+        self._attempt.seal()
         if removed:
             self._closed = True
-            self._writing.release()
+            self._attempt.lock.release()
             raise FormatError(
                 f"{self.path} not written: {self._writer.place} was removed while it was open, "
                 f"with the rows in it ({self.rows} were accepted in all); keep others out of that folder"
             )
         try:
-            left = self._merge(merge)
+            left = close_attempt(self._attempt, self._accepted, self.refused, merge)
         except Exception as error:
             raise FormatError(
                 f"{self.path} not written ({error}); its {self.rows} rows are safe in "
-                f"{self._writer.place}: make room, or correct that, and call close() again"
+                f"{self._writer.place}: {_MEND}, and call close() again"
             ) from error
         self._closed = True
-        self._remove_empty()
-        return left
-
-    def _merge(self, merge: Merge) -> str | None:
-        """Say what the journal must hold, let go of it and merge it; if that is left for later, why."""
-        self._writer.bring_home()
-        accepted = {kind.word: count for kind, count in self._accepted.items()}
-        self._manifest = replace(
-            self._manifest, accepted=accepted, refused=dict(self.refused), closed=time.time()
-        )
-        write_manifest(self._attempt, self._manifest)
-        self._writing.release()
-        with guarded(self._folder):
-            if not self._attempt.exists():  # another rank, which came later, has merged it
-                return None
-            left = merge_at_end(self.path, None if merge == "auto" else merge)
-            if self._attempt.exists():
-                self._writer.settle()
+        remove_empty(self.path)
         return left
 
     def end_for_another(self) -> None:
@@ -398,7 +277,7 @@ class ProbeLogger:
             with self._lock:
                 self._settle()
                 self._sealed = self._closed = True
-                _end(self._writer, self._writing)
+                self._attempt.end()
 
     def __enter__(self) -> Self:
         return self
@@ -424,12 +303,12 @@ class ProbeLogger:
         first = kind not in self._called
         self._called.add(kind)
         try:
-            if self._pid != _process.pid:
-                raise _Refusal("fork", "another process opened this run; needed a call from that one")
+            if self._pid != Process.pid:
+                raise Refusal("fork", "another process opened this run; needed a call from that one")
             with self._lock:
                 self._append(kind, step, values)
         except ParameterError as error:
-            reason = error.reason if isinstance(error, _Refusal) else "values"
+            reason = error.reason if isinstance(error, Refusal) else "values"
             if first and reason in ("step", "values"):
                 raise ParameterError(f"{_what(kind, step)} not recorded: {error}") from error
             self._refuse(reason, f"{_what(kind, step)} not recorded: {error}")
@@ -440,30 +319,28 @@ class ProbeLogger:
         if self._leaving:
             self._settle()
         if self._sealed:
-            raise _Refusal("closed", "the run is closed; needed a call before close(): open another run")
+            raise Refusal("closed", "the run is closed; needed a call before close(): open another run")
         before = self._last.get(kind)
-        step = _checked_step(step, before, repeats=kind is _SCALARS)
-        # Before the write: an interrupt right after it may cost the step, but can never write it twice.
+        step = checked_step(step, before, repeats=kind is _SCALARS)
         if kind is _SCALARS:
-            payload = _scalars_payload(values)
-            self._last[kind] = step
-            self._write(kind, step, payload, 0, before)
+            payload, nonfinite = scalars_payload(values), 0
         elif type(values) is not np.ndarray and on_gpu(values):
             self._check_shape(tuple(values.shape), draws=kind is _DRAWS)
-            self._leaving.append((kind, step, leave(values, self._values)))
+            self._leaving.append((kind, step, Leaving(values, self._values)))
             self._last[kind] = step
+            return
         else:
             losses = self._checked_losses(values, draws=kind is _DRAWS)
             payload = losses.tobytes()  # a copy: the caller may change its array, from another thread even
             nonfinite = count_nonfinite(losses)
-            self._last[kind] = step
-            self._write(kind, step, payload, nonfinite, before)
+        # Before the write: an interrupt right after it may cost the step, but can never write it twice.
+        self._last[kind] = step
+        self._write(kind, step, payload, nonfinite, before)
 
     def _write(self, kind: Kind, step: int, payload: bytes, nonfinite: int, before: int | None) -> None:
         """Write a record, and count it; where that fails, `before` is the last step again."""
-        now = time.time()
         try:
-            self._writer.append(kind, record_header(kind, step, now, payload), payload, now)
+            self._writer.append(kind, step, payload)
         except OSError:
             del self._last[kind]
             if before is not None:
@@ -481,9 +358,7 @@ class ProbeLogger:
                 self._write(kind, step, losses.tobytes(), count_nonfinite(losses), step)
             except Exception as error:  # the system's or the device's
                 reason = "write" if isinstance(error, OSError) else "values"
-                self._refuse(
-                    reason, f"{_what(kind, step)} not recorded ({error}); make room, or correct that"
-                )
+                self._refuse(reason, f"{_what(kind, step)} not recorded ({error}); {_MEND}")
 
     def _know_samples(self, samples: int) -> None:
         self._samples, self._shape = samples, (samples,) if samples else None
@@ -498,19 +373,10 @@ class ProbeLogger:
 
     def _check_shape(self, shape: tuple[int, ...], *, draws: bool) -> None:
         """Raise ParameterError where losses of `shape` do not fit; the first say how many samples it is."""
-        fits = len(shape) == 1 + draws and 0 not in shape
-        if fits and self._manifest.samples is None:
-            known = replace(self._manifest, samples=shape[-1])
-            check_ranks(known, siblings(self.path, known.rank, known.world_size))
-            write_manifest(self._attempt, known)
-            self._manifest = self._writer.manifest = known
+        check_shape(shape, self._samples, self._values, draws=draws)
+        if not self._samples:
+            self._attempt.know_samples(shape[-1])
             self._know_samples(shape[-1])
-        if not fits or shape[-1] != self._samples:
-            samples = self._samples or "samples"
-            needed = f"(draws, {samples})" if draws else f"({samples},)"
-            raise ParameterError(f"losses have shape {shape}; needed {needed}: one for each sample")
-        if (size := prod(shape) * self._values.itemsize) >= _MOST_BYTES:
-            raise ParameterError(f"losses take {size} bytes; needed less than 2 GiB: log fewer draws")
 
     def _refuse(self, reason: str, message: str) -> None:
         self.refused[reason] += 1
@@ -524,68 +390,6 @@ class ProbeLogger:
             except RdmtoolsWarning:  # where warnings are to be errors: the training is not to end by them
                 print(f"{RdmtoolsWarning.__name__}: {message}", file=sys.stderr)
 
-    def _remove_empty(self) -> None:
-        """Leave no folders behind where nothing was logged."""
-        with suppress(OSError):
-            for folder in (self._journal, self._folder):
-                if folder.exists():
-                    folder.rmdir()  # where it is empty
-
-
-def _end(writer: Writer, writing: Lock, leaving: Sequence[tuple[Kind, int, Leaving]] = ()) -> None:
-    for kind, step, losses in leaving if writer.ours else ():  # of a logger that nobody closed
-        with suppress(Exception):
-            payload = losses.arrived().tobytes()
-            now = time.time()
-            writer.append(kind, record_header(kind, step, now, payload), payload, now)
-    writer.end()
-    forget(writer)
-    writing.release()
-
-
-def _locked(folder: Path) -> Lock:
-    """The lock of a folder that was just made; without it, the folder is gone again."""
-    try:
-        return Lock(folder)
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
-
-
-def _scratch(folder: str | os.PathLike[str], prefix: str) -> Path:
-    place = Path(folder).expanduser().absolute()
-    place.mkdir(parents=True, exist_ok=True)
-    return Path(tempfile.mkdtemp(prefix=prefix, dir=place))
-
-
-def _scalars_payload(values: dict[str, Any]) -> bytes:
-    if not values or STEP in values:
-        raise ParameterError(f"scalars are named {list(values)}; needed at least one, and none named 'step'")
-    return json.dumps({name: as_number(name, value) for name, value in values.items()}).encode()
-
-
-def _checked_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    try:
-        if not all(isinstance(name, str) for name in metadata):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise TypeError("a name that is not str")
-        return json.loads(json.dumps(dict(metadata), allow_nan=False))
-    except (TypeError, ValueError) as error:
-        raise ParameterError(
-            f"metadata cannot be JSON ({error}); needed numbers, text, lists or dicts by name: try float(x)"
-        ) from error
-
 
 def _what(kind: Kind, step: Any) -> str:
     return kind.word + (f" of step {step}" if isinstance(step, int | np.integer) else "")
-
-
-def _checked_step(step: Any, before: int | None, *, repeats: bool) -> int:
-    try:
-        number = operator.index(step)
-    except Exception as error:  # not TypeError alone: a step on a device can fail as the device does
-        raise _Refusal("step", f"step is a {type(step).__name__}; needed an integer") from error
-    if not -(2**63) <= number < 2**63:
-        raise _Refusal("step", f"step has {number.bit_length()} bits; needed a 64-bit integer")
-    if before is not None and (number < before or (number == before and not repeats)):
-        raise _Refusal("step", f"step {number} follows step {before}; needed steps that rise")
-    return number

@@ -3,7 +3,6 @@
 Tables are taken from any library by the Arrow C interface, so that none of them is imported here.
 """
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
-# pyright: reportUnknownParameterType=false
 
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
@@ -48,7 +47,7 @@ def probe_samples(samples: Any) -> tuple[int | list[int] | list[str] | None, Any
     return table.num_rows, table.add_column(0, SAMPLE_ID, ids)
 
 
-def _table(samples: Any) -> pa.Table:
+def _table(samples: Any) -> Any:
     if isinstance(samples, str | bytes):
         raise ParameterError(f"samples is the text {samples!r}; needed ids, their number or a table")
     if isinstance(samples, AbstractSet):

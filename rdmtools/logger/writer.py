@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
-from rdmtools.format.records import Kind, Manifest, segment_file, segments
+from rdmtools.format.records import Kind, Manifest, record_header, segment_file, segments
 from rdmtools.logger.compaction import Compactor, compact, move_segments, started
 from rdmtools.logger.segment import Segment
 
@@ -22,6 +22,16 @@ Sync = Literal["second", "always", "never"]
 _SEGMENT_BYTES = 64 << 20
 _SEGMENT_S = 900.0
 _SYNC_EVERY_S = 1.0
+
+
+class Process:
+    """The process we are in; known without asking the system in every call."""
+
+    pid = os.getpid()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=lambda: setattr(Process, "pid", os.getpid()))
 
 
 class Writer:
@@ -56,11 +66,10 @@ class Writer:
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def append(self, kind: Kind, header: bytes, payload: bytes, now: float) -> None:
-        """Write one record at the time `now`, all of it or nothing.
-
-        Raises OSError where the system does not take it.
-        """
+    def append(self, kind: Kind, step: int, payload: bytes) -> None:
+        """Write one record, all of it or nothing. Raises OSError where the system does not take it."""
+        now = time.time()
+        header = record_header(kind, step, now, payload)
         segment = self._open.get(kind)
         if segment is None:
             if self._sealed:
@@ -94,7 +103,7 @@ class Writer:
     def end(self) -> None:
         """`seal`, and wait until nothing is being compacted."""
         self.seal()
-        if os.getpid() == self._pid:
+        if self.ours:
             self._ended.set()
             self._compactor.stop()
 

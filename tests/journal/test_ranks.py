@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 
 import rdmtools as rdm
 from rdmtools import FormatError, ParameterError, ProbeLogger, RdmtoolsWarning, read_run
-from rdmtools.logger import probe_logger
 from rdmtools.logger.ranks import rank_and_world_size
 
 RANKS = 3
@@ -41,7 +40,7 @@ def logger(path: Path, rank: int, **options) -> ProbeLogger:
 
 
 def killed(log: ProbeLogger) -> None:
-    probe_logger._end(log._writer, log._writing)
+    log._attempt.end()
     log._sealed = log._closed = True
 
 

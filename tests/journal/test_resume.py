@@ -17,8 +17,6 @@ from hypothesis import strategies as st
 import rdmtools as rdm
 from rdmtools import FormatError, ParameterError, ProbeLogger, RdmtoolsWarning, read_run
 from rdmtools.errors import ChangedError
-from rdmtools.format.read_table import ParquetPart
-from rdmtools.logger import probe_logger
 
 SAMPLES, DRAWS = 3, 2
 IDS = ["c", "a", "b"]
@@ -43,7 +41,7 @@ def full_disk(*_, **__):
 
 def killed(log: ProbeLogger) -> None:
     """Leave what a killed process leaves: a journal that nobody holds or will close."""
-    probe_logger._end(log._writer, log._writing)
+    log._attempt.end()
     log._sealed = log._closed = True
 
 
@@ -187,9 +185,7 @@ def test_an_open_logger_of_this_process_is_ended_and_its_rows_stay(path):
 
 def test_a_failed_resume_keeps_what_was_there(path, monkeypatch):
     log_attempt(path, [0, 10], crash=True)
-    monkeypatch.setattr(
-        "rdmtools.logger.probe_logger.Writer", lambda *_: (_ for _ in ()).throw(OSError("full"))
-    )
+    monkeypatch.setattr("rdmtools.logger.begin.Writer", lambda *_: (_ for _ in ()).throw(OSError("full")))
     with pytest.raises(ParameterError, match="cannot be begun"):
         ProbeLogger(path, resume=True)
     assert read_run(path).steps.tolist() == [0, 10]
@@ -357,7 +353,7 @@ def test_a_file_that_is_replaced_while_it_is_read_is_read_again(path, monkeypatc
 def test_a_journal_that_was_merged_and_not_removed_is_not_read_twice(path, monkeypatch, then):
     log_attempt(path, [0, 10])
     with monkeypatch.context() as patch:  # killed between the two
-        patch.setattr("rdmtools.logger.recovery.put_away", lambda *_: None)
+        patch.setattr("rdmtools.logger.merge._put_away", lambda *_: None)
         log_attempt(path, [10, 20], attempt=1)
     journal = companion(path) / "journal"
     assert journal.exists()

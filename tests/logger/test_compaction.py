@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import rdmtools as rdm
 from rdmtools import FormatError, ParameterError, ProbeLogger, RdmtoolsWarning, read_run
-from rdmtools.logger import compaction, probe_logger, recovery, segment, space, writer
+from rdmtools.logger import begin, compaction, segment, writer
 
 SAMPLES, IDS = 3, ["c", "a", "b"]
 ROW_BYTES = 32 + 4 * SAMPLES
@@ -60,7 +60,7 @@ def compacted(log: ProbeLogger) -> None:
 
 
 def killed(log: ProbeLogger) -> None:
-    probe_logger._end(log._writer, log._writing)
+    log._attempt.end()
     log._sealed = log._closed = True
 
 
@@ -169,7 +169,7 @@ def test_no_room_to_merge_keeps_the_journal_and_says_how_much_is_needed(path, mo
     log = ProbeLogger(path, IDS)
     log_rows(log, range(5))
     with monkeypatch.context() as patch:
-        patch.setattr(space, "_SPARE", 1 << 60)
+        patch.setattr(compaction, "_SPARE", 1 << 60)
         with pytest.raises(FormatError, match=r"0\.0 MB to write, .* MB free in .*; make room for more"):
             log.close()
     check(path, 5)
@@ -180,7 +180,7 @@ def test_no_room_to_merge_keeps_the_journal_and_says_how_much_is_needed(path, mo
 @pytest.mark.usefixtures("small")
 @pytest.mark.parametrize("merge", ["auto", False])
 def test_a_large_run_is_left_in_parts_which_read_as_well(path, monkeypatch, merge):
-    monkeypatch.setattr(recovery, "MERGED_BYTES", 100)
+    monkeypatch.setattr("rdmtools.logger.merge.MERGED_BYTES", 100)
     log = ProbeLogger(path, IDS, metadata={"lr": 1})
     log_rows(log, range(25))
     log.scalars(3, acc=0.5)
@@ -318,7 +318,7 @@ def test_rows_on_a_disk_of_the_machine_come_home_before_anything_can_fail(path, 
     log = ProbeLogger(path, IDS, journal_dir=tmp_path / "scratch")
     log_rows(log, range(10))
     with monkeypatch.context() as patch:
-        patch.setattr(space, "_SPARE", 1 << 60)
+        patch.setattr(compaction, "_SPARE", 1 << 60)
         with pytest.raises(
             FormatError, match=r"10 rows are safe in .*run\.rdm.journal.rank0-attempt0: make room"
         ):
@@ -481,11 +481,11 @@ def test_a_worker_that_outlives_a_killed_job_does_not_keep_its_run(path):
 def test_of_two_that_begin_at_once_the_later_leaves_the_other_alone(path, monkeypatch):
     log = ProbeLogger(path, IDS)
     log_rows(log, range(3))
-    taken = log._attempt
+    taken = log._attempt.folder
     with monkeypatch.context() as patch:  # as on a file system without locks
-        patch.setattr(probe_logger, "refuse_live", lambda *_: None)
-        patch.setattr(probe_logger, "refuse", lambda *_: None)
-        patch.setattr(probe_logger, "next_attempt", lambda *_: taken)
+        patch.setattr(begin, "refuse_live", lambda *_: None)
+        patch.setattr(begin, "_refuse", lambda *_: None)
+        patch.setattr(begin, "next_attempt", lambda *_: taken)
         with pytest.raises(ParameterError, match=r"cannot be written .*exists"):
             ProbeLogger(path, IDS)
     log.close()

@@ -275,7 +275,7 @@ def test_a_path_that_cannot_be_written_raises_at_construction(tmp_path):
 
 
 def test_a_run_that_cannot_be_begun_leaves_nothing(path, monkeypatch):
-    monkeypatch.setattr("rdmtools.logger.probe_logger.Writer", full_disk)
+    monkeypatch.setattr("rdmtools.logger.begin.Writer", full_disk)
     for arguments in ({"unit": path}, {"samples": {"text": ["a"]}}):
         with pytest.raises(ParameterError, match="cannot be begun"):
             ProbeLogger(path, **arguments)
@@ -354,7 +354,7 @@ def test_a_forked_child_cannot_overwrite_what_its_parent_writes(path):
                 ProbeLogger(path, overwrite=True)
             except ParameterError:
                 log.close()
-                log._writing.release()  # as at the end of a child that ends in its own time
+                log._attempt.lock.release()  # as at the end of a child that ends in its own time
                 os._exit(7)
             os._exit(0)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
