@@ -6,13 +6,14 @@
     a later one fails             a warning, once; counted with the run, and the training goes on
     the training ends             the run is closed, and nothing about that can fail the training
 
-No framework is imported.
+No framework is imported: a file of its own says in each when a training begins, is at a step, and ends.
 """
 
 import os
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack, suppress
+from functools import partial
 from typing import Any
 
 from rdmtools.errors import ParameterError, RdmtoolsWarning
@@ -67,15 +68,15 @@ class Watch:
         """Whether the probe is to be evaluated at `step`."""
         return self._running and step >= self._next
 
-    def record(self, step: int, losses: Callable[[], Any], draws: Callable[[], Any] | None = None) -> None:
-        """Evaluate and log what is due at `step`: losses (samples,), and under draws (draws, samples)."""
+    def record(self, step: int, losses: Callable[[], Any], draws: Callable[[], Any] = lambda: None) -> None:
+        """Evaluate and log what is due at `step`: losses (samples,), and (draws, samples) or None."""
         if self.log is None or not self.due(step):
             return
         self._next = (step // self._every + 1) * self._every
         try:
-            found, drawn = losses(), None if draws is None else draws()
-            self.log(step, found)
-            if draws is not None:
+            evaluated, drawn = losses(), draws()
+            self.log(step, evaluated)
+            if drawn is not None:
                 self.log.draws(step, drawn)
         except Exception as error:
             if not self._evaluated:
@@ -110,3 +111,41 @@ class Watch:
                 RdmtoolsWarning,
                 stacklevel=3,
             )
+
+
+class BaseCallback:
+    """What a framework's callback is beside its hooks: the probe, and the losses that a `Watch` records.
+
+    A framework's own stands on this and on what its trainer takes. Its hooks call `_begin`, `_evaluate`,
+    `watch.scalars` and `watch.end`, and `_losses` says what the losses of the probe are.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        batches: Iterable[Any],
+        *,
+        every: int,
+        loss_fn: Callable[[Any, Any], Any] | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__()
+        self.watch = Watch(path, every, options)
+        self._batches, self._loss_fn = batches, loss_fn
+
+    def _begin(self, step: int, model: Any) -> None:
+        """A training of `model` begins at `step`."""
+        self.watch.begin(step)
+        self._evaluate(step, model)
+
+    def _evaluate(self, step: int, model: Any) -> None:
+        """`model` is at `step`: evaluate and log what is due."""
+        self.watch.record(step, partial(self._losses, step, model), partial(self._draws, step, model))
+
+    def _losses(self, step: int, model: Any) -> Any:
+        """Losses (samples,) of the probe at `step`."""
+        raise NotImplementedError
+
+    def _draws(self, step: int, model: Any) -> Any:
+        """Losses (draws, samples) under draws of the parameters; None where nobody asked."""
+        return None

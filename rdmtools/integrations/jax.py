@@ -19,18 +19,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-try:
+from rdmtools.errors import ParameterError
+from rdmtools.integrations.checks import check_gaussian, check_width, needed
+
+with needed("jax", "0.4.38"):
     import jax
     import jax.numpy as jnp
-except ModuleNotFoundError as error:
-    if error.name != "jax":
-        raise
-    raise ModuleNotFoundError(
-        'jax is not installed; rdmtools.integrations.jax needs 0.4.38 or newer: pip install "jax>=0.4.38"',
-        name="jax",
-    ) from error
-
-from rdmtools.errors import ParameterError
 
 Loss = Callable[[Any, Any], Any]
 """``loss(params, sample) -> ()``, of one sample: an item of each array of a batch, without its first axis."""
@@ -97,10 +91,7 @@ class GaussianProbe:
     relative: bool = False
 
     def __post_init__(self) -> None:
-        if not 0 <= self.sigma < float("inf"):
-            raise ParameterError(f"sigma is {self.sigma}; needed a finite number of at least 0")
-        if self.draws < 1:
-            raise ParameterError(f"draws is {self.draws}; needed at least 1")
+        check_gaussian(self.sigma, self.draws)
         if not 0 <= self.seed < 2**32:
             raise ParameterError(f"seed is {self.seed}; needed 0 to 2**32 - 1")
 
@@ -173,9 +164,5 @@ def _checked(losses: Any) -> NDArray[Any]:
     if not hasattr(losses, "ndim") or losses.ndim != 1:
         found = f"shape {losses.shape[1:]}" if hasattr(losses, "ndim") else f"type {type(losses).__name__}"
         raise ParameterError(f"a sample's loss has {found}; needed one number: take its mean")
-    if losses.dtype not in (jnp.float32, jnp.float64):
-        raise ParameterError(
-            f"losses are of type {losses.dtype}; needed float32 or float64: "
-            "widen outputs before the loss, as by outputs.astype(jnp.float32)"
-        )
+    check_width(losses.dtype, (jnp.float32, jnp.float64), "outputs.astype(jnp.float32)")
     return np.asarray(losses)

@@ -8,30 +8,23 @@ The weights, gradients and random states of the training are what they would be 
 # pyright: reportAttributeAccessIssue=false
 
 import copy
-import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-try:
+from rdmtools.errors import ParameterError
+from rdmtools.integrations.callback import BaseCallback
+from rdmtools.integrations.checks import check_batches, needed
+
+with needed("keras", "3.5"):
     import keras
     from keras.callbacks import Callback
-except ModuleNotFoundError as error:
-    if error.name != "keras":
-        raise
-    raise ModuleNotFoundError(
-        'keras is not installed; rdmtools.integrations.keras needs 3.5 or newer: pip install "keras>=3.5"',
-        name="keras",
-    ) from error
-
-from rdmtools.errors import ParameterError
-from rdmtools.integrations.callback import Watch
 
 
-class ProbeCallback(Callback):
+class ProbeCallback(BaseCallback, Callback):
     """Evaluates a probe every so many steps of a fit, and logs it with the fit's own metrics.
 
     A fit whose optimizer has steps behind it (a model that was loaded, `BackupAndRestore`) goes on with the
@@ -60,19 +53,7 @@ class ProbeCallback(Callback):
         With the logger, as `watch.log`.
     """
 
-    def __init__(
-        self,
-        path: str | os.PathLike[str],
-        batches: Iterable[tuple[Any, Any]],
-        *,
-        every: int,
-        loss_fn: Callable[[Any, Any], Any] | None = None,
-        **options: Any,
-    ) -> None:
-        super().__init__()
-        self.watch = Watch(path, every, options)
-        self._batches, self._loss_fn = batches, loss_fn
-        self._begun = False
+    _begun = False
 
     def on_train_begin(self, logs: Any = None) -> None:
         self._begun = False
@@ -80,13 +61,12 @@ class ProbeCallback(Callback):
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         if not self._begun:  # not on_train_begin, where another callback may restore a checkpoint after us
             self._begun = True
-            self.watch.begin(self._step())
-            self._evaluate(self._step())
+            self._begin(self._step(), self.model)
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
         step = self._step()
         if self.watch.due(step):
-            self._evaluate(step)
+            self._evaluate(step, self.model)
             self.watch.scalars(step, logs or {})
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
@@ -96,35 +76,28 @@ class ProbeCallback(Callback):
         self.watch.end()
 
     def _step(self) -> int:
-        return int(self.model.optimizer.iterations)
+        model: Any = self.model
+        return int(model.optimizer.iterations)
 
-    def _evaluate(self, step: int) -> None:
-        model = self.model
-        self.watch.record(step, lambda: _losses(model, self._batches, self._loss_fn or _compiled_loss(model)))
-
-
-def _losses(model: Any, batches: Iterable[Any], loss_fn: Callable[[Any, Any], Any]) -> NDArray[Any]:
-    """Loss of each sample (samples,), in the order of `batches`."""
-    if any(getattr(layer, "stateful", False) for layer in model.layers):
-        raise ParameterError("the model has a stateful layer, which the probe would move; needed none")
-    losses: list[NDArray[Any]] = []
-    with _without_gradients():
-        for inputs, targets in batches:
-            outputs = model(inputs, training=False)
-            if keras.backend.standardize_dtype(outputs.dtype) != "float64":
-                outputs = keras.ops.cast(outputs, "float32")
-            each = np.asarray(keras.ops.convert_to_numpy(loss_fn(targets, outputs)))
-            if each.shape[:1] != outputs.shape[:1]:
-                raise ParameterError(
-                    f"losses have shape {each.shape} for {outputs.shape[0]} samples; needed one per sample: "
-                    'pass reduction="none"'
-                )
-            losses.append(each.reshape(len(each), -1).mean(axis=1))
-    if not losses:
-        raise ParameterError(
-            "no batches; needed at least one: pass a list, a generator is used up by one call"
-        )
-    return np.concatenate(losses)
+    def _losses(self, step: int, model: Any) -> NDArray[Any]:
+        if any(getattr(layer, "stateful", False) for layer in model.layers):
+            raise ParameterError("the model has a stateful layer, which the probe would move; needed none")
+        loss_fn = self._loss_fn or _compiled_loss(model)
+        losses: list[NDArray[Any]] = []
+        with _without_gradients():
+            for inputs, targets in self._batches:
+                outputs = model(inputs, training=False)
+                if keras.backend.standardize_dtype(outputs.dtype) != "float64":
+                    outputs: Any = keras.ops.cast(outputs, "float32")
+                each: NDArray[Any] = np.asarray(keras.ops.convert_to_numpy(loss_fn(targets, outputs)))
+                if each.shape[:1] != outputs.shape[:1]:
+                    raise ParameterError(
+                        f"losses have shape {each.shape} for {outputs.shape[0]} samples; "
+                        'needed one per sample: pass reduction="none"'
+                    )
+                losses.append(each.reshape(len(each), -1).mean(axis=1))
+        check_batches(losses)
+        return np.concatenate(losses)
 
 
 def _compiled_loss(model: Any) -> Callable[[Any, Any], Any]:
@@ -133,7 +106,7 @@ def _compiled_loss(model: Any) -> Callable[[Any, Any], Any]:
         raise ParameterError(
             f"the model is compiled with loss={model.loss!r}; needed one loss, or loss_fn(targets, outputs)"
         )
-    loss = keras.losses.get(model.loss)
+    loss: Any = keras.losses.get(model.loss)
     if isinstance(loss, keras.losses.Loss):
         loss = copy.copy(loss)
         loss.reduction = "none"

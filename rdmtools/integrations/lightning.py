@@ -6,30 +6,26 @@ The weights, buffers, gradients, flags and random states of the training are wha
 # pyright: reportMissingImports=false, reportUnknownMemberType=false, reportUnknownVariableType=false
 # pyright: reportUnknownArgumentType=false, reportUnknownParameterType=false, reportUntypedBaseClass=false
 
-import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-try:
-    from lightning.pytorch import Callback, LightningModule, Trainer
-except ModuleNotFoundError as error:
-    if error.name != "lightning":
-        raise
-    try:  # the same, under the name it had
-        from pytorch_lightning import Callback, LightningModule, Trainer
-    except ModuleNotFoundError:
-        raise ModuleNotFoundError(
-            "lightning is not installed; rdmtools.integrations.lightning needs 2.4 or newer: "
-            'pip install "lightning>=2.4"',
-            name="lightning",
-        ) from error
+from rdmtools.integrations.checks import needed
 
-from rdmtools.integrations.callback import Watch
-from rdmtools.integrations.torch.evaluations import evaluations
-from rdmtools.integrations.torch.losses import LossFn
+with needed("lightning", "2.4"):
+    try:
+        from lightning.pytorch import Callback, LightningModule, Trainer
+    except ModuleNotFoundError as error:
+        if error.name != "lightning":
+            raise
+        try:  # the same, under the name it had
+            from pytorch_lightning import Callback, LightningModule, Trainer
+        except ModuleNotFoundError:
+            raise error from None
+
+from rdmtools.integrations.torch.callback import TorchCallback
 
 
-class ProbeCallback(Callback):
+class ProbeCallback(TorchCallback, Callback):  # pyright: ignore[reportGeneralTypeIssues]
     """Evaluates a probe every so many steps of a fit, and logs it with the fit's own metrics.
 
     A fit that starts from a checkpoint (`ckpt_path`) goes on with the run: leave this callback as it is.
@@ -60,31 +56,18 @@ class ProbeCallback(Callback):
         With the logger, as `watch.log`.
     """
 
-    def __init__(
-        self,
-        path: str | os.PathLike[str],
-        batches: Iterable[Any],
-        *,
-        every: int,
-        loss_fn: LossFn | None = None,
-        draws: Mapping[str, Any] | None = None,
-        **options: Any,
-    ) -> None:
-        self.watch = Watch(path, every, options)
-        self._batches, self._loss_fn, self._draws = batches, loss_fn, draws
-        self._known: dict[str, Any] = {}
+    _known: Mapping[str, Any] = {}
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.is_global_zero:
-            self.watch.begin(trainer.global_step)
-            self._evaluate(trainer, pl_module)
+            self._begin(trainer.global_step, pl_module)
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._new(trainer.callback_metrics)  # of the epoch before, which Lightning makes anew at its end
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
         if self.watch.due(trainer.global_step):
-            self._evaluate(trainer, pl_module)
+            self._evaluate(trainer.global_step, pl_module)
             self.watch.scalars(trainer.global_step, self._new(trainer.callback_metrics))
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -100,11 +83,9 @@ class ProbeCallback(Callback):
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         self.watch.end()
 
-    def _evaluate(self, trainer: Trainer, module: LightningModule) -> None:
-        step = trainer.global_step
-        losses, draws = evaluations(module, step, self._batches, self._loss_fn, self._draws)
-        with trainer.precision_plugin.forward_context():
-            self.watch.record(step, losses, draws)
+    def _evaluate(self, step: int, model: LightningModule) -> None:
+        with model.trainer.precision_plugin.forward_context():
+            super()._evaluate(step, model)
 
     def _new(self, metrics: Mapping[str, Any]) -> dict[str, Any]:
         """Metrics computed since the last look. Lightning keeps the others, as the objects they were."""

@@ -6,29 +6,28 @@ The weights, buffers, gradients, flags and random states of the training are wha
 # pyright: reportMissingImports=false, reportUnknownMemberType=false, reportUnknownVariableType=false
 # pyright: reportUnknownArgumentType=false, reportUnknownParameterType=false, reportUntypedBaseClass=false
 
-import os
-from collections.abc import Iterable, Mapping
 from typing import Any
 
-try:
-    from transformers.trainer_callback import TrainerCallback
-except ModuleNotFoundError as error:
-    if error.name != "transformers":
-        raise
-    raise ModuleNotFoundError(
-        "transformers is not installed; rdmtools.integrations.transformers needs 4.50 or newer: "
-        'pip install "transformers[torch]>=4.50"',
-        name="transformers",
-    ) from error
-
 from rdmtools.errors import ParameterError
-from rdmtools.integrations.callback import Watch
+from rdmtools.integrations.checks import needed
+
+with needed("transformers", "4.50", "[torch]"):
+    from transformers.trainer_callback import TrainerCallback
+
 from rdmtools.integrations.torch import language_model_loss
-from rdmtools.integrations.torch.evaluations import evaluations
-from rdmtools.integrations.torch.losses import LossFn
+from rdmtools.integrations.torch.callback import TorchCallback
 
 
-class ProbeCallback(TrainerCallback):
+def _causal_model_loss(model: Any, batch: Any) -> Any:
+    """Of a causal language model. To others the shift by one token is wrong, and nobody would see it."""
+    if not getattr(model, "can_generate", bool)() or model.config.is_encoder_decoder:
+        raise ParameterError(
+            f"{type(model).__name__} is no causal language model; needed loss_fn(model, batch)"
+        )
+    return language_model_loss(model, batch)
+
+
+class ProbeCallback(TorchCallback, TrainerCallback):
     """Evaluates a probe every so many steps of a training, and logs it with what the `Trainer` logs.
 
     A training that starts from a checkpoint (`resume_from_checkpoint`) goes on with the run: leave this
@@ -60,23 +59,11 @@ class ProbeCallback(TrainerCallback):
         With the logger, as `watch.log`.
     """
 
-    def __init__(
-        self,
-        path: str | os.PathLike[str],
-        batches: Iterable[Any],
-        *,
-        every: int,
-        loss_fn: LossFn | None = None,
-        draws: Mapping[str, Any] | None = None,
-        **options: Any,
-    ) -> None:
-        self.watch = Watch(path, every, options)
-        self._batches, self._loss_fn, self._draws = batches, loss_fn or _causal_model_loss, draws
+    _default_loss = staticmethod(_causal_model_loss)
 
     def on_train_begin(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
         if state.is_world_process_zero:
-            self.watch.begin(state.global_step)
-            self._evaluate(state.global_step, model)
+            self._begin(state.global_step, model)
 
     def on_step_end(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
         self._evaluate(state.global_step, model)
@@ -86,16 +73,3 @@ class ProbeCallback(TrainerCallback):
 
     def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self.watch.end()
-
-    def _evaluate(self, step: int, model: Any) -> None:
-        losses, draws = evaluations(model, step, self._batches, self._loss_fn, self._draws)
-        self.watch.record(step, losses, draws)
-
-
-def _causal_model_loss(model: Any, batch: Any) -> Any:
-    """Of a causal language model. To others the shift by one token is wrong, and nobody would see it."""
-    if not getattr(model, "can_generate", bool)() or model.config.is_encoder_decoder:
-        raise ParameterError(
-            f"{type(model).__name__} is no causal language model; needed loss_fn(model, batch)"
-        )
-    return language_model_loss(model, batch)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rdmtools import ParameterError, RdmtoolsWarning, read_run
-from rdmtools.integrations.callback import Watch
+from rdmtools.integrations.callback import BaseCallback, Watch
 
 SAMPLES = 3
 
@@ -150,3 +150,48 @@ def test_a_run_that_cannot_be_written_is_a_warning(path, monkeypatch):
 def test_every_is_at_least_1(path):
     with pytest.raises(ParameterError, match="every is 0"):
         Watch(path, 0, {})
+
+
+class ToyCallback(BaseCallback):
+    """A framework in one file: what its trainer calls, and what the losses of its model are."""
+
+    def on_begin(self, step, model):
+        self._begin(step, model)
+
+    def on_step(self, step, model, metrics):
+        self._evaluate(step, model)
+        self.watch.scalars(step, metrics)
+
+    def on_end(self):
+        self.watch.end()
+
+    def _losses(self, step, model):
+        return np.concatenate([self._loss_fn(model, batch) for batch in self._batches])
+
+
+@pytest.mark.parametrize("drawn", [False, True])
+def test_a_framework_is_its_hooks_and_the_losses_of_its_models(path, drawn):
+    class Drawing(ToyCallback):
+        def _draws(self, step, model):
+            return np.stack([self._losses(step, model + shift) for shift in (-1, 1)])
+
+    kind = Drawing if drawn else ToyCallback
+    callback = kind(
+        path, [np.array([1.0, 2.0]), np.array([4.0])], every=2, loss_fn=lambda model, batch: model * batch
+    )
+    callback.on_begin(0, 1.0)
+    for step in range(1, 4):
+        callback.on_step(step, 1.0 + step, {"rate": 0.5})
+    callback.on_end()
+    run = read_run(path)
+    assert run.steps.tolist() == [0, 2]
+    assert run.losses.tolist() == [[1, 2, 4], [3, 6, 12]]
+    assert run.scalars["step"].tolist() == [1, 2, 3]
+    assert [draws.tolist() for _, draws in run.draws] == (
+        [[[0, 0, 0], [2, 4, 8]], [[2, 4, 8], [4, 8, 16]]] if drawn else []
+    )
+
+
+def test_a_framework_that_does_not_say_its_losses_is_told_at_the_first_evaluation(path):
+    with pytest.raises(NotImplementedError):
+        BaseCallback(path, [], every=1)._begin(0, None)

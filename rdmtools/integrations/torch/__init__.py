@@ -8,16 +8,11 @@ What the losses of a batch are is a `loss_fn`: by default cross entropy, for tex
 
 # pyright: reportUnknownVariableType=false
 
-try:
+from rdmtools.integrations.checks import needed
+
+with needed("torch", "2.4"):
     from rdmtools.integrations.torch.draws import GaussianProbe
     from rdmtools.integrations.torch.losses import per_sample_losses
     from rdmtools.integrations.torch.tokens import language_model_loss, token_nll
-except ModuleNotFoundError as error:
-    if error.name != "torch":
-        raise
-    raise ModuleNotFoundError(
-        'torch is not installed; rdmtools.integrations.torch needs 2.4 or newer: pip install "torch>=2.4"',
-        name="torch",
-    ) from error
 
 __all__ = ["GaussianProbe", "language_model_loss", "per_sample_losses", "token_nll"]

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from rdmtools.errors import ParameterError
+from rdmtools.integrations.checks import check_gaussian
 from rdmtools.integrations.torch.losses import LossFn, per_sample_losses
 from rdmtools.integrations.torch.precision import widened
 from rdmtools.integrations.torch.state import kept, overwrite
@@ -56,10 +57,7 @@ class GaussianProbe:
     relative: bool = False
 
     def __post_init__(self) -> None:
-        if not 0 <= self.sigma < float("inf"):
-            raise ParameterError(f"sigma is {self.sigma}; needed a finite number of at least 0")
-        if self.draws < 1:
-            raise ParameterError(f"draws is {self.draws}; needed at least 1")
+        check_gaussian(self.sigma, self.draws)
 
     def __call__(
         self,

@@ -22,6 +22,7 @@ from torch.nn import functional
 from torch.utils import data
 
 from rdmtools.errors import ParameterError
+from rdmtools.integrations.checks import check_batches, check_width
 from rdmtools.integrations.torch.precision import forward_precision, widened
 from rdmtools.integrations.torch.state import undisturbed
 
@@ -68,10 +69,7 @@ def per_sample_losses(
         for batch in batches:
             moved = _moved(batch, place)
             losses.append(_checked((loss_fn or _cross_entropy)(model, moved), moved))
-    if not losses:
-        raise ParameterError(
-            "no batches; needed at least one: pass a list, a generator is used up by one call"
-        )
+    check_batches(losses)
     return torch.cat(losses).cpu().numpy()
 
 
@@ -99,11 +97,7 @@ def _checked(losses: Any, batch: Any) -> Tensor:
             f"losses have shape {tuple(losses.shape)}; needed ({samples},), one per sample: "
             'pass reduction="none" and take means over other axes than the first'
         )
-    if losses.dtype not in (torch.float32, torch.float64):
-        raise ParameterError(
-            f"losses are of type {losses.dtype}; needed float32 or float64: "
-            "widen outputs before the loss, as by outputs.float()"
-        )
+    check_width(losses.dtype, (torch.float32, torch.float64), "outputs.float()")
     return losses.detach()
 
 

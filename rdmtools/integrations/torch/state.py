@@ -28,10 +28,8 @@ def kept(tensors: Sequence[Tensor]) -> Generator[list[Tensor]]:
         for tensor, before in zip(tensors, saved, strict=True):
             overwrite(tensor, before)
 
-    try:
+    with _afterwards(put_back):
         yield saved
-    finally:
-        _wholly(put_back)
 
 
 @contextmanager
@@ -54,13 +52,10 @@ def undisturbed(model: nn.Module, batches: Any) -> Generator[None]:
             setattr(module, name, buffer)  # where the forward put another tensor there
 
     buffers = [buffer for _, _, buffer in owned if not _repeats(buffer)]
-    with _random_states(batches), torch.no_grad(), kept(buffers):
-        try:
-            for module in modules:
-                module.training = False
-            yield
-        finally:
-            _wholly(put_back)
+    with _random_states(batches), torch.no_grad(), kept(buffers), _afterwards(put_back):
+        for module in modules:
+            module.training = False
+        yield
 
 
 @contextmanager
@@ -81,19 +76,21 @@ def _random_states(batches: Any) -> Generator[None]:
             if loader is not None:
                 own.set_state(loader)
 
-        try:
+        with _afterwards(put_back):
             yield
-        finally:
-            _wholly(put_back)
 
 
-def _wholly(put_back: Callable[[], None]) -> None:
+@contextmanager
+def _afterwards(put_back: Callable[[], None]) -> Generator[None]:
     """Put back, from the start again where an interrupt (Ctrl-C) comes in the middle of it."""
     try:
-        put_back()
-    except BaseException:
-        put_back()
-        raise
+        yield
+    finally:
+        try:
+            put_back()
+        except BaseException:
+            put_back()
+            raise
 
 
 def _repeats(tensor: Tensor) -> bool:
