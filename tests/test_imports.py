@@ -18,7 +18,7 @@ ROOMS = {
     "format": set(),
     "journal": {"format"},
     "logger": {"format", "journal"},
-    "integrations": {"format", "logger"},
+    "integrations": {"format", "logger", "probe"},
     "probe": {"format"},
     "run": {"format"},
     "read": {"format", "journal", "run"},

@@ -8,8 +8,6 @@ of the same seed holds every sample of a smaller one.
 No framework is imported: tables are known by what they offer.
 """
 
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -161,7 +159,7 @@ def _column(dataset: Any, name: str) -> list[Any]:
 
 def _length(dataset: Any) -> int:
     if not isinstance(dataset, Mapping) and hasattr(dataset, "__len__") and hasattr(dataset, "__getitem__"):
-        return len(dataset)
+        return len(dataset)  # pyright: ignore[reportUnknownArgumentType]
     raise ParameterError(
         f"dataset is a {type(dataset).__name__}; needed a length and items by position, or a table: "
         "make a list of it"
