@@ -246,8 +246,8 @@ def stored_table(path: Path) -> list[dict[str, Any]]:
     return [{name: value for name, value in row.items() if value is not None} for row in rows]
 
 
-def read_table(path: Path) -> pa.Table:
-    """A table that `write_table` wrote."""
+def read_table(path: Path) -> Any:
+    """A pyarrow table that `write_table` wrote."""
     return ParquetPart.open(path).read()
 
 

@@ -161,9 +161,13 @@ def _length(dataset: Any) -> int:
     if not isinstance(dataset, Mapping) and hasattr(dataset, "__len__") and hasattr(dataset, "__getitem__"):
         return len(dataset)  # pyright: ignore[reportUnknownArgumentType]
     raise ParameterError(
-        f"dataset is a {type(dataset).__name__}; needed a length and items by position, or a table: "
+        f"dataset is a {_kind(dataset)}; needed a length and items by position, or a table: "
         "make a list of it"
     )
+
+
+def _kind(dataset: Any) -> str:
+    return type(dataset).__name__
 
 
 def _columns(dataset: Any) -> list[str]:

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 import rdmtools as rdm
 from rdmtools import FormatError, ParameterError, ProbeLogger, RdmtoolsWarning, read_run
 from rdmtools.errors import ChangedError
+from rdmtools.format.read_table import ParquetPart
 
 SAMPLES, DRAWS = 3, 2
 IDS = ["c", "a", "b"]
