@@ -14,11 +14,7 @@ from threadpoolctl import ThreadpoolController
 _lock = threading.Lock()
 _within = 0
 _hold = ExitStack()
-
-
-@cache
-def _controller() -> ThreadpoolController:
-    return ThreadpoolController()
+_controller = cache(ThreadpoolController)
 
 
 @contextmanager

@@ -143,7 +143,9 @@ class _DifferenceProducts:
         widest = max(min(_PRODUCT_SIZE // (PRODUCT_ROWS * (history + PRODUCT_ROWS)), _WIDEST), 8)
         # Differences of float32 are exact in float64; in single precision they are rounded once.
         kinds = np.result_type(PRECISIONS[precision], first_row.dtype), np.dtype(PRECISIONS[precision])
-        self._columns = [slice(*ends) for ends in pairwise(_edges(self.samples, widest))]
+        parts = -(-self.samples // widest)
+        edges = [*(self.samples * part // parts // 8 * 8 for part in range(parts)), self.samples]
+        self._columns = [slice(*ends) for ends in pairwise(edges)]
         shapes = {each.stop - each.start for each in self._columns}
         self._strips = {
             samples: _Strip(tile, samples, history, 1 / self.samples, *kinds) for samples in shapes
@@ -234,12 +236,6 @@ class _Strip:
         products += np.matmul(self._with_earlier, self._alone, out=self._product)
         changes += self._differences @ self._weights
         first += held[1] @ self._weights
-
-
-def _edges(samples: int, widest: int) -> list[int]:
-    """Where parts of at most about `widest` samples begin, at multiples of 8, and the end."""
-    count = -(-samples // widest)
-    return [*(samples * part // count // 8 * 8 for part in range(count)), samples]
 
 
 def _by_lag(products: Float64[np.ndarray, "groups w few"], lags: int) -> Float64[np.ndarray, "lags rows"]:

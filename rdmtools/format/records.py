@@ -88,9 +88,8 @@ class Manifest:
     created: str  # ISO 8601, UTC
     rank: int = 0
     world_size: int = 1
-    beside: list[str] = field(
-        default_factory=list[str]
-    )  # attempts of other ranks that were open when it began
+    # Attempts of other ranks that were open when it began.
+    beside: list[str] = field(default_factory=list[str])
     segments: str | None = None  # the folder of the segments, where that is not the manifest's
     host: str = ""  # the machine that has that folder
     accepted: dict[str, int] | None = None  # records by kind, once the logger was closed
@@ -168,9 +167,8 @@ def listed(folder: Path, pattern: str) -> list[Path]:
 
 
 def _numbered(folder: Path, pattern: str) -> dict[int, Path]:
-    files = listed(folder, pattern)
-    found = {int(name[1]): path for path in files if (name := _NUMBER.fullmatch(path.stem))}
-    return dict(sorted(found.items()))
+    names = ((_NUMBER.fullmatch(path.stem), path) for path in listed(folder, pattern))
+    return dict(sorted((int(name[1]), path) for name, path in names if name))
 
 
 def attempt_name(number: int, rank: int = 0) -> str:

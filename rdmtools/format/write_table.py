@@ -105,12 +105,7 @@ def write_scalars(path: Path, rows: list[dict[str, float]], *, about: dict[str, 
 
 
 def _write_rows(
-    path: Path,
-    blocks: Iterable[_Block],
-    keys: pa.Schema,
-    sample_ids: Ids,
-    dtype: str,
-    about: dict[str, Any],
+    path: Path, blocks: Iterable[_Block], keys: pa.Schema, sample_ids: Ids, dtype: str, about: dict[str, Any]
 ) -> int:
     """Write rows of losses, named by the integer columns `keys`, as one tidy table; returns how many."""
     order, ids, words = _sorted_ids(sample_ids)

@@ -161,8 +161,7 @@ def _length(dataset: Any) -> int:
     if not isinstance(dataset, Mapping) and hasattr(dataset, "__len__") and hasattr(dataset, "__getitem__"):
         return len(dataset)  # pyright: ignore[reportUnknownArgumentType]
     raise ParameterError(
-        f"dataset is a {_kind(dataset)}; needed a length and items by position, or a table: "
-        "make a list of it"
+        f"dataset is a {_kind(dataset)}; needed a length and items by position, or a table: make a list of it"
     )
 
 
