@@ -57,6 +57,37 @@ _PATIENCE = "retry_limit_seconds"
 _AHEAD = 8
 
 
+def refusal(place: "StorePath | str", error: Exception) -> FormatError | None:
+    """What is wrong where `error` says that the store refused or did not answer, else None."""
+    reason = one_line(error)
+    scheme = str(place).partition("://")[0]
+    words = re.sub(r"'[^']*'", "", reason).replace(str(place), "")  # not what somebody called a bucket
+    if isinstance(error, PermissionError) or _DENIED.search(words):
+        named = f" ({_CREDENTIALS[scheme]})" if scheme in _CREDENTIALS else ""
+        return DeniedError(
+            f"{place}: the store refuses ({reason}); check the credentials{named} and the name"
+        )
+    if _UNREACHED.search(words):
+        where = " and AWS_ENDPOINT_URL" if scheme == "s3" else ""
+        return FormatError(f"{place}: no answer from the store ({reason}); check the network{where}")
+    return None
+
+
+def ahead(calls: Iterable[Callable[[], Result]]) -> Iterator[Result]:
+    """What the calls return, in their order; a few of the next ones are made meanwhile."""
+    waiting: deque[Future[Result]] = deque()
+    with ThreadPoolExecutor(_AHEAD) as pool:
+        try:
+            for call in calls:
+                waiting.append(pool.submit(call))
+                if len(waiting) > _AHEAD:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
 @dataclass(frozen=True, slots=True, order=True, repr=False)
 class StorePath:
     """A file or folder in a store. Whatever goes wrong there is a FormatError of one line."""
@@ -71,6 +102,9 @@ class StorePath:
     filesystem: FileSystem = field(compare=False)
     kind: FileType | None = field(default=None, compare=False)
     """What a listing said that it is; None if none did."""
+
+    refusal = refusal
+    ahead = staticmethod(ahead)
 
     def __str__(self) -> str:
         query = self.query if self.base.startswith("s3:") else "?…" * bool(self.query)  # it may hold a secret
@@ -145,9 +179,7 @@ class StorePath:
 
     def expanded(self) -> "list[StorePath]":
         """What the pattern that this is the address of names."""
-        names = self.key.split("/")
-        fixed = next(place for place, name in enumerate(names) if glob.has_magic(name))
-        return self._at("/".join(names[:fixed])).glob("/".join(names[fixed:]))
+        return self._at("").glob(self.key)
 
     @contextmanager
     def opened(self) -> Generator[tuple[Any, Stamp]]:
@@ -162,14 +194,6 @@ class StorePath:
         with self.open() as file:
             version = _version(file.metadata() or {}) or [self.filesystem.get_file_info(self.path).mtime_ns]
             yield file, (file.size(), *version)
-
-    def refusal(self, error: Exception) -> FormatError | None:
-        """What is wrong where `error` says that the store refused or did not answer, else None."""
-        return _refusal(self, error)
-
-    def ahead(self, calls: Iterable[Callable[[], Result]]) -> Iterator[Result]:
-        """What the calls return, in their order; a few of the next ones are made meanwhile."""
-        return ahead(calls)
 
     def _at(self, key: str) -> "StorePath":
         return replace(self, key=key, kind=None)
@@ -204,18 +228,15 @@ def at(address: str) -> StorePath:
     base = re.sub(r"//[^/@]*:[^/@]*@", "//", given)
     if scheme in _ARROW:
         with _of_store(f"{base}/{key}"):
-            filesystem, root = _arrow(given + query)
+            uri = given + query
+            if scheme in ("gs", "gcs") and _PATIENCE not in query:
+                uri += f"{'&' if query else '?'}{_PATIENCE}=20"
+            filesystem, root = FileSystem.from_uri(uri)
     else:
         filesystem, root = _fsspec(f"{scheme}://{place}", f"{base}/{key}")
     return StorePath(
         base=base, key=key.lstrip("/"), root=root.rstrip("/"), query=query, filesystem=filesystem
     )
-
-
-def _arrow(uri: str) -> tuple[FileSystem, str]:
-    if uri.startswith(("gs:", "gcs:")) and _PATIENCE not in uri:
-        uri += f"{'&' if '?' in uri else '?'}{_PATIENCE}=20"
-    return FileSystem.from_uri(uri)
 
 
 def _fsspec(address: str, shown: str) -> tuple[FileSystem, str]:
@@ -282,7 +303,7 @@ def _of_store(place: StorePath | str) -> AbstractContextManager[None]:
 
 
 def _fault(place: StorePath | str, error: Exception) -> FormatError:
-    return _refusal(place, error) or FormatError(
+    return refusal(place, error) or FormatError(
         f"{place} cannot be read ({one_line(error)}); check the address and the credentials"
     )
 
@@ -294,35 +315,3 @@ def if_let(place: Location) -> Generator[None]:
         yield
     except DeniedError as error:
         warnings.warn(f"{error}; read without {place.name}", RdmtoolsWarning, stacklevel=4)
-
-
-def _refusal(place: StorePath | str, error: Exception) -> FormatError | None:
-    """What is wrong where `error` says that the store refused or did not answer, else None."""
-    reason = one_line(error)
-    scheme = str(place).partition("://")[0]
-    said = re.sub(r"'[^']*'", "", reason).replace(str(place), "")  # not what somebody called a bucket
-    if isinstance(error, PermissionError) or _DENIED.search(said):
-        named = f" ({_CREDENTIALS[scheme]})" if scheme in _CREDENTIALS else ""
-        return DeniedError(
-            f"{place}: the store refuses ({reason}); check the credentials{named} and the name"
-        )
-    if _UNREACHED.search(said):
-        where = " and AWS_ENDPOINT_URL" if scheme == "s3" else ""
-        return FormatError(f"{place}: no answer from the store ({reason}); check the network{where}")
-    return None
-
-
-def ahead(calls: Iterable[Callable[[], Result]]) -> Iterator[Result]:
-    """What the calls return, in their order; a few of the next ones are made meanwhile."""
-    waiting: deque[Future[Result]] = deque()
-    with ThreadPoolExecutor(_AHEAD) as pool:
-        try:
-            for call in calls:
-                waiting.append(pool.submit(call))
-                if len(waiting) > _AHEAD:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
