@@ -2,6 +2,7 @@
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,15 +26,27 @@ from rdmtools.run.rules import Rules
 from rdmtools.run.run import Draws
 
 
-def samples_of(folder: Location, journal: Starts, ids: NDArray[Any]) -> tuple[pd.DataFrame, int]:
-    """What the companion folder and the journal say of `ids`, and how many others they describe."""
+def samples_of(
+    path: Location, journal: Starts, parts: Sequence[ParquetPart], ids: NDArray[Any], rules: Rules
+) -> tuple[pd.DataFrame, int]:
+    """What the companion folder of `path` and the journal say of `ids`, and how many others they describe.
+
+    Their `group` is, where the rules name one, a column of samples.parquet or of the losses in `parts`.
+    """
+    folder = companion(path)
     if journal and isinstance(folder, Path):
-        found = extras.samples(folder, journal)
-        frame = None if found is None else found.to_pandas()
+        table = extras.samples(folder, journal)
+        frame = None if table is None else table.to_pandas()
     else:
         frame = _frame(folder / SAMPLES_FILE)
     with reading(folder / SAMPLES_FILE):
-        return match_samples(frame, ids)
+        samples, unused = match_samples(frame, ids)
+        if rules.group_by in samples:
+            check_groups(samples[rules.group_by])
+            samples[GROUP] = samples[rules.group_by]
+    if rules.group_by is not None and rules.group_by not in samples:
+        samples[GROUP] = _groups_of(path, parts, rules, samples)
+    return samples, unused
 
 
 def _frame(file: Location) -> pd.DataFrame | None:
@@ -46,13 +59,11 @@ def _is_there(file: Location) -> bool:
     return False
 
 
-def groups_of(path: Location, parts: list[ParquetPart], rules: Rules, samples: pd.DataFrame) -> pd.Series:
-    """The group of each of `samples`, by the column that the rules name, of samples.parquet or the losses."""
+def _groups_of(
+    path: Location, parts: Sequence[ParquetPart], rules: Rules, samples: pd.DataFrame
+) -> pd.Series:
+    """The group of each of `samples` by a column of the losses."""
     name = rules.group_by
-    if name in samples:
-        with reading(companion(path) / SAMPLES_FILE):
-            check_groups(samples[name])
-        return samples[name]
     if not parts or any(name not in part.schema.names for part in parts):
         others = [*samples.columns[1:], *(parts[0].schema.names if parts else [])]
         raise FormatError(

@@ -68,19 +68,19 @@ def losses_of_starts(starts: Starts, rules: Rules, stored: NDArray[Any] | None) 
             f"no step that every rank has, {logged.dropped} that some rank lacks; needed one of all ranks; "
             'to drop the samples of the others, pass missing="drop-samples" (--missing)'
         )
-    each = list(chain(*starts))
+    attempts = list(chain(*starts))
     return Opened(
         steps=logged.steps,
         ids=logged.ids,
         stored=StoredLosses(groups=logged.ranges(), rows=np.arange(len(logged.steps)), samples=None),
         quality=Quality(
             superseded_rows=logged.superseded * len(logged.ids),
-            bytes_left=sum(attempt.bytes_left for attempt in each),
+            bytes_left=sum(attempt.bytes_left for attempt in attempts),
             dropped_steps=logged.dropped,
             dropped_samples=logged.dropped_samples,
             missing=logged.missing,
-            refused=sum(sum(attempt.manifest.refused.values()) for attempt in each),
-            out_of_reach=sum(attempt.out_of_reach for attempt in each),
+            refused=sum(sum(attempt.manifest.refused.values()) for attempt in attempts),
+            out_of_reach=sum(attempt.out_of_reach for attempt in attempts),
         ),
     )
 

@@ -58,36 +58,29 @@ def in_order(parts: Sequence[ParquetPart], rules: Rules, opening: Opening) -> Op
 
     Raises FormatError where there is too little room, ParameterError where the rows make no run.
     """
-    names = [find_columns(part.schema, rules.columns) for part in parts]
-    kinds = [
-        {role: part.schema.field(name).type for role, name in found.items()}
-        for part, found in zip(parts, names, strict=True)
-    ]
-    attempts = [ATTEMPT in kind for kind in kinds]
-    refuse_mixed(sum(has_text_ids(kind[SAMPLE_ID]) for kind in kinds), sum(attempts), len(parts))
-    dtype = np.result_type(*(float_type(kind[LOSS]) for kind in kinds))
-    folder, index = _folder(), dict[Any, int]()
+    columns = [(part.schema, find_columns(part.schema, rules.columns)) for part in parts]
+    texts = [has_text_ids(schema.field(names[SAMPLE_ID]).type) for schema, names in columns]
+    attempts = [ATTEMPT in names for _, names in columns]
+    refuse_mixed(sum(texts), sum(attempts), len(parts))
+    dtype = np.result_type(*(float_type(schema.field(names[LOSS]).type) for schema, names in columns))
+    try:
+        folder = Path(tempfile.gettempdir())
+    except OSError as error:
+        raise FormatError(f"no folder for temporary files ({error.strerror}); {_ROOM}") from error
+    index: dict[Any, int] = {}
     with scratch(folder, dtype, all(attempts), _ROOM, opening.seen) as rows:
         in_all = sum(part.rows for part in parts)
         opening.expect(parts, looks=5)  # read, written, surveyed, put in order, looked at whether finite
         rows.refuse_little_room(in_all * (rows.row_bytes + dtype.itemsize))
-        for part, found in zip(parts, names, strict=True):
+        for part, (_, names) in zip(parts, columns, strict=True):
             refuse_empty(part.rows)
-            for table in part.batches([*found.values()], BATCH_ROWS):
-                rows.append(numbered(tidy_rows(table, found), index))
+            for table in part.batches([*names.values()], BATCH_ROWS):
+                rows.append(numbered(tidy_rows(table, names), index))
         opening.expect(parts, looks=3 + (len(rows.starts) > 1))
         chosen = gapless(rows, list(index), rules)
         blocks = _written(chosen.blocks(), folder)
     losses = StoredLosses(groups=blocks, rows=np.arange(len(chosen.steps)), samples=None)
     return Opened(steps=chosen.steps, ids=chosen.ids, stored=losses, quality=chosen.quality)
-
-
-def _folder() -> Path:
-    """Where files without a name go."""
-    try:
-        return Path(tempfile.gettempdir())
-    except OSError as error:
-        raise FormatError(f"no folder for temporary files ({error.strerror}); {_ROOM}") from error
 
 
 class _Unnamed:

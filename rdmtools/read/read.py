@@ -11,7 +11,7 @@ Everything wrong with a file is a FormatError of one line, with its path.
 
 import math
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import fields
 from functools import partial, reduce
@@ -19,20 +19,17 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from numpy.typing import NDArray
-
 from rdmtools.errors import ChangedError, ParameterError, RdmtoolsWarning, reading
-from rdmtools.format.names import DRAWS_FILE, GROUP, SAMPLE_ID, SCALARS_FILE, companion, stem
+from rdmtools.format.names import DRAWS_FILE, SAMPLE_ID, SCALARS_FILE, companion, stem
 from rdmtools.format.read_table import ParquetPart
 from rdmtools.read import forms
-from rdmtools.read.companion import draws_of, groups_of, samples_of, scalars_of
+from rdmtools.read.companion import draws_of, samples_of, scalars_of
 from rdmtools.read.journal import losses_of_starts, not_merged, refuse_in_store, starts_beside, upon
 from rdmtools.read.paths import located, named_paths, run_files
 from rdmtools.read.stores import Location, StorePath
 from rdmtools.read.tables import losses_of_files, refuse_many_runs
 from rdmtools.run.clean import finite_part
 from rdmtools.run.columns import find_columns, row_bytes
-from rdmtools.run.losses import ShardedLosses, StoredLosses
 from rdmtools.run.progress import Opening, Progress
 from rdmtools.run.quality import Quality
 from rdmtools.run.rules import Rules
@@ -117,8 +114,8 @@ def read_runs(
     is called for each run as by `read_run`, whose other options, such as `columns`, hold for all.
     """
     rules = Rules(**reading)
-    found = named_paths(paths if isinstance(paths, Iterable) and not isinstance(paths, str) else [paths])
-    return [read(path, rules, name=name, progress=progress) for name, path in found.items()]
+    named = named_paths(paths if isinstance(paths, Iterable) and not isinstance(paths, str) else [paths])
+    return [read(path, rules, name=name, progress=progress) for name, path in named.items()]
 
 
 def _read(path: Location, rules: Rules, name: str | None, progress: Progress | None) -> Run:
@@ -129,21 +126,19 @@ def _read(path: Location, rules: Rules, name: str | None, progress: Progress | N
     journal = not_merged(journal, parts)
     with reading(path):
         refuse_many_runs(path, parts)
-        opening = Opening(progress, sum(_bytes(part, rules) for part in parts))
-        found = [losses_of_files(path, parts, rules, opening)] if parts else []
-        found += [losses_of_starts(journal, rules, found[0].ids if found else None)] if journal else []
-        losses = reduce(upon, found)
+        sizes = [row_bytes(part.schema, find_columns(part.schema, rules.columns)) for part in parts]
+        opening = Opening(progress, sum(part.rows * size for part, size in zip(parts, sizes, strict=True)))
+        opened = [losses_of_files(path, parts, rules, opening)] if parts else []
+        opened += [losses_of_starts(journal, rules, opened[0].ids if opened else None)] if journal else []
+        losses = reduce(upon, opened)
         if not len(losses.steps):
             raise ParameterError("no losses in the journal; needed at least one row")
         if not parts:
             opening = Opening(progress, math.prod(losses.stored.shape) * losses.stored.dtype.itemsize)
-        blocks = _counted(losses.stored, opening)
+        blocks = opening.counted(losses.stored)
         rows, kept, quality = finite_part(blocks, losses.steps, losses.ids.tolist(), rules.nonfinite)
     stored = losses.stored.chosen(rows, kept) if quality.nonfinite else losses.stored
-    folder = companion(path)
-    samples, unused = samples_of(folder, journal, losses.ids)
-    if rules.group_by is not None:
-        samples[GROUP] = groups_of(path, parts, rules, samples)
+    samples, unused = samples_of(path, journal, parts, losses.ids, rules)
     about = next((part.about for part in parts if part.about), {})
     metadata = about["metadata"] if isinstance(about.get("metadata"), Mapping) else {}
     for attempt in chain(*journal):
@@ -155,26 +150,13 @@ def _read(path: Location, rules: Rules, name: str | None, progress: Progress | N
         unit=str(about.get("unit", "nats")),
         steps=losses.steps[rows],
         samples=samples[kept].reset_index(drop=True),
-        scalars=scalars_of(folder / SCALARS_FILE, journal),
+        scalars=scalars_of(companion(path) / SCALARS_FILE, journal),
         metadata=dict(metadata),
         quality=losses.quality + quality + recorded(about) + unused,
         source=path,
         stored=stored,
-        stored_draws=partial(draws_of, folder / DRAWS_FILE, journal, losses.ids, kept),
+        stored_draws=partial(draws_of, companion(path) / DRAWS_FILE, journal, losses.ids, kept),
     )
-
-
-def _bytes(part: ParquetPart, rules: Rules) -> int:
-    """Of the rows of a part in memory."""
-    return part.rows * row_bytes(part.schema, find_columns(part.schema, rules.columns))
-
-
-def _counted(stored: StoredLosses | ShardedLosses, opening: Opening) -> Iterator[NDArray[Any]]:
-    """The losses a row group at a time, told of as they are looked at."""
-    opening.left(math.prod(stored.shape))
-    for block in stored.blocks():
-        yield block
-        opening.seen(block.size)
 
 
 def _foreign(path: Path, rules: Rules, name: str | None) -> Run:
@@ -183,12 +165,9 @@ def _foreign(path: Path, rules: Rules, name: str | None) -> Run:
     run, notes = forms.read(path, None, rules)
     for note in notes:
         warnings.warn(f"{path}: {note}", RdmtoolsWarning, stacklevel=4)
-    folder = companion(path)
-    run.samples, unused = samples_of(folder, [], run.samples[SAMPLE_ID].to_numpy())
-    if rules.group_by is not None:
-        run.samples[GROUP] = groups_of(path, [], rules, run.samples)
+    run.samples, unused = samples_of(path, [], [], run.samples[SAMPLE_ID].to_numpy(), rules)
     run.name, run.source = stem(path) if name is None else name, path
-    run.scalars = scalars_of(folder / SCALARS_FILE, [])
+    run.scalars = scalars_of(companion(path) / SCALARS_FILE, [])
     run.quality += Quality(unused_samples=max(0, unused - run.quality.dropped_samples))
     return run
 
@@ -196,10 +175,10 @@ def _foreign(path: Path, rules: Rules, name: str | None) -> Run:
 def recorded(about: Mapping[str, Any]) -> Quality:
     """What whoever wrote the file said of rows that are not in it."""
 
-    def count(found: Any) -> int:
-        if isinstance(found, Mapping):  # refused calls, by reason
-            return sum(map(count, found.values()))
-        return found if isinstance(found, int) else 0
+    def count(value: Any) -> int:
+        if isinstance(value, Mapping):  # refused calls, by reason
+            return sum(map(count, value.values()))
+        return value if isinstance(value, int) else 0
 
-    counts: dict[str, Any] = {each.name: count(about.get(each.name)) for each in fields(Quality)}
+    counts: dict[str, Any] = {field.name: count(about.get(field.name)) for field in fields(Quality)}
     return Quality(**counts)

@@ -49,16 +49,15 @@ def _many_runs(folder: Location, one: str) -> ParameterError:
 
 def losses_of_files(path: Location, parts: Sequence[ParquetPart], rules: Rules, opening: Opening) -> Opened:
     """The losses of all parts; those of whole steps stay on disk. Raises FormatError, ParameterError."""
-    columns = rules.columns
     parts = [replace(part, seen=opening.seen) for part in parts]
     opening.expect(parts, looks=2)  # ids, and losses
     large = out_of_core.is_large(parts)
-    shuffled = large and out_of_core.starts_shuffled(parts, columns)
-    if not shuffled and (whole := open_whole_steps(parts, columns)) is not None:
+    shuffled = large and out_of_core.starts_shuffled(parts, rules.columns)
+    if not shuffled and (whole := open_whole_steps(parts, rules.columns)) is not None:
         return whole
     losses = out_of_core.in_order(parts, rules, opening) if large else _in_memory(parts, rules, opening)
     if losses.quality.order_trusted and len(parts) > 1:
-        _refuse_same_start(path, parts, columns)
+        _refuse_same_start(path, parts, rules)
     return losses
 
 
@@ -74,33 +73,23 @@ def _in_memory(parts: Sequence[ParquetPart], rules: Rules, opening: Opening) -> 
     return Opened(steps=held.steps, ids=held.ids, stored=StoredLosses.of(held.losses), quality=held.quality)
 
 
-def _refuse_same_start(
-    path: Location, parts: Sequence[ParquetPart], columns: Mapping[str, str] | None
-) -> None:
+def _refuse_same_start(path: Location, parts: Sequence[ParquetPart], rules: Rules) -> None:
     """Parts that disagree are restarts of one run where they begin at different steps, else several runs.
 
     Parts that begin together but hold different samples are shards.
     """
-    starts: dict[int, set[Any]] = {}
+    samples: dict[int, set[Any]] = {}
     for part in parts:
-        start, ids = _start(part, columns)
-        seen = starts.setdefault(start, set())
-        if seen & ids:
+        names = find_columns(part.schema, rules.columns)
+        start, ids = 1 << 63, set[Any]()
+        for table in part.batches([names[STEP], names[SAMPLE_ID]], out_of_core.BATCH_ROWS):
+            codes, words = sample_codes(table.column(names[SAMPLE_ID]), names[SAMPLE_ID])
+            codes = np.unique(codes)
+            ids.update((codes if words is None else words[codes]).tolist())
+            start = min(start, int(integers(table.column(names[STEP]), names[STEP]).min()))
+        if ids & samples.setdefault(start, set()):
             raise _many_runs(path, part.path.name)
-        seen |= ids
-
-
-def _start(part: ParquetPart, columns: Mapping[str, str] | None) -> tuple[int, set[Any]]:
-    """First step and all ids of a part."""
-    names = find_columns(part.schema, columns)
-    firsts: list[int] = []
-    ids: set[Any] = set()
-    for table in part.batches([names[STEP], names[SAMPLE_ID]], out_of_core.BATCH_ROWS):
-        codes, words = sample_codes(table.column(names[SAMPLE_ID]), names[SAMPLE_ID])
-        codes = np.unique(codes)
-        ids.update((codes if words is None else words[codes]).tolist())
-        firsts.append(int(integers(table.column(names[STEP]), names[STEP]).min()))
-    return min(firsts), ids
+        samples[start] |= ids
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

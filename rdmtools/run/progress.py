@@ -1,8 +1,13 @@
 """How far has a run been opened? In bytes of its rows, each of which is looked at more than once."""
 
-from collections.abc import Callable, Iterable
+import math
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from numpy.typing import NDArray
 
 from rdmtools.format.read_table import ParquetPart
+from rdmtools.run.losses import ShardedLosses, StoredLosses
 
 Progress = Callable[[int, int], None]
 
@@ -30,3 +35,10 @@ class Opening:
         if self._report is not None and self._seen:
             self._told = max(self._told, self._size * self._seen // (self._seen + self._left))
             self._report(self._told, self._size)
+
+    def counted(self, losses: StoredLosses | ShardedLosses) -> Iterator[NDArray[Any]]:
+        """The losses a row group at a time, all of which are still to be looked at."""
+        self.left(math.prod(losses.shape))
+        for block in losses.blocks():
+            yield block
+            self.seen(block.size)
