@@ -89,13 +89,13 @@ class ProbeCallback(BaseCallback, Callback):
                 outputs = model(inputs, training=False)
                 if keras.backend.standardize_dtype(outputs.dtype) != "float64":
                     outputs: Any = keras.ops.cast(outputs, "float32")
-                each: NDArray[Any] = np.asarray(keras.ops.convert_to_numpy(loss_fn(targets, outputs)))
-                if each.shape[:1] != outputs.shape[:1]:
+                of_batch: NDArray[Any] = np.asarray(keras.ops.convert_to_numpy(loss_fn(targets, outputs)))
+                if of_batch.shape[:1] != outputs.shape[:1]:
                     raise ParameterError(
-                        f"losses have shape {each.shape} for {outputs.shape[0]} samples; "
+                        f"losses have shape {of_batch.shape} for {outputs.shape[0]} samples; "
                         'needed one per sample: pass reduction="none"'
                     )
-                losses.append(each.reshape(len(each), -1).mean(axis=1))
+                losses.append(of_batch.reshape(len(of_batch), -1).mean(axis=1))
         check_batches(losses)
         return np.concatenate(losses)
 

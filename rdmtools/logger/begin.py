@@ -36,7 +36,7 @@ from rdmtools.format.read_table import (
     stored_ids,
     stored_table,
 )
-from rdmtools.format.records import Kind, Manifest, identity, next_attempt, read_manifest, write_manifest
+from rdmtools.format.records import Kind, Manifest, next_attempt, write_manifest
 from rdmtools.format.write_table import write_table
 from rdmtools.journal.attempts import Attempt, read_attempts
 from rdmtools.journal.supersede import check_claims, same_samples
@@ -45,7 +45,7 @@ from rdmtools.logger.cuda import Leaving
 from rdmtools.logger.sigterm import forget, seal_at_sigterm
 from rdmtools.logger.writer import Sync, Writer
 
-_PARTS = (SAMPLES_FILE, SCALARS_FILE, DRAWS_FILE)
+_TABLES = (SAMPLES_FILE, SCALARS_FILE, DRAWS_FILE)
 _RECENT_S = 600
 
 
@@ -108,25 +108,16 @@ def begin(
 ) -> OpenAttempt:
     """Make the attempt's folder and its first segment, alone among the processes that log to `path`.
 
-    Parameters
-    ----------
-    path, manifest, columns
-        The run, what the records will hold, and a table of what else is known of the samples, or None.
-    sync, journal_dir, resume, overwrite
-        As the user says.
-    ours
-        Whether a logger of this process has the run open, and was not ended for this one.
-
-    Raises
-    ------
-    ParameterError
-        What is there is in the way or does not fit, or the system refuses. Then nothing is left of it.
+    `columns` are a table of what else is known of the samples, or None; `ours` is whether a logger of this
+    process has the run open, and was not ended for this one. Raises ParameterError where what is there is in
+    the way or does not fit, or the system refuses: then nothing is left of it.
     """
     journal = companion(path) / JOURNAL_FOLDER
     with ExitStack() as undo:
         undo.callback(remove_empty, path)
         try:
-            others = _siblings(path, manifest)
+            siblings = _siblings(path, manifest)
+            others = [sibling.folder for sibling in siblings]
             if not ours:
                 refuse_live(path, others)
             if resume:
@@ -143,8 +134,8 @@ def begin(
         except OSError as error:
             raise ParameterError(f"{path} cannot be written ({error}); choose another path") from error
         try:
-            _check_ranks(manifest, others)
-            manifest = replace(manifest, beside=[identity(other, read_manifest(other)) for other in others])
+            _check_ranks(manifest, siblings)
+            manifest = replace(manifest, beside=[sibling.identity for sibling in siblings])
             scratch = folder
             if journal_dir is not None:
                 scratch = _scratch(journal_dir, f"{path.stem}-{folder.name}-")
@@ -178,12 +169,12 @@ def remove_empty(path: Path) -> None:
                 folder.rmdir()  # where it is empty
 
 
-def _siblings(path: Path, manifest: Manifest) -> list[Path]:
-    """Folders of the other ranks that log to `path` right now."""
+def _siblings(path: Path, manifest: Manifest) -> list[Attempt]:
+    """Those of the other ranks that log to `path` right now."""
     if manifest.world_size == 1:
         return []
     attempts = read_attempts(companion(path) / JOURNAL_FOLDER)
-    return [attempt.folder for attempt in attempts if attempt.rank != manifest.rank and may_be_open(attempt)]
+    return [attempt for attempt in attempts if attempt.rank != manifest.rank and may_be_open(attempt)]
 
 
 def may_be_open(attempt: Attempt) -> bool:
@@ -209,35 +200,44 @@ def refuse_live(path: Path, others: Collection[Path] = ()) -> None:
             )
 
 
-def _refuse(path: Path, others: Collection[Path] = ()) -> None:
+def _refuse(path: Path, others: Collection[Path]) -> None:
     """Raise ParameterError where anything of a run is at `path`, but for `others` in its journal."""
-    journal = companion(path) / JOURNAL_FOLDER
-    if any(found not in others for found in journal.glob("*")) or (journal.exists() and not others):
+    way_out = "pass resume=True to go on, overwrite=True to delete that run, or choose another path"
+    if _journals(path, others):
+        journal = companion(path) / JOURNAL_FOLDER
         raise ParameterError(
-            f"{path} has rows that a logger left in {journal}, which read as they are; "
-            "pass resume=True to go on, overwrite=True to delete that run, or choose another path"
+            f"{path} has rows that a logger left in {journal}, which read as they are; {way_out}"
         )
-    if there := _parts(path):
-        raise ParameterError(
-            f"{there[0]} already exists; pass resume=True to go on, overwrite=True to delete that run, "
-            "or choose another path"
-        )
+    if tables := _tables(path):
+        raise ParameterError(f"{tables[0]} already exists; {way_out}")
 
 
-def _delete(path: Path, others: Collection[Path] = ()) -> None:
+def _delete(path: Path, others: Collection[Path]) -> None:
     """Delete the run at `path`, and what we analysed of it, but for `others` in its journal."""
-    folder = companion(path)
-    journal, analysis = folder / JOURNAL_FOLDER, folder / ANALYSIS_FOLDER
     with suppress(FormatError):  # a manifest that does not read is deleted as well
-        for attempt in read_attempts(journal):
+        for attempt in read_attempts(companion(path) / JOURNAL_FOLDER):
             if attempt.folder not in others and attempt.segments_folder != attempt.folder:
                 shutil.rmtree(attempt.segments_folder, ignore_errors=True)
-    old = [found for found in journal.glob("*") if found not in others] if others else [journal]
-    for found in (*_parts(path), *old, *([analysis] if (analysis / SUMMARY_FILE).exists() else [])):
-        if found.is_dir():
-            shutil.rmtree(found)
+    analysis = companion(path) / ANALYSIS_FOLDER
+    analyses = [analysis] if (analysis / SUMMARY_FILE).exists() else []
+    for old in (*_tables(path), *_journals(path, others), *analyses):
+        if old.is_dir():
+            shutil.rmtree(old)
         else:
-            found.unlink(missing_ok=True)
+            old.unlink(missing_ok=True)
+
+
+def _tables(path: Path) -> list[Path]:
+    files = (path, *(companion(path) / table for table in _TABLES))
+    return [file for file in files if file.exists()]
+
+
+def _journals(path: Path, others: Collection[Path]) -> list[Path]:
+    """The journal at `path`, or what is in it beside `others`."""
+    journal = companion(path) / JOURNAL_FOLDER
+    if others:
+        return [entry for entry in journal.glob("*") if entry not in others]
+    return [journal] if journal.exists() else []
 
 
 def _check_tables(path: Path, columns: Any) -> None:
@@ -250,9 +250,9 @@ def _check_tables(path: Path, columns: Any) -> None:
         raise ParameterError(f"{path}: {error}") from error
 
 
-def _check_ranks(manifest: Manifest, others: Iterable[Path]) -> None:
+def _check_ranks(manifest: Manifest, others: Iterable[Attempt]) -> None:
     """Raise ParameterError where another rank logs one of the samples of `manifest`."""
-    ids = {other.rank: other.sample_ids for other in map(read_manifest, others)}
+    ids = {other.rank: other.manifest.sample_ids for other in others}
     try:
         check_claims(ids | {manifest.rank: manifest.sample_ids})
     except FormatError as error:
@@ -266,11 +266,11 @@ def _continued(path: Path, manifest: Manifest) -> Manifest:
     """
     try:
         attempts = read_attempts(companion(path) / JOURNAL_FOLDER)
-        about = stored_about(path) if path.exists() else {}
+        stored = stored_about(path) if path.exists() else {}
         units = [attempt.manifest.unit for attempt in attempts]
-        units += [str(about.get("unit", "nats"))] if about else []
+        units += [str(stored.get("unit", "nats"))] if stored else []
         # Where only one rank ever logged, it has the whole probe, whatever the launcher says of others.
-        shared = about.get(RANKS, 1) > 1 or any(attempt.rank != manifest.rank for attempt in attempts)
+        shared = stored.get(RANKS, 1) > 1 or any(attempt.rank != manifest.rank for attempt in attempts)
         known = [
             attempt.manifest
             for attempt in attempts
@@ -322,8 +322,3 @@ def _samples_as_logged(
     if ids != list(range(len(ids))):
         raise ParameterError(f"{file} is not there; needed samples= in the order of the losses: pass it")
     return len(ids)
-
-
-def _parts(path: Path) -> list[Path]:
-    folder = companion(path)
-    return [found for found in (path, *(folder / part for part in _PARTS)) if found.exists()]

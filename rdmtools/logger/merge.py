@@ -11,11 +11,11 @@ import os
 import shutil
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, count
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +42,7 @@ from rdmtools.journal.supersede import Logged, file_start, losses, superseding
 from rdmtools.logger.begin import OpenAttempt, may_be_open, refuse_live, run_file
 from rdmtools.logger.compaction import about, move_segments, room_for
 
+Row = TypeVar("Row")
 Merge = Literal["auto", True, False]
 
 MERGED_BYTES = 256_000_000
@@ -276,11 +277,9 @@ def _write_scalars(file: Path, starts: Sequence[Sequence[Attempt]], of_run: dict
     logged = [scalars(start) for start in starts]
     if not any(logged):
         return False
-    rows = [stored_table(file), *logged] if file.exists() else logged
-    kept = superseding([[int(row[STEP]) for row in start] for start in rows])
-    write_scalars(
-        file, [row for start, stay in zip(rows, kept, strict=True) for row in start[:stay]], about=of_run
-    )
+    if file.exists():
+        logged = [stored_table(file), *logged]
+    write_scalars(file, list(_kept(logged, lambda row: int(row[STEP]))), about=of_run)
     return True
 
 
@@ -295,12 +294,12 @@ def _write_draws(
         logged = (stored_draws(file, ids), *logged)
         stored = {group.losses.dtype for group in stored_groups(file, ids, (STEP, DRAW))}
         dtype = str(np.result_type(dtype, *stored))
-    kept = superseding([[drawn.step for drawn in start] for start in logged])
-
-    def blocks() -> Iterator[tuple[int, NDArray[Any]]]:
-        for start, stay in zip(logged, kept, strict=True):
-            for drawn in start[:stay]:
-                yield drawn.step, drawn.read()
-
-    write_draws(file, blocks(), ids, dtype=dtype, about=of_run)
+    blocks = ((drawn.step, drawn.read()) for drawn in _kept(logged, lambda drawn: drawn.step))
+    write_draws(file, blocks, ids, dtype=dtype, about=of_run)
     return True, sum(lacking)
+
+
+def _kept(starts: Sequence[Sequence[Row]], step: Callable[[Row], int]) -> Iterator[Row]:
+    """The rows of each start, in order of their steps, that no later one supersedes."""
+    kept = superseding([[step(row) for row in start] for start in starts])
+    return chain.from_iterable(start[:stay] for start, stay in zip(starts, kept, strict=True))

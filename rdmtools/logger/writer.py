@@ -146,7 +146,7 @@ class Writer:
             self._number = before
             return full
         self._open[kind], self._began = segment, now
-        self._retired = [each for each in self._retired if not each.sealed] + [full]
+        self._retired = [older for older in self._retired if not older.sealed] + [full]
         self._compactor.add(full.number, full, self.manifest)
         return segment
 

@@ -158,15 +158,12 @@ def _column(dataset: Any, name: str) -> list[Any]:
 
 
 def _length(dataset: Any) -> int:
+    kind = type(dataset).__name__
     if not isinstance(dataset, Mapping) and hasattr(dataset, "__len__") and hasattr(dataset, "__getitem__"):
-        return len(dataset)  # pyright: ignore[reportUnknownArgumentType]
+        return len(dataset)
     raise ParameterError(
-        f"dataset is a {_kind(dataset)}; needed a length and items by position, or a table: make a list of it"
+        f"dataset is a {kind}; needed a length and items by position, or a table: make a list of it"
     )
-
-
-def _kind(dataset: Any) -> str:
-    return type(dataset).__name__
 
 
 def _columns(dataset: Any) -> list[str]:

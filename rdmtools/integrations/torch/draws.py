@@ -76,7 +76,9 @@ class GaussianProbe:
             As `per_sample_losses`; no parameter to move.
         """
         parameters = [
-            each for each in self.model.parameters() if each.requires_grad and each.is_floating_point()
+            weights
+            for weights in self.model.parameters()
+            if weights.requires_grad and weights.is_floating_point()
         ]
         if not parameters:
             raise ParameterError("the model has no trainable floating-point parameters; needed one to move")
@@ -100,7 +102,7 @@ class GaussianProbe:
 
 def _generators(parameters: list[Any], seed: int, step: int) -> dict[torch.device, torch.Generator]:
     """A generator on each device in use, each with a seed of its own from the seed and the step."""
-    places = list(dict.fromkeys(each.device for each in parameters))
+    places = list(dict.fromkeys(weights.device for weights in parameters))
     entropy = np.random.SeedSequence([seed % 2**64, step % 2**64])  # which takes no negative ones
     starts: list[int] = entropy.generate_state(len(places), np.uint64).tolist()
     return {

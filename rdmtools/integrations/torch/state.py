@@ -22,7 +22,7 @@ def overwrite(tensor: Tensor, values: Tensor) -> None:
 @contextmanager
 def kept(tensors: Sequence[Tensor]) -> Generator[list[Tensor]]:
     """Copies of the tensors as they are; afterwards, or after an error, the tensors are that again."""
-    saved = [each.detach().clone() for each in tensors]
+    saved = [tensor.detach().clone() for tensor in tensors]
 
     def put_back() -> None:
         for tensor, before in zip(tensors, saved, strict=True):

@@ -91,8 +91,8 @@ def token_nll(
         counts = counts & real[:, 1:] & real[:, :-1]
     # Only what counts: a softmax over the rest would be work for nothing, and its NaN would spread.
     nll = functional.cross_entropy(widened(logits[:, :-1][counts]), targets[counts], reduction="none")
-    each = nll.new_zeros(counts.shape).masked_scatter(counts, nll)
-    return each.sum(dim=1) / counts.sum(dim=1)
+    of_tokens = nll.new_zeros(counts.shape).masked_scatter(counts, nll)
+    return of_tokens.sum(dim=1) / counts.sum(dim=1)
 
 
 def _padded_on_the_right(batch: Mapping[str, Any]) -> dict[str, Any]:
