@@ -6,8 +6,6 @@ rows; each is watched by the same rule, a rise above its running minimum (one si
 own height).
 """
 
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property

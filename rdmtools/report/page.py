@@ -1,7 +1,5 @@
 """How does a page come to be? From a template of ours and drawings of two widths, written as a whole."""
 
-# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
-
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path

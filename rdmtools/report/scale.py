@@ -1,6 +1,6 @@
 """Which limits and ticks has an axis? Few ticks, with as many digits as tell them apart."""
 
-# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
+# pyright: reportUnknownMemberType=false
 
 import math
 from collections.abc import Iterable, Sequence

@@ -3,8 +3,6 @@
 contest.parquet and the other tables  score.json  score.html
 """
 
-# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
-
 import math
 from collections.abc import Callable, Iterable
 from functools import partial

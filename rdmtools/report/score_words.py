@@ -4,8 +4,6 @@ A rule competes with SHC where its threshold was fitted in the same way and it a
 runs. Of medians of the lead alone no one wins: the paired difference must not hold 0.
 """
 
-# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
-
 import math
 from collections import Counter
 from collections.abc import Sequence

@@ -4,7 +4,7 @@ All is placed by hand, in inches. Scales come before anything is drawn, so that 
 longest label; widths follow from the number of characters, so that the layout is the same with any font.
 """
 
-# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
+# pyright: reportUnknownMemberType=false
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -5,7 +5,7 @@ ids get a prefix of their own, since several drawings share one document. Its pa
 that is a name, which the page itself says, are left out: so one drawing serves a file and a page.
 """
 
-# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
+# pyright: reportUnknownMemberType=false
 
 import io
 import re
