@@ -8,7 +8,9 @@ run, for the modes of one run are not independent; differences are paired.
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
+from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import asdict
 
 import numpy as np
 import pandas as pd
@@ -16,16 +18,20 @@ from jaxtyping import Float64
 
 from rdmtools.evaluation.judging import judge
 from rdmtools.evaluation.observed import Observed
-from rdmtools.evaluation.rates import exact_interval, middle, resampled_weights, weighted_median
-from rdmtools.evaluation.rules import REFERENCE, Rule
+from rdmtools.evaluation.rates import (
+    exact_interval,
+    middle,
+    resampled_weights,
+    weighted_median,
+    with_interval,
+)
+from rdmtools.evaluation.rules import REFERENCE, Alarms, Rule
 from rdmtools.evaluation.truth import Transition
 
 _PLACE = ("setting", "control", "seed", "kind", "held_out")
 
 
-def transitions_table(
-    runs: Sequence[Observed], rules: Sequence[Rule], alarms: dict[str, list[np.ndarray | None]]
-) -> pd.DataFrame:
+def transitions_table(runs: Sequence[Observed], rules: Sequence[Rule], alarms: Alarms) -> pd.DataFrame:
     """One row per judged transition and rule: outcome, alarm and lead.
 
     `chance` is the share of the quiet controls of the same setting and seed in which the rule alarms between
@@ -35,44 +41,31 @@ def transitions_table(
     """
     rows = []
     for rule in rules:
-        controls: dict[tuple[str, int, str], list[np.ndarray]] = {}
-        for run, fired in zip(runs, alarms[rule.name], strict=True):
-            if fired is not None:
-                cell = (run.entry.setting, run.entry.seed, run.entry.kind)
-                controls.setdefault(cell, []).append(run.steps[fired])
-        for run, fired in zip(runs, alarms[rule.name], strict=True):
+        alarm_steps = [
+            None if fired is None else run.steps[fired]
+            for run, fired in zip(runs, alarms[rule.name], strict=True)
+        ]
+        controls: defaultdict[tuple[str, int, str], list[np.ndarray]] = defaultdict(list)
+        for run, steps in zip(runs, alarm_steps, strict=True):
+            if steps is not None:
+                controls[run.entry.setting, run.entry.seed, run.entry.kind].append(steps)
+        for run, steps in zip(runs, alarm_steps, strict=True):
             if run.entry.kind != "transition":
                 continue
-            quiet, hard = (
-                controls.get((run.entry.setting, run.entry.seed, kind), []) for kind in ("quiet", "hard")
-            )
+            quiet, hard = (controls[run.entry.setting, run.entry.seed, kind] for kind in ("quiet", "hard"))
             for transition in run.judged:
-                row = run.entry.row(*_PLACE) | {
-                    "truth": transition.truth.column,
-                    "t10": transition.t10,
-                    "t50": transition.t50,
-                    "t90": transition.t90,
-                    "rule": rule.name,
-                }
-                if fired is None:
-                    rows.append(row | {"outcome": "abstained", "before_t10": False})
-                    continue
-                verdict = judge(transition, run.steps[fired], start=run.start)
-                lead = verdict.lead_steps
-                rows.append(
-                    row
-                    | {
-                        "outcome": verdict.outcome,
-                        "alarm_step": verdict.alarm_step,
-                        "lead_steps": lead,
+                row = run.entry.row(*_PLACE) | transition.row() | {"rule": rule.name}
+                if steps is None:
+                    row |= {"outcome": "abstained", "before_t10": False}
+                else:
+                    verdict = judge(transition, steps, start=run.start)
+                    lead = verdict.lead_steps
+                    row |= asdict(verdict) | {
                         "lead_windows": None if lead is None else lead / run.spacing / run.window,
-                        "lead_share": verdict.lead_share,
-                        "before_t10": verdict.before_t10,
-                        "alarms": verdict.alarms,
                         "chance": chance_of(transition, quiet),
                         "chance_hard": chance_of(transition, hard),
                     }
-                )
+                rows.append(row)
     columns = ["run", *_PLACE, "truth", "t10", "t50", "t90", "rule", "outcome", "alarm_step"]
     columns += ["lead_steps", "lead_windows", "lead_share", "before_t10", "alarms", "chance", "chance_hard"]
     table = pd.DataFrame(rows, columns=pd.Index(columns))
@@ -89,26 +82,19 @@ def chance_of(transition: Transition, partners: Sequence[np.ndarray]) -> float |
     return float(np.mean(hits)) if hits else None
 
 
-def false_alarms_table(
-    runs: Sequence[Observed], rules: Sequence[Rule], alarms: dict[str, list[np.ndarray | None]]
-) -> pd.DataFrame:
+def false_alarms_table(runs: Sequence[Observed], rules: Sequence[Rule], alarms: Alarms) -> pd.DataFrame:
     """One row per run and rule: alarms in its idle stretch, and how many rows that has.
 
     Of a control that is the whole run; of a run with transitions, what comes before their cause and after
     the last of them.
     """
-    rows = [
-        run.entry.row(*_PLACE)
-        | {
-            "rule": rule.name,
-            "idle_rows": int(run.idle.sum()),
-            "false_alarms": int((fired & run.idle).sum()),
-            "first_false_alarm": int(run.steps[fired & run.idle][0]) if (fired & run.idle).any() else None,
-        }
-        for rule in rules
-        for run, fired in zip(runs, alarms[rule.name], strict=True)
-        if fired is not None
-    ]
+    rows = []
+    for rule in rules:
+        for run, fired in zip(runs, alarms[rule.name], strict=True):
+            if fired is not None:
+                false = run.steps[fired & run.idle].tolist()
+                row = run.entry.row(*_PLACE) | {"rule": rule.name, "idle_rows": int(run.idle.sum())}
+                rows.append(row | {"false_alarms": len(false), "first_false_alarm": next(iter(false), None)})
     columns = ["run", *_PLACE, "rule", "idle_rows", "false_alarms", "first_false_alarm"]
     return pd.DataFrame(rows, columns=pd.Index(columns)).astype({"first_false_alarm": "Int64"})
 
@@ -121,27 +107,17 @@ def rates_table(false_alarms: pd.DataFrame) -> pd.DataFrame:
     shown = false_alarms[false_alarms["held_out"] & (false_alarms["kind"] != "transition")]
     rows = []
     for rule, of_rule in shown.groupby("rule", sort=False):
-        pooled = of_rule[of_rule["kind"] == "quiet"]
-        cells = [("quiet", pooled)] if len(pooled) else []
-        hard = of_rule[of_rule["kind"] == "hard"]
-        cells += [(f"{s}: {c}", cell) for (s, c), cell in hard.groupby(["setting", "control"], sort=False)]
-        quiet = pooled.groupby(["setting", "control"], sort=False)
-        cells += [(f"{s}: {c} (quiet)", cell) for (s, c), cell in quiet]
+        quiet, hard = (of_rule[of_rule["kind"] == kind] for kind in ("quiet", "hard"))
+        cells = [("quiet", quiet)] if len(quiet) else []
+        for of_kind, note in ((hard, ""), (quiet, " (quiet)")):
+            by_control = of_kind.groupby(["setting", "control"], sort=False)
+            cells += [(f"{setting}: {control}{note}", cell) for (setting, control), cell in by_control]
         for name, cell in cells:
             alarmed, runs = int((cell["false_alarms"] > 0).sum()), len(cell)
-            low, high = exact_interval(alarmed, runs)
-            rows.append(
-                {
-                    "rule": rule,
-                    "controls": name,
-                    "runs": runs,
-                    "alarmed": alarmed,
-                    "rate": alarmed / runs,
-                    "rate_low": low,
-                    "rate_high": high,
-                    "alarms_per_1000_rows": 1000 * cell["false_alarms"].sum() / cell["idle_rows"].sum(),
-                }
-            )
+            row = {"rule": rule, "controls": name, "runs": runs, "alarmed": alarmed}
+            row |= with_interval("rate", alarmed / runs, exact_interval(alarmed, runs))
+            row["alarms_per_1000_rows"] = 1000 * cell["false_alarms"].sum() / cell["idle_rows"].sum()
+            rows.append(row)
     columns = ["rule", "controls", "runs", "alarmed", "rate", "rate_low", "rate_high", "alarms_per_1000_rows"]
     return pd.DataFrame(rows, columns=pd.Index(columns))
 
@@ -158,16 +134,15 @@ def contest_table(
     """
     shown = transitions[transitions["held_out"]]
     quiet = {row["rule"]: row for row in rates[rates["controls"] == "quiet"].to_dict("records")}
-    area = {
-        (row["setting"], row["signal"]): row for row in areas[areas["controls"] == "quiet"].to_dict("records")
-    }
+    of_quiet = areas.loc[areas["controls"] == "quiet", ["setting", "signal", *_AREA]]
+    area = {(row["setting"], row["signal"]): row for row in of_quiet.to_dict("records")}
     rows = []
     for setting, here in shown.groupby("setting", sort=False):
         leads = {rule: _leads(of_rule) for rule, of_rule in here.groupby("rule", sort=False)}
         for rule in rules:
             of_rule = here[here["rule"] == rule.name]
             runs, count = of_rule["run"].nunique(), len(of_rule)
-            share = float((of_rule["outcome"] == "detected").mean())
+            detected = float((of_rule["outcome"] == "detected").mean())
             early = float(of_rule["before_t10"].mean())
             weights = resampled_weights(of_rule["run"].tolist(), [str(setting)] * count)
             lead = leads[rule.name]
@@ -177,31 +152,23 @@ def contest_table(
                 "threshold": rule.threshold,
                 "transitions": count,
                 "runs": runs,
-                "detected": share,
                 "late": float((of_rule["outcome"] == "late").mean()),
                 "missed": float(of_rule["outcome"].isin(["missed", "abstained"]).mean()),
-                "before_t10": early,
-                "lead_share": float(np.median(lead)),
                 "lead_windows": float(of_rule["lead_windows"].fillna(0.0).median()),
                 "lead_steps": float(of_rule["lead_steps"].fillna(0).median()),
                 "alarms": float(of_rule["alarms"].fillna(0).mean()),
                 "chance": float(of_rule["chance"].astype(float).mean()),
                 "chance_hard": float(of_rule["chance_hard"].astype(float).mean()),
             }
-            row["detected_low"], row["detected_high"] = exact_interval(share * runs, runs)
-            row["before_t10_low"], row["before_t10_high"] = exact_interval(early * runs, runs)
-            row["lead_share_low"], row["lead_share_high"] = middle(weighted_median(lead, weights))
+            row |= with_interval("detected", detected, exact_interval(detected * runs, runs))
+            row |= with_interval("before_t10", early, exact_interval(early * runs, runs))
+            row |= _median("lead_share", lead, weights)
             reference = f"{REFERENCE} at 1.5 decades" if rule.stated else REFERENCE
             if reference in leads:
-                difference = lead - leads[reference]
-                row["less_shc_lead"] = float(np.median(difference))
-                spread = middle(weighted_median(difference, weights))
-                row["less_shc_lead_low"], row["less_shc_lead_high"] = spread
+                row |= _median("less_shc_lead", lead - leads[reference], weights)
             if rule.name in quiet:
                 row |= {ours: quiet[rule.name][theirs] for ours, theirs in _QUIET.items()}
-            if (setting, rule.signal) in area:
-                row |= {name: area[setting, rule.signal][name] for name in _AREA}
-            rows.append(row)
+            rows.append(row | area.get((setting, rule.signal), {}))
     return pd.DataFrame(rows, columns=pd.Index(_CONTEST))
 
 
@@ -220,6 +187,10 @@ _CONTEST = [
     *_QUIET,
     *_AREA,
 ]
+
+
+def _median(name: str, values: np.ndarray, weights: np.ndarray) -> dict[str, float]:
+    return with_interval(name, float(np.median(values)), middle(weighted_median(values, weights)))
 
 
 def _leads(of_rule: pd.DataFrame) -> Float64[np.ndarray, " transitions"]:

@@ -26,6 +26,12 @@ def exact_interval(hits: float, trials: float, *, level: float = LEVEL) -> tuple
     return low, high
 
 
+def with_interval(name: str, value: float, interval: tuple[float, float]) -> dict[str, float]:
+    """A value beside its interval, as the columns `name`, `name_low` and `name_high` of a table."""
+    low, high = interval
+    return {name: value, f"{name}_low": low, f"{name}_high": high}
+
+
 def resampled_weights(
     runs: Sequence[str], strata: Sequence[str], *, resamples: int = RESAMPLES, seed: int = 0
 ) -> Float64[np.ndarray, "resamples rows"]:

@@ -15,8 +15,8 @@ from jaxtyping import Float64
 
 from rdmtools.evaluation.judging import judge
 from rdmtools.evaluation.observed import Observed
-from rdmtools.evaluation.rates import exact_interval, middle, resampled_weights
-from rdmtools.evaluation.rules import REFERENCE, fired, score_of
+from rdmtools.evaluation.rates import exact_interval, middle, resampled_weights, with_interval
+from rdmtools.evaluation.rules import REFERENCE, alarms_at, score_of
 from rdmtools.evaluation.signals import Signal
 
 
@@ -74,16 +74,15 @@ def sweep(runs: Sequence[Observed], setting: str, signal: Signal) -> Sweep | Non
     thresholds = np.unique([*known[known > 0], *np.nextafter(known, np.inf)])
     leads: list[np.ndarray] = []
     names: list[str] = []
-    for run, alarms in zip(positives, fired(positives, signal, thresholds.tolist()), strict=True):
+    for run, alarms in zip(positives, alarms_at(positives, signal, thresholds.tolist()), strict=True):
         for transition in run.judged:
             names.append(run.entry.name)
             if alarms is None:
                 leads.append(np.full(len(thresholds), np.nan))
                 continue
-            verdicts = [judge(transition, run.steps[each], start=run.start) for each in alarms]
-            leads.append(
-                np.array([v.lead_share if v.outcome == "detected" else np.nan for v in verdicts], float)
-            )
+            verdicts = [judge(transition, run.steps[fired], start=run.start) for fired in alarms]
+            shares = [v.lead_share if v.outcome == "detected" else np.nan for v in verdicts]
+            leads.append(np.array(shares, float))
     return Sweep(
         signal=signal,
         setting=setting,
@@ -99,20 +98,18 @@ def sweep(runs: Sequence[Observed], setting: str, signal: Signal) -> Sweep | Non
 
 def roc_table(sweeps: Sequence[Sweep]) -> pd.DataFrame:
     """One row per setting, signal and threshold: false-alarm rate, detection rate and median lead."""
-    rows = []
-    for each in sweeps:
-        detected = ~np.isnan(each.leads)
-        for index, threshold in enumerate(each.thresholds):
-            rows.append(
-                {
-                    "setting": each.setting,
-                    "signal": each.signal.name,
-                    "threshold": threshold,
-                    "false_alarm_rate": float((each.quiet >= threshold).mean()),
-                    "detected": float(detected[:, index].mean()),
-                    "lead_share": float(np.median(np.nan_to_num(each.leads[:, index]))),
-                }
-            )
+    rows = [
+        {
+            "setting": curve.setting,
+            "signal": curve.signal.name,
+            "threshold": threshold,
+            "false_alarm_rate": float((curve.quiet >= threshold).mean()),
+            "detected": float((~np.isnan(leads)).mean()),
+            "lead_share": float(np.median(np.nan_to_num(leads))),
+        }
+        for curve in sweeps
+        for threshold, leads in zip(curve.thresholds, curve.leads.T, strict=True)
+    ]
     columns = ["setting", "signal", "threshold", "false_alarm_rate", "detected", "lead_share"]
     return pd.DataFrame(rows, columns=pd.Index(columns))
 
@@ -123,50 +120,39 @@ def areas_table(sweeps: Sequence[Sweep]) -> pd.DataFrame:
     Positives are transitions detected before T50, negatives are runs; both of odd seeds. Of a resample, whole
     runs are drawn again, quiet ones within their cells; a difference is taken within the resample.
     """
+    areas = {
+        (curve.setting, curve.signal.name, controls): _area(curve, controls)
+        for curve in sweeps
+        for controls in ("quiet", *curve.hard)
+    }
+    runs = {curve.setting: len(set(curve.runs)) for curve in sweeps}
     rows = []
-    for setting in dict.fromkeys(each.setting for each in sweeps):
-        here = [each for each in sweeps if each.setting == setting]
-        found = {
-            (each.signal.name, name): _area(each, name) for each in here for name in ("quiet", *each.hard)
-        }
-        reference = next((each for each in here if each.signal.name == REFERENCE), None)
-        for each in here:
-            for controls in ("quiet", *each.hard):
-                area, samples = found[each.signal.name, controls]
-                low, high = middle(samples)
-                if area in (0.0, 1.0):
-                    # no resample differs: exact, for pairs vary no more than as many runs of the fewer kind
-                    pairs = min(len(set(each.runs)), len(_negatives(each, controls)))
-                    low, high = exact_interval(area * pairs, pairs)
-                row = {
-                    "setting": setting,
-                    "signal": each.signal.name,
-                    "controls": controls,
-                    "area": area,
-                    "area_low": low,
-                    "area_high": high,
-                }
-                if reference is not None and _negatives(each, controls) == _negatives(reference, controls):
-                    other, others = found[REFERENCE, controls]
-                    low, high = middle(samples - others)
-                    row |= {"less_shc": area - other, "less_shc_low": low, "less_shc_high": high}
-                rows.append(row)
+    for (setting, signal, controls), (area, samples, names) in areas.items():
+        interval = middle(samples)
+        if area in (0.0, 1.0):
+            # no resample differs: exact, for pairs vary no more than as many runs of the fewer kind
+            pairs = min(runs[setting], len(names))
+            interval = exact_interval(area * pairs, pairs)
+        row = {"setting": setting, "signal": signal, "controls": controls}
+        row |= with_interval("area", area, interval)
+        shc, shc_samples, shc_names = areas.get((setting, REFERENCE, controls), (area, samples, None))
+        if names == shc_names:
+            row |= with_interval("less_shc", area - shc, middle(samples - shc_samples))
+        rows.append(row)
     columns = ["setting", "signal", "controls", "area", "area_low", "area_high"]
     columns += ["less_shc", "less_shc_low", "less_shc_high"]
     return pd.DataFrame(rows, columns=pd.Index(columns))
 
 
-def _negatives(sweep: Sweep, controls: str) -> list[str]:
-    """Names of the controls; of hard ones, all are of one cell, and a number is enough."""
-    return sweep.quiet_runs if controls == "quiet" else [str(k) for k in range(len(sweep.hard[controls]))]
-
-
-def _area(sweep: Sweep, controls: str) -> tuple[float, np.ndarray]:
-    negatives = sweep.quiet if controls == "quiet" else sweep.hard[controls]
-    names = _negatives(sweep, controls)
-    cells = sweep.quiet_cells if controls == "quiet" else [controls] * len(negatives)
-    table = sweep.wins(negatives)
-    ours = resampled_weights(sweep.runs, [sweep.setting] * len(sweep.runs))
+def _area(curve: Sweep, controls: str) -> tuple[float, np.ndarray, list[str]]:
+    """The area, that of each resample, and the names of the controls."""
+    if controls == "quiet":
+        negatives, names, cells = curve.quiet, curve.quiet_runs, curve.quiet_cells
+    else:  # all are of one cell, and a number is name enough
+        negatives = curve.hard[controls]
+        names, cells = [str(number) for number in range(len(negatives))], [controls] * len(negatives)
+    wins = curve.wins(negatives)
+    ours = resampled_weights(curve.runs, [curve.setting] * len(curve.runs))
     theirs = resampled_weights(names, cells, seed=1)
-    samples = np.einsum("bp,pn,bn->b", ours, table, theirs, optimize=True)
-    return float(table.mean()), samples / (ours.sum(axis=1) * theirs.sum(axis=1))
+    samples = np.einsum("bp,pn,bn->b", ours, wins, theirs, optimize=True)
+    return float(wins.mean()), samples / (ours.sum(axis=1) * theirs.sum(axis=1)), names

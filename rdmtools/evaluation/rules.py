@@ -32,6 +32,9 @@ class Rule:
     """Whether the threshold was stated beforehand, rather than fitted to the quiet runs of even seeds."""
 
 
+Alarms = dict[str, list[Bool[np.ndarray, " windows"] | None]]
+"""Of each rule by its name, where it alarms in each run; None where the run lacks the signal."""
+
 ALWAYS, NEVER = "always alarm", "never alarm"
 
 
@@ -68,30 +71,25 @@ def alarms_of(runs: Sequence[Observed], rule: Rule) -> list[Bool[np.ndarray, " w
         return [np.ones(len(run.steps), dtype=bool) for run in runs]
     if rule.name == NEVER:
         return [np.zeros(len(run.steps), dtype=bool) for run in runs]
-    found = fired(runs, _signal(rule.signal), [rule.threshold])
-    return [None if each is None else each[0] for each in found]
+    signal = next(signal for signal in SIGNALS if signal.name == rule.signal)
+    return [None if alarms is None else alarms[0] for alarms in alarms_at(runs, signal, [rule.threshold])]
 
 
-def _signal(name: str) -> Signal:
-    return next(signal for signal in SIGNALS if signal.name == name)
-
-
-def fired(
+def alarms_at(
     runs: Sequence[Observed], signal: Signal, thresholds: Sequence[float]
 ) -> list[Bool[np.ndarray, "thresholds windows"] | None]:
     """Where a signal alarms in each run at each threshold; of several series, where any does."""
-    known = [run for run in runs if signal.name in run.levels]
-    if not known:
+    levels = [run.levels[signal.name] for run in runs if signal.name in run.levels]
+    if not levels:
         return [None] * len(runs)
-    longest = max(len(run.steps) for run in known)
-    counts = [len(run.levels[signal.name]) for run in known]
-    stacked = np.full((sum(counts), longest), np.nan)
-    ends = np.cumsum(counts)
-    for run, end, count in zip(known, ends, counts, strict=True):
-        stacked[end - count : end, : len(run.steps)] = run.levels[signal.name]
+    longest = max(series.shape[1] for series in levels)
+    stacked = np.full((sum(map(len, levels)), longest), np.nan)
+    ends = np.cumsum([len(series) for series in levels]).tolist()
+    for series, end in zip(levels, ends, strict=True):
+        stacked[end - len(series) : end, : series.shape[1]] = series
     alarms = find_alarms(stacked, np.array([thresholds], dtype=np.float64), fixed_floor=signal.fixed_floor)
-    found = (
-        np.any(alarms[end - count : end, :, : len(run.steps)], axis=0)
-        for run, end, count in zip(known, ends, counts, strict=True)
-    )
-    return [next(found) if signal.name in run.levels else None for run in runs]
+    of_runs = iter(np.split(alarms, ends[:-1]))
+    return [
+        np.any(next(of_runs)[..., : len(run.steps)], axis=0) if signal.name in run.levels else None
+        for run in runs
+    ]

@@ -44,6 +44,10 @@ class Transition:
     def judged(self) -> bool:
         return self.status == JUDGED
 
+    def row(self) -> dict[str, object]:
+        """What a table says of it: the scalar, and its crossings."""
+        return {"truth": self.truth.column, "t10": self.t10, "t50": self.t50, "t90": self.t90}
+
     @property
     def real(self) -> bool:
         """Whether something happened, judged or not."""

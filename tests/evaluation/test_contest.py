@@ -10,7 +10,7 @@ from helpers.corpora import SPACING, WINDOW, WINDOWS, observed, step_up, transit
 from rdmtools.evaluation.contest import contest_table, false_alarms_table, rates_table, transitions_table
 from rdmtools.evaluation.judging import judge
 from rdmtools.evaluation.roc import Sweep, areas_table, roc_table, sweep
-from rdmtools.evaluation.rules import ALWAYS, NEVER, Rule, alarms_of, fired, fit_rules
+from rdmtools.evaluation.rules import ALWAYS, NEVER, Rule, alarms_at, alarms_of, fit_rules
 from rdmtools.evaluation.signals import SIGNALS
 
 OF_NAME = {signal.name: signal for signal in SIGNALS}
@@ -102,11 +102,11 @@ class TestAlarms:
             for series, windows in ((2, 50), (1, 17), (3, 31))
         ]
         runs.insert(1, quiet(1, 1.0))
-        together = fired(runs, PR, [0.8, 2.0])
+        together = alarms_at(runs, PR, [0.8, 2.0])
         assert together[1] is None
         for run, found in zip(runs, together, strict=True):
             if found is not None:
-                alone = fired(
+                alone = alarms_at(
                     [replace(run, levels={"pr": row[None]}) for row in run.levels["pr"]], PR, [0.8, 2]
                 )
                 np.testing.assert_array_equal(found, np.any(alone, axis=0))
@@ -295,7 +295,7 @@ def pair_by_pair(positives, negatives, signal):
             for control in negatives:
                 reached = max(largest_of(control, signal), 0.0)
                 limits = [np.nextafter(reached, np.inf), *([reached] if reached > 0 else [])]
-                found = fired([run], signal, limits)[0]
+                found = alarms_at([run], signal, limits)[0]
                 detected = [
                     judge(each, run.steps[row], start=run.start).outcome == "detected" for row in found
                 ]
