@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Set
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.text import Text
 
 from rdmtools.analyses import save
 from rdmtools.analysis.findings import find
@@ -27,112 +26,63 @@ from rdmtools.results.saved import is_whole
 from rdmtools.results.summary import plain
 from rdmtools.results.words import shown
 from rdmtools.run.rules import Rules
-from rdmtools_cli import options
-from rdmtools_cli.console import (
-    OUT,
-    Column,
-    Phase,
-    all_done,
-    in_rows,
-    in_runs,
-    one_line_errors,
-    patient_progress,
-    print_error,
-    print_json,
-    print_note,
-    print_table,
-    quietly,
-)
-from rdmtools_cli.options import DEFAULTS
-from rdmtools_cli.workers import Dask, Workers, staff
+from rdmtools_cli import console, options
+from rdmtools_cli.workers import Sharing, staff
 
 
 def analyze(
     runs: options.Paths,
-    window: options.Windows = options.WINDOWS,
-    stride: options.Stride = DEFAULTS.stride,
-    detrend: options.Detrending = options.DETREND,
-    spectrum: options.Spectrum = DEFAULTS.spectrum,
-    decades: options.Decades = DEFAULTS.decades,
-    modes: options.ModeCount = DEFAULTS.modes,
-    precision: options.Precisions = options.PRECISION,
+    *,
+    settings: AnalysisSettings,
     out: options.Out = None,
     report: Annotated[
         bool, typer.Option("--report/--no-report", help="Write report.html and figures.")
     ] = True,
-    columns: options.Columns = None,
-    group_by: options.GroupBy = None,
-    missing: options.Missing = options.Drop.error,
-    nonfinite: options.Nonfinite = options.Drop.error,
-    duplicates: options.OnDuplicates = options.Duplicates.last,
-    workers: Workers = 1,
-    dask: Dask = None,
+    rules: Rules,
+    sharing: Sharing,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Analyse again what has not changed since it was analysed.")
     ] = False,
     as_json: options.Json = False,
-) -> None:
+) -> bool:
     """When did the network reorganise, how early did it show, and which samples moved?
 
     Results go to RUN.rdm/analysis/, or to --out DIR (DIR/NAME for several runs); those of a run that has not
     changed since are left as they are. Runs in a store need --out.
     """
-    with one_line_errors(as_json):
-        rules = options.reading(columns, group_by, missing, nonfinite, duplicates)
-        settings = AnalysisSettings(
-            windows=tuple(window),
-            stride=stride,
-            detrend=detrend.value,
-            spectrum=spectrum,
-            decades=decades,
-            modes=modes,
-            precision=precision.value,
-        )
-        paths = named_paths(runs)
-        if out is None:
-            _refuse_no_folder([*paths.values()])
-        else:
-            refuse_address(out)
-
+    paths = named_paths(runs)
+    folders = _folders(paths, out)
     jobs = {
-        name: Job(
-            name=name,
-            path=path,
-            rules=rules,
-            settings=settings,
-            folder=out if out is None or len(paths) == 1 else out / name,
-            report=report,
-        )
+        name: Job(name=name, path=path, rules=rules, settings=settings, folder=folders[name], report=report)
         for name, path in paths.items()
     }
-    with one_line_errors(as_json):
-        _refuse_nested([job.place for job in jobs.values()])
-    still = set[str]() if fresh else {name for name, job in jobs.items() if job.unchanged()}
-    with one_line_errors(as_json), staff(workers, dask) as (executor, count):
+    unchanged = set[str]() if fresh else {name for name, job in jobs.items() if job.unchanged()}
+
+    def tell(name: str, job: Job) -> None:
+        _print(job, name in unchanged, as_json)
+
+    with staff(sharing) as (executor, count):
 
         def work(name: str, job: Job) -> None:
-            if name not in still:
-                with patient_progress(name) as phase:
+            if name not in unchanged:
+                with console.patient_progress(name) as phase:
                     job.do(phase, executor)
-            _print(job, name in still, as_json)
+            tell(name, job)
 
         if executor is None or len(jobs) < count:
-            done = all_done(jobs, work, as_json)
-        else:
-            done = _shared(jobs, still, executor, as_json)
-    if not done:
-        raise typer.Exit(1)
+            return console.all_done(jobs, work, as_json)
+        return console.all_taken(jobs, _answers(jobs, unchanged, executor), tell, as_json)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One run to be analysed, and where its results go."""
+    """One run to be analysed, and the folder of its results."""
 
     name: str
     path: Location
     rules: Rules
     settings: AnalysisSettings
-    folder: Path | None
+    folder: Path
     report: bool
     home: int = field(default_factory=os.getpid)
     """The process that hears warnings."""
@@ -140,21 +90,13 @@ class Job:
     def __str__(self) -> str:
         return str(self.path)
 
-    @property
-    def place(self) -> Path:
-        """The folder of results."""
-        if self.folder is not None:
-            return self.folder
-        assert isinstance(self.path, Path)  # a run in a store without --out was refused
-        return companion(self.path) / ANALYSIS_FOLDER
-
-    def do(self, phase: Phase, executor: Executor | None = None) -> list[str]:
+    def do(self, phase: console.Phase, executor: Executor | None = None) -> list[str]:
         """Read, analyse, save; returns what was warned of, where nobody hears it."""
         # Before the run is read: that of a run which changes meanwhile never fits again.
         name = fingerprint(self.path, self.rules, self.settings)
         with noted(self.home) as notes:
             run = read(self.path, self.rules, name=self.name, progress=phase("opening"))
-        rows = partial(in_rows, row_bytes=run.shape[1] * run.dtype.itemsize)
+        rows = partial(console.in_rows, row_bytes=run.shape[1] * run.dtype.itemsize)
         findings = find(run, self.settings, executor=executor, progress=phase("analysing", rows))
         save(findings, self.folder, report=self.report, fingerprint=name)
         return notes
@@ -162,14 +104,14 @@ class Job:
     def elsewhere(self) -> "Job":
         """The same, for a process that works in another folder."""
         path = self.path.absolute() if isinstance(self.path, Path) else self.path
-        return replace(self, path=path, folder=self.folder and self.folder.absolute())
+        return replace(self, path=path, folder=self.folder.absolute())
 
     def unchanged(self) -> bool:
         """Whether the results in place are those that would be made again."""
-        if not is_whole(self.place, report=self.report):
+        if not is_whole(self.folder, report=self.report):
             return False
         try:
-            summary = json.loads((self.place / SUMMARY_FILE).read_text(encoding="utf-8"))
+            summary = json.loads((self.folder / SUMMARY_FILE).read_text(encoding="utf-8"))
             made, run = summary[FINGERPRINT], summary["run"]
             if (run["name"], run["source"]) != (plain(self.name), plain(str(self.path))):
                 return False
@@ -179,100 +121,89 @@ class Job:
         return name is not None and made == sealed(summary, name)
 
 
-def _told(job: Job) -> tuple[RdmtoolsError | None, list[str]]:
+def _answers(
+    jobs: Mapping[str, Job], unchanged: Set[str], executor: Executor
+) -> Iterator[Job | RdmtoolsError]:
+    """Each job, done by one worker where there is something to do, or what is wrong with its run."""
+    todo = [job.elsewhere() for name, job in jobs.items() if name not in unchanged]
+    answers = results(_answer, ((job, 0) for job in todo), executor)
+    for name, job in jobs.items():
+        error, notes = (None, []) if name in unchanged else next(answers)
+        for note in notes:
+            console.print_note(note)
+        yield error or job
+
+
+def _answer(job: Job) -> tuple[RdmtoolsError | None, list[str]]:
     """What is wrong with the run, if it could not be done; and what was warned of meanwhile."""
     try:
-        return None, job.do(quietly)
+        return None, job.do(console.quietly)
     except RdmtoolsError as error:
         return error, []
 
 
-def _shared(jobs: Mapping[str, Job], still: Set[str], executor: Executor, as_json: bool) -> bool:
-    """Each run done by one worker and told in order; whether all were done."""
-    todo = [job.elsewhere() for name, job in jobs.items() if name not in still]
-    told = results(_told, ((job, 0) for job in todo), executor)
-    failed = False
-    with patient_progress(f"{len(jobs)} runs") as phase:
-        tell = phase("analysing", in_runs)
-        for done, (name, job) in enumerate(jobs.items(), start=1):
-            error, notes = (None, []) if name in still else next(told)
-            for note in notes:
-                print_note(note)
-            if error is None:
-                _print(job, name in still, as_json)
-            else:
-                print_error(error, str(job), as_json)
-                failed = True
-            tell(done, len(jobs))
-    return not failed
-
-
-def _refuse_nested(places: list[Path]) -> None:
-    """Results are replaced as a whole, and those of "x/a" with those of "a" around them."""
-    for place in places:
-        for other in places:
-            if place in other.parents:
-                raise ParameterError(
-                    f"results in {other} would lie inside those in {place}; needed them side by side; "
-                    "choose another --out for one, or rename a run"
-                )
-
-
-def _refuse_no_folder(paths: list[Location]) -> None:
-    """Nothing is written to a store, and the results of x.csv would replace those of x.parquet."""
-    first: dict[Path, Path] = {}
-    for path in paths:
-        if isinstance(path, StorePath):
+def _folders(paths: Mapping[str, Location], out: Path | None) -> dict[str, Path]:
+    """Where the results of each run go. Raises ParameterError where they would be in each other's way."""
+    if out is not None:
+        refuse_address(out)
+    folders: dict[str, Path] = {}
+    owners: dict[Path, Location] = {}
+    for name, path in paths.items():
+        if out is not None:
+            folder = out if len(paths) == 1 else out / name
+        elif isinstance(path, StorePath):
             raise ParameterError(f"{path} lies in a store, where nothing is written; needed --out DIR")
-        folder = companion(path)
-        if (other := first.setdefault(folder, path)) != path:
+        else:
+            folder = companion(path) / ANALYSIS_FOLDER
+        if (other := owners.setdefault(folder, path)) != path:  # x.parquet and x.csv
             raise ParameterError(
-                f"{other} and {path} have one folder for results, {folder}; needed one each; "
+                f"{other} and {path} have one folder for results, {folder.parent}; needed one each; "
                 "choose another with --out, or rename one"
             )
+        folders[name] = folder
+    for place in owners:  # a folder is replaced as a whole, with all in it
+        for inside in owners:
+            if place in inside.parents:
+                raise ParameterError(
+                    f"results in {inside} would lie inside those in {place}; needed them side by side; "
+                    "choose another --out for one, or rename a run"
+                )
+    return folders
 
 
 def _print(job: Job, unchanged: bool, as_json: bool) -> None:
     """What the summary in the folder of results says."""
-    folder = job.place
-    summary = json.loads((folder / SUMMARY_FILE).read_text(encoding="utf-8"))
+    summary = json.loads((job.folder / SUMMARY_FILE).read_text(encoding="utf-8"))
     if as_json:
-        print_json(summary)
+        console.print_json(summary)
         return
     run, settings = summary["run"], summary["settings"]
     windows = ", ".join(map(str, settings["windows"]))
-    OUT.print(
-        Text.assemble(
-            (shown(run["name"]), "bold"),
-            f"  {run['rows']} rows × {run['samples']} samples, "
-            f"steps {run['first_step']} to {run['last_step']}"
-            f"  ·  window {windows} rows, {settings['detrend']} detrending",
-        ),
-        soft_wrap=True,
+    console.print_line(
+        (shown(run["name"]), "bold"),
+        f"  {run['rows']} rows × {run['samples']} samples, steps {run['first_step']} to {run['last_step']}"
+        f"  ·  window {windows} rows, {settings['detrend']} detrending",
     )
     for note in summary["notes"]:
-        OUT.print(Text(f"note: {note}", "yellow"), soft_wrap=True)
+        console.print_line((f"note: {note}", "yellow"))
     first, *told, last = summary["verdict"].splitlines()
-    OUT.print(Text(first))
+    console.print_text(first)
     if summary["events"]:  # the table tells compactly what the verdict says in sentences
         _print_events(summary["events"], several=len(settings["windows"]) > 1)
         told = []
-    OUT.print(Text("\n".join([*told, last])))
-    place = folder / REPORT_FILE if job.report else folder
+    console.print_text("\n".join([*told, last]))
+    place = job.folder / REPORT_FILE if job.report else job.folder
     since = "  (unchanged since it was analysed; --fresh makes it again)" if unchanged else ""
-    OUT.print(
-        Text.assemble(f"{'report' if job.report else 'tables'}: {shown(place, 4096)}", (since, "dim")),
-        soft_wrap=True,
-    )
+    console.print_line(f"{'report' if job.report else 'tables'}: {shown(place, 4096)}", (since, "dim"))
 
 
 def _print_events(events: list[dict[str, Any]], several: bool) -> None:
     """One line an event; shares are of the top mode and of the probe samples."""
 
-    def column(heading: str, cell: Callable[[dict[str, Any]], Any], **how: Any) -> Column:
-        return Column(heading, [str(cell(event)) for event in events], **how)
+    def column(heading: str, cell: Callable[[dict[str, Any]], Any], **how: Any) -> console.Column:
+        return console.Column(heading, [str(cell(event)) for event in events], **how)
 
-    print_table(
+    console.print_table(
         [
             column("#", lambda event: event["event"], right=True),
             *([column("window", lambda event: event["window"], right=True)] if several else []),

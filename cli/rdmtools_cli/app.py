@@ -10,6 +10,7 @@ from rdmtools_cli.analyze import analyze
 from rdmtools_cli.compare import compare
 from rdmtools_cli.convert import convert
 from rdmtools_cli.info import info
+from rdmtools_cli.options import command
 from rdmtools_cli.recover import recover
 from rdmtools_cli.score import score
 
@@ -21,12 +22,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(analyze)
-app.command()(info)
-app.command()(compare)
-app.command()(convert)
-app.command()(recover)
-app.command()(score)
+for function in (analyze, info, compare, convert, recover, score):
+    app.command()(command(function))
 
 
 def _print_version(wanted: bool) -> None:

@@ -4,11 +4,10 @@ import json
 import sys
 import time
 import warnings
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple, Protocol, TypeVar
 
-import typer
 from rich.cells import cell_len
 from rich.console import Console
 from rich.filesize import decimal
@@ -17,7 +16,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
-from rdmtools.errors import ParameterError, RdmtoolsError, RdmtoolsWarning
+from rdmtools.errors import RdmtoolsError, RdmtoolsWarning
 from rdmtools.results.summary import plain
 from rdmtools.results.words import shown
 
@@ -29,6 +28,16 @@ ERR = Console(stderr=True, highlight=False, emoji=False)
 
 # Work that takes longer than this shows a progress bar.
 PATIENCE_S = 1.0
+
+
+def print_line(*parts: str | tuple[str, str]) -> None:
+    """One line to stdout, of plain and of styled parts."""
+    OUT.print(Text.assemble(*parts), soft_wrap=True)
+
+
+def print_text(text: str, style: str = "") -> None:
+    """Words to stdout, as wide as the terminal."""
+    OUT.print(Text(text, style))
 
 
 def print_json(value: dict[str, Any]) -> None:
@@ -44,16 +53,6 @@ def print_error(error: RdmtoolsError, run: str | None, as_json: bool) -> None:
         prefix = f"{run}: " if run is not None and run not in str(error) else ""
         line = shown(prefix + str(error), 4096)  # a file's name may hold a line break
         ERR.print(Text.assemble(("error: ", "bold red"), line), soft_wrap=True)
-
-
-@contextmanager
-def one_line_errors(as_json: bool) -> Generator[None]:
-    """Turn what rdmtools raises into one line and exit code 1, or 2 where an argument does not fit."""
-    try:
-        yield
-    except RdmtoolsError as error:
-        print_error(error, None, as_json)
-        raise typer.Exit(2 if isinstance(error, ParameterError) else 1) from None
 
 
 def print_note(note: str) -> None:
@@ -83,11 +82,30 @@ def all_done(runs: Mapping[str, Given], work: Callable[[str, Given], None], as_j
     failed = False
     for name, run in runs.items():
         try:
-            with warnings_as_notes():
-                work(name, run)
+            work(name, run)
         except RdmtoolsError as error:
             print_error(error, str(run), as_json)
             failed = True
+    return not failed
+
+
+def all_taken(
+    runs: Mapping[str, object],
+    answers: Iterable[Given | RdmtoolsError],
+    take: Callable[[str, Given], None],
+    as_json: bool,
+) -> bool:
+    """The same of runs that others work on: `take` their answer for each, in order, with one bar for all."""
+    failed = False
+    with patient_progress(f"{len(runs)} runs") as phase:
+        tell = phase("analysing", in_runs)
+        for done, ((name, run), answer) in enumerate(zip(runs.items(), answers, strict=True), start=1):
+            if isinstance(answer, RdmtoolsError):
+                print_error(answer, str(run), as_json)
+                failed = True
+            else:
+                take(name, answer)
+            tell(done, len(runs))
     return not failed
 
 

@@ -5,14 +5,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.text import Text
 
 from rdmtools.read.convert import converted
 from rdmtools.read.read import read_run
 from rdmtools.results.words import shown
 from rdmtools.run.quality import counted
-from rdmtools_cli import options
-from rdmtools_cli.console import OUT, one_line_errors, print_json, print_note
+from rdmtools.run.rules import Rules
+from rdmtools_cli import console, options
 
 
 class Layout(StrEnum):
@@ -37,10 +36,8 @@ def convert(
         Layout | None,
         typer.Option(help="Rows: one a step and sample, or one a step; else guessed."),
     ] = None,
-    columns: options.Columns = None,
-    missing: options.Missing = options.Drop.error,
-    nonfinite: options.Nonfinite = options.Drop.error,
-    duplicates: options.OnDuplicates = options.Duplicates.last,
+    *,
+    rules: Annotated[Rules, options.Without({"group_by"})],
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a run that is there.")] = False,
     as_json: options.Json = False,
 ) -> None:
@@ -48,21 +45,18 @@ def convert(
 
     What was guessed, left out or dropped is told on stderr, with --json in the object.
     """
-    with one_line_errors(as_json):
-        rules = options.reading(columns, None, missing, nonfinite, duplicates)
-        path, notes = converted(source, out, layout, rules, overwrite)
-        run = read_run(path)
+    path, notes = converted(source, out, layout, rules, overwrite)
+    run = read_run(path)
     rows, samples = run.shape
     notes += run.quality.notes()
     if as_json:
-        print_json({"run": run.name, "path": str(path), "rows": rows, "samples": samples, "notes": notes})
+        console.print_json(
+            {"run": run.name, "path": str(path), "rows": rows, "samples": samples, "notes": notes}
+        )
         return
     for note in notes:
-        print_note(note)
-    OUT.print(
-        Text(
-            f"{shown(path, 4096)}: {counted(rows, 'row')} × {counted(samples, 'sample')}, "
-            f"steps {run.steps[0]} to {run.steps[-1]}"
-        ),
-        soft_wrap=True,
+        console.print_note(note)
+    console.print_line(
+        f"{shown(path, 4096)}: {counted(rows, 'row')} × {counted(samples, 'sample')}, "
+        f"steps {run.steps[0]} to {run.steps[-1]}"
     )

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-import typer
+import pandas as pd
 from rich.table import Table
 from rich.text import Text
 
@@ -10,44 +10,28 @@ from rdmtools.read.paths import named_paths
 from rdmtools.read.read import read
 from rdmtools.read.stores import Location
 from rdmtools.results.words import shown
+from rdmtools.run.rules import Rules
 from rdmtools.run.run import Run
-from rdmtools_cli import options
-from rdmtools_cli.console import OUT, all_done, one_line_errors, patient_progress, print_json
+from rdmtools_cli import console, options
 
 
-def info(
-    runs: options.Paths,
-    columns: options.Columns = None,
-    group_by: options.GroupBy = None,
-    missing: options.Missing = options.Drop.error,
-    nonfinite: options.Nonfinite = options.Drop.error,
-    duplicates: options.OnDuplicates = options.Duplicates.last,
-    as_json: options.Json = False,
-) -> None:
+def info(runs: options.Paths, *, rules: Rules, as_json: options.Json = False) -> bool:
     """What is in a run, and what is wrong with it."""
-    with one_line_errors(as_json):
-        rules = options.reading(columns, group_by, missing, nonfinite, duplicates)
-        paths = named_paths(runs)
 
     def work(name: str, path: Location) -> None:
-        with patient_progress(name) as phase:
+        with console.patient_progress(name) as phase:
             facts = _facts(read(path, rules, name=name, progress=phase("opening")))
         if as_json:
-            print_json(facts)
+            console.print_json(facts)
         else:
-            _print_facts(facts)
+            _print(facts)
 
-    if not all_done(paths, work, as_json):
-        raise typer.Exit(1)
+    return console.all_done(named_paths(runs), work, as_json)
 
 
 def _facts(run: Run) -> dict[str, Any]:
     rows, samples = run.shape
-    groups: dict[str, int] = {}
-    if "group" in run.samples:
-        groups = {
-            str(name): int(count) for name, count in run.samples["group"].value_counts(sort=False).items()
-        }
+    groups = run.samples.get("group", pd.Series(dtype=object)).value_counts(sort=False)
     return {
         "run": run.name,
         "source": None if run.source is None else str(run.source),
@@ -58,7 +42,7 @@ def _facts(run: Run) -> dict[str, Any]:
         "spacing": str(run.spacing),
         "loss_type": str(run.dtype),
         "unit": run.unit,
-        "groups": groups,
+        "groups": {str(name): int(count) for name, count in groups.items()},
         "sample_columns": [str(name) for name in run.samples.columns],
         "scalars": [str(name) for name in run.scalars.columns if name != "step"],
         "metadata": run.metadata,
@@ -67,7 +51,7 @@ def _facts(run: Run) -> dict[str, Any]:
     }
 
 
-def _print_facts(facts: dict[str, Any]) -> None:
+def _print(facts: dict[str, Any]) -> None:
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="dim")
     table.add_column(overflow="fold")
@@ -86,4 +70,4 @@ def _print_facts(facts: dict[str, Any]) -> None:
     }
     for name, value in rows.items():
         table.add_row(name, Text(value))
-    OUT.print(table)
+    console.OUT.print(table)

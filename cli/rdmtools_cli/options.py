@@ -1,53 +1,22 @@
-"""The options that several commands share; their defaults are the library's own."""
+"""How does a command get its flags? From the fields of the dataclasses that it takes, one flag a field.
 
+`AnalysisSettings` and `Rules` have the name, type and default of each choice; the metadata of a field its
+`help`, and where it has such its `choices`, `flags` and `metavar`. A new field is a new flag.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import Field, fields, is_dataclass
 from enum import StrEnum
+from functools import wraps
+from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, NamedTuple, cast, get_args
 
 import typer
 
-from rdmtools.analysis.settings import AnalysisSettings
-from rdmtools.run.rules import Rules
-
-DEFAULTS = AnalysisSettings()
-
-
-class Detrend(StrEnum):
-    constant = "constant"
-    linear = "linear"
-
-
-WINDOWS = list(DEFAULTS.windows)
-DETREND = Detrend(DEFAULTS.detrend)
-
-
-class Precision(StrEnum):
-    double = "double"
-    single = "single"
-
-
-PRECISION = Precision(DEFAULTS.precision)
-
-
-class Drop(StrEnum):
-    error = "error"
-    drop_samples = "drop-samples"
-    drop_steps = "drop-steps"
-
-
-class Duplicates(StrEnum):
-    last = "last"
-    error = "error"
-
-
-def _columns(text: str) -> dict[str, str]:
-    """``step=global_step,loss=nll`` -> {"step": "global_step", "loss": "nll"}."""
-    pairs = [part.partition("=") for part in text.split(",")]
-    for ours, equals, theirs in pairs:
-        if not (ours and equals and theirs):
-            raise typer.BadParameter(f"{text!r} is not NAME=COLUMN[,NAME=COLUMN], such as loss=nll")
-    return {ours.strip(): theirs.strip() for ours, _, theirs in pairs}
-
+from rdmtools.analysis.settings import flags
+from rdmtools.errors import ParameterError, RdmtoolsError
+from rdmtools_cli.console import print_error, warnings_as_notes
 
 Paths = Annotated[
     list[str],
@@ -56,39 +25,80 @@ Paths = Annotated[
         help="run.parquet, run.csv and so on, a directory of parts, or a quoted glob; also s3://bucket/run.parquet.",
     ),
 ]
-Columns = Annotated[
-    str | None,
-    typer.Option(metavar="NAME=COLUMN,…", help="Foreign column names: step=global_step,loss=nll."),
-]
-GroupBy = Annotated[
-    str | None, typer.Option(metavar="COLUMN", help="Group samples by this column, constant per sample.")
-]
-Missing = Annotated[Drop, typer.Option(help="A sample absent at some steps.")]
-Nonfinite = Annotated[Drop, typer.Option(help="NaN or infinite losses.")]
-OnDuplicates = Annotated[Duplicates, typer.Option(help="One step and sample twice, with different losses.")]
-Windows = Annotated[
-    list[int], typer.Option("--window", "-w", help="Window length in logged rows; may be given again.")
-]
-Stride = Annotated[int, typer.Option(help="Keep every so-many-th window in the observables table.")]
-Detrending = Annotated[Detrend, typer.Option(help="What is removed from each sample over a window.")]
-Spectrum = Annotated[bool, typer.Option("--spectrum", help="Also the eigenvalues of every window.")]
-Decades = Annotated[float, typer.Option(help="Alarm at this rise of log10(SHC); not calibrated.")]
-ModeCount = Annotated[int, typer.Option("--modes", help="Leading modes kept for each event.")]
-Precisions = Annotated[
-    Precision, typer.Option("--precision", help="Of products: single is faster, with errors of about 1e-6.")
-]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a line on stdout, errors too.")]
 Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Where the results go.")]
 
 
-def reading(
-    columns: str | None, group_by: str | None, missing: Drop, nonfinite: Drop, duplicates: Duplicates
-) -> Rules:
-    """How runs are read. Raises ParameterError where a column is mapped that there is not."""
-    return Rules(
-        columns=_columns(columns) if columns is not None else None,
-        group_by=group_by,
-        missing=missing.value,
-        nonfinite=nonfinite.value,
-        duplicates=duplicates.value,
-    )
+class Without(frozenset[str]):
+    """Fields that are no flags of a command: ``rules: Annotated[Rules, Without({"group_by"})]``."""
+
+
+def command(function: Callable[..., bool | None]) -> Callable[..., None]:
+    """The function as typer takes it, with flags in place of each parameter that is a dataclass.
+
+    What rdmtools warns of becomes notes. What it raises becomes one line, and exit code 1, or 2 where an
+    argument does not fit; and a function that returns False could not do all: exit code 1.
+    """
+    parameters: list[Parameter] = []
+    dataclasses: dict[str, tuple[type, list[_Option]]] = {}
+    for name, parameter in signature(function).parameters.items():
+        kind, *marks = get_args(parameter.annotation) or (parameter.annotation,)
+        if is_dataclass(kind):
+            left_out = Without().union(*marks)
+            options = [_option(field) for field in fields(kind) if field.name not in left_out]
+            parameters += [option.parameter for option in options]
+            dataclasses[name] = cast("type", kind), options
+        else:
+            parameters.append(parameter.replace(kind=Parameter.KEYWORD_ONLY))
+
+    @wraps(function)
+    def run(**given: Any) -> None:
+        try:
+            for name, (kind, options) in dataclasses.items():
+                given[name] = kind(**{field: value(given.pop(field)) for field, _, value in options})
+            with warnings_as_notes():
+                done = function(**given)
+        except RdmtoolsError as error:
+            print_error(error, None, given.get("as_json", False))
+            raise typer.Exit(2 if isinstance(error, ParameterError) else 1) from None
+        if done is False:
+            raise typer.Exit(1)
+
+    vars(run)["__signature__"] = Signature(parameters)
+    return run
+
+
+class _Option(NamedTuple):
+    """What typer asks for a field, and what makes the field's value of the answer."""
+
+    field: str
+    parameter: Parameter
+    value: Callable[[Any], Any]
+
+
+def _option(field: Field[Any]) -> _Option:
+    about = field.metadata
+    kind, value = _FORMS.get(field.type, (field.type, lambda answer: getattr(answer, "value", answer)))
+    if "choices" in about:
+        kind = StrEnum(field.name, {choice: choice for choice in about["choices"]})
+    option = typer.Option(field.default, *flags(field), metavar=about.get("metavar"), help=about["help"])
+    parameter = Parameter(field.name, Parameter.KEYWORD_ONLY, default=option, annotation=kind)
+    return _Option(field.name, parameter, value)
+
+
+def _columns(text: str | None) -> dict[str, str] | None:
+    """``step=global_step,loss=nll`` -> {"step": "global_step", "loss": "nll"}."""
+    if text is None:
+        return None
+    pairs = [part.partition("=") for part in text.split(",")]
+    for ours, equals, theirs in pairs:
+        if not (ours and equals and theirs):
+            raise typer.BadParameter(f"{text!r} is not NAME=COLUMN[,NAME=COLUMN], such as loss=nll")
+    return {ours.strip(): theirs.strip() for ours, _, theirs in pairs}
+
+
+# Types of fields that typer does not know: what it asks for instead, and what makes the field's value of it.
+_FORMS: dict[Any, tuple[Any, Callable[[Any], Any]]] = {
+    tuple[int, ...]: (list[int], tuple),
+    Mapping[str, str] | None: (str | None, _columns),
+}

@@ -2,30 +2,24 @@
 
 from dataclasses import asdict
 
-import typer
-from rich.text import Text
-
 from rdmtools.logger.merge import recover as recover_run
 from rdmtools.read.paths import local_path, named_paths
 from rdmtools.read.stores import Location
 from rdmtools.results.words import shown
 from rdmtools.run.quality import counted
-from rdmtools_cli import options
-from rdmtools_cli.console import OUT, all_done, one_line_errors, print_json
+from rdmtools_cli import console, options
 
 
-def recover(runs: options.Paths, as_json: options.Json = False) -> None:
+def recover(runs: options.Paths, as_json: options.Json = False) -> bool:
     """Turn the journal that a crash or a large run left into run.parquet.
 
     What is in a journal reads as it is; this makes one file of it, and removes the journal.
     """
-    with one_line_errors(as_json):
-        paths = named_paths(map(local_path, runs))
 
     def work(name: str, path: Location) -> None:
         written = recover_run(str(path))
         if as_json:
-            print_json({"run": name, "path": str(path), **asdict(written)})
+            console.print_json({"run": name, "path": str(path), **asdict(written)})
             return
         words = [counted(written.rows, "row")]
         if written.superseded_rows:
@@ -37,7 +31,6 @@ def recover(runs: options.Paths, as_json: options.Json = False) -> None:
             words.append(
                 f"left out {counted(written.dropped_steps, 'step')} that some rank lacks, kept in {kept}"
             )
-        OUT.print(Text(f"{shown(path, 4096)}: {'; '.join(words)}"), soft_wrap=True)
+        console.print_line(f"{shown(path, 4096)}: {'; '.join(words)}")
 
-    if not all_done(paths, work, as_json):
-        raise typer.Exit(1)
+    return console.all_done(named_paths(map(local_path, runs)), work, as_json)

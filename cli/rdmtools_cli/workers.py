@@ -4,22 +4,26 @@ import signal
 from collections.abc import Generator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from multiprocessing import active_children, get_context
-from typing import Annotated, Any, NamedTuple
-
-import typer
+from typing import Any, NamedTuple
 
 from rdmtools.errors import ParameterError
 
-Workers = Annotated[
-    int, typer.Option("--workers", metavar="N", help="Processes that share the work, by run or by rows.")
-]
-Dask = Annotated[
-    str | None,
-    typer.Option("--dask", metavar="ADDRESS", help="A Dask scheduler whose workers share the work."),
-]
-
 _PATIENCE_S = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sharing:
+    """Flags of the commands whose work others may do."""
+
+    workers: int = field(
+        default=1, metadata={"help": "Processes that share the work, by run or by rows.", "metavar": "N"}
+    )
+    dask: str | None = field(
+        default=None,
+        metadata={"help": "A Dask scheduler whose workers share the work.", "metavar": "ADDRESS"},
+    )
 
 
 class Staff(NamedTuple):
@@ -30,20 +34,18 @@ class Staff(NamedTuple):
 
 
 @contextmanager
-def staff(workers: int, dask: str | None) -> Generator[Staff]:
-    """Whoever does the work. Raises ParameterError where the options name nobody."""
+def staff(sharing: Sharing) -> Generator[Staff]:
+    """Whoever does the work. Raises ParameterError where the flags name nobody."""
+    workers, dask = sharing.workers, sharing.dask
     if workers < 1:
         raise ParameterError(f"workers is {workers}; choose at least 1")
-    if dask is not None:
-        if workers > 1:
-            raise ParameterError("both --workers and --dask were given; give one of them")
-        with _cluster(dask) as found:
-            yield found
-    elif workers == 1:
+    if dask is not None and workers > 1:
+        raise ParameterError("both --workers and --dask were given; give one of them")
+    if dask is None and workers == 1:
         yield Staff(None, 1)
-    else:
-        with _processes(workers) as found:
-            yield found
+        return
+    with _processes(workers) if dask is None else _cluster(dask) as hired:
+        yield hired
 
 
 @contextmanager

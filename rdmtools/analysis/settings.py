@@ -2,7 +2,7 @@
 
 import operator
 from collections.abc import Iterable
-from dataclasses import dataclass, fields, replace
+from dataclasses import Field, dataclass, field, fields, replace
 from numbers import Real
 from typing import Any, cast
 
@@ -13,52 +13,69 @@ from rdmtools.errors import ParameterError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnalysisSettings:
-    """Every choice an analysis makes."""
+    """Every choice an analysis makes.
 
-    windows: tuple[int, ...] = (20,)
+    The metadata of a field has what the command line says of it, and its choices.
+    """
+
+    windows: tuple[int, ...] = field(
+        default=(20,),
+        metadata={"help": "Window length in logged rows; may be given again.", "flags": ("--window", "-w")},
+    )
     """Lengths of the trailing windows, in logged rows."""
-    stride: int = 1
+    stride: int = field(
+        default=1, metadata={"help": "Keep every so-many-th window in the observables table."}
+    )
     """Keep every so-many-th window in the observables table. Events always look at every window."""
-    detrend: str = "constant"
+    detrend: str = field(
+        default="constant",
+        metadata={"help": "What is removed from each sample over a window.", "choices": tuple(DEGREES)},
+    )
     """What is removed from each sample over a window: its mean ("constant") or its line ("linear")."""
-    spectrum: bool = False
+    spectrum: bool = field(default=False, metadata={"help": "Also the eigenvalues of every window."})
     """Also solve for the eigenvalues of the windows kept: top share, effective rank, leading eigenvalues."""
-    decades: float = 1.5
+    decades: float = field(
+        default=1.5, metadata={"help": "Alarm at this rise of log10(SHC); not calibrated."}
+    )
     """Alarm where log10(shc) stands this far above its running minimum. Not calibrated."""
-    modes: int = 3
+    modes: int = field(default=3, metadata={"help": "Leading modes kept for each event."})
     """Leading modes kept for each event, and eigenvalues kept for each window."""
-    precision: str = "double"
+    precision: str = field(
+        default="double",
+        metadata={
+            "help": "Of products: single is faster, with errors of about 1e-6.",
+            "choices": tuple(PRECISIONS),
+        },
+    )
     """Of differences and products: "double", or "single" for speed, with relative errors of about 1e-6."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "windows", _lengths(self.windows))
         for name in ("stride", "modes"):
             object.__setattr__(self, name, _integer(name, getattr(self, name)))
-        if self.detrend not in DEGREES:
-            raise ParameterError(f"detrend is {self.detrend!r}; choose one of {', '.join(DEGREES)}")
-        if self.precision not in PRECISIONS:
-            raise ParameterError(f"precision is {self.precision!r}; choose one of {', '.join(PRECISIONS)}")
+            if getattr(self, name) < 1:
+                raise ParameterError(f"{name} is {getattr(self, name)}; choose at least 1")
+        for setting in fields(self):
+            choices, value = setting.metadata.get("choices"), getattr(self, setting.name)
+            if choices is not None and value not in choices:
+                raise ParameterError(f"{setting.name} is {value!r}; choose one of {', '.join(choices)}")
         shortest = DEGREES[self.detrend] + 2
-        if not self.windows:
-            raise ParameterError(
-                "no window was given; name at least one length in rows, such as windows=(20,)"
-            )
         for window in self.windows:
             if window < shortest:
                 raise ParameterError(
                     f"window of {window} rows is too short for detrend={self.detrend!r}; "
                     f"choose at least {shortest}"
                 )
-        if len(set(self.windows)) < len(self.windows):
-            raise ParameterError(f"windows {self.windows} name one length twice; give each once")
-        for name in ("stride", "modes"):
-            if getattr(self, name) < 1:
-                raise ParameterError(f"{name} is {getattr(self, name)}; choose at least 1")
         if not (isinstance(self.decades, Real) and 0 < self.decades < float("inf")):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ParameterError(f"decades is {self.decades!r}; choose a rise above 0, such as 1.5")
 
     def to_dict(self) -> dict[str, Any]:
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        return {setting.name: getattr(self, setting.name) for setting in fields(self)}
+
+
+def flags(choice: Field[Any]) -> tuple[str, ...]:
+    """How the command line calls a field of settings, or of rules: by its name, or as its metadata say."""
+    return choice.metadata.get("flags", (f"--{choice.name.replace('_', '-')}",))
 
 
 def chosen(
@@ -69,7 +86,7 @@ def chosen(
         raise ParameterError(
             f"settings is {settings!r}; needed AnalysisSettings; window=20 gives a window alone"
         )
-    known = [field.name for field in fields(AnalysisSettings)]
+    known = [setting.name for setting in fields(AnalysisSettings)]
     for name in changes:
         if name not in known:
             raise ParameterError(f"no setting {name!r}; there are {', '.join(known)}")
@@ -83,7 +100,12 @@ def chosen(
 def _lengths(windows: Any) -> tuple[int, ...]:
     if isinstance(windows, str) or not isinstance(windows, Iterable):
         raise ParameterError(f"windows is {windows!r}; needed lengths in rows, such as windows=(10, 20)")
-    return tuple(_integer("window", length) for length in cast(Iterable[Any], windows))
+    lengths = tuple(_integer("window", length) for length in cast(Iterable[Any], windows))
+    if not lengths:
+        raise ParameterError("no window was given; name at least one length in rows, such as windows=(20,)")
+    if len(set(lengths)) < len(lengths):
+        raise ParameterError(f"windows {lengths} name one length twice; give each once")
+    return lengths
 
 
 def _integer(name: str, value: Any) -> int:

@@ -19,11 +19,13 @@ class Rules:
     """
 
     columns: Mapping[str, str] | None = field(
-        default=None, metadata={"help": "Foreign column names: step=global_step,loss=nll."}
+        default=None,
+        metadata={"help": "Foreign column names: step=global_step,loss=nll.", "metavar": "NAME=COLUMN,…"},
     )
     """Maps `step`, `sample_id`, `loss`, `attempt` to the file's own names, where they differ."""
     group_by: str | None = field(
-        default=None, metadata={"help": "Group samples by this column, constant per sample."}
+        default=None,
+        metadata={"help": "Group samples by this column, constant per sample.", "metavar": "COLUMN"},
     )
     """A column of samples.parquet, or one of the losses that is constant per sample: it becomes `group`."""
     missing: str = field(
