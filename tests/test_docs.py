@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from helpers.command import rdmtools as command_line
 from helpers.corpora import write_corpus
 
 import rdmtools
@@ -63,9 +64,7 @@ def test_the_page_runs_from_top_to_bottom(page, workplace):
         for line in text.splitlines():
             words = shlex.split(line, comments=True)
             if words[:1] == ["rdmtools"]:
-                done = subprocess.run(
-                    [sys.executable, "-m", "rdmtools_cli", *words[1:]], capture_output=True, text=True
-                )
+                done = command_line(*words[1:], cwd=workplace)
                 assert done.returncode == 0, f"{line}\n{done.stderr}"
                 assert "Traceback" not in done.stderr
     if left_out:

@@ -7,6 +7,7 @@ import sys
 
 import pandas as pd
 import pytest
+from helpers.command import rdmtools_process as command
 from helpers.walks import assert_same, stored, walk
 
 import rdmtools as rdm
@@ -54,12 +55,7 @@ def test_losses_in_memory_travel_to_a_cluster(cluster):
 def test_the_command_takes_the_address_of_a_cluster(cluster, tmp_path):
     stored(tmp_path)
     at = ("--dask", cluster.scheduler_address)
-    done = subprocess.run(
-        [sys.executable, "-m", "rdmtools_cli", "analyze", "run.parquet", "--no-report", *at],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-    )
+    done = command("analyze", "run.parquet", "--no-report", *at, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     saved = pd.read_parquet(tmp_path / "run.rdm" / "analysis" / "observables.parquet")
     expected = rdm.analyze(rdm.read_run(tmp_path / "run.parquet")).observables
@@ -68,8 +64,9 @@ def test_the_command_takes_the_address_of_a_cluster(cluster, tmp_path):
 
 def test_a_cluster_that_does_not_answer_is_told_in_one_line(tmp_path):
     stored(tmp_path)
+    script = "from rdmtools_cli import main, workers; workers._PATIENCE_S = 0.5; main.main()"
     done = subprocess.run(
-        [sys.executable, "-m", "rdmtools_cli", "analyze", "run.parquet", "--dask", "tcp://127.0.0.1:9"],
+        [sys.executable, "-c", script, "analyze", "run.parquet", "--dask", "tcp://127.0.0.1:9"],
         cwd=tmp_path,
         capture_output=True,
         text=True,

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from helpers.command import rdmtools
+from helpers.command import rdmtools, rdmtools_process
 
 from rdmtools import AnalysisSettings
 
@@ -31,7 +31,7 @@ def tidy(rows=40, samples=6):
 
 
 def test_analyze_tells_the_three_modes_and_leaves_everything(place):
-    done = rdmtools("analyze", LOUD, cwd=place)
+    done = rdmtools_process("analyze", LOUD, cwd=place)
     assert (done.returncode, done.stderr) == (0, "")
     assert "3 events" in done.stdout
     assert "not calibrated" in done.stdout
@@ -194,7 +194,7 @@ def test_compare_prints_a_row_a_run_and_takes_saved_analyses(place):
     assert [loud["events"], quiet["events"]] == [3, 0]
     assert [loud["window"], saved["window"]] == [20, 30]
     assert [loud["control"], quiet["control"]] == ["none", "solution"]
-    people = rdmtools("compare", "*.parquet", cwd=place)
+    people = rdmtools_process("compare", "*.parquet", cwd=place)
     assert people.returncode == 0
     assert "deep_linear_quiet" in people.stdout
 
@@ -258,10 +258,10 @@ def test_what_users_wrote_never_steers_the_terminal(tmp_path):
 
 
 def test_any_terminal_prints_something(place):
-    done = rdmtools("analyze", LOUD, "--no-report", cwd=place, PYTHONIOENCODING="ascii")
+    done = rdmtools_process("analyze", LOUD, "--no-report", cwd=place, PYTHONIOENCODING="ascii")
     assert (done.returncode, done.stderr) == (0, "")
     (place / "quiet né.parquet").write_bytes((place / QUIET).read_bytes())
-    done = rdmtools("info", "quiet né.parquet", "--json", cwd=place, PYTHONIOENCODING="ascii")
+    done = rdmtools_process("info", "quiet né.parquet", "--json", cwd=place, PYTHONIOENCODING="ascii")
     assert json.loads(done.stdout)["run"] == "quiet né"
 
 
@@ -269,7 +269,7 @@ def test_any_terminal_prints_something(place):
 def test_a_name_that_is_not_utf8_is_told_as_such(place):
     name = b"bad\xff.parquet"
     (place / os.fsdecode(name)).write_bytes((place / QUIET).read_bytes())
-    done = rdmtools("info", os.fsdecode(name), cwd=place)
+    done = rdmtools_process("info", os.fsdecode(name), cwd=place)
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert "a name that is not UTF-8; needed one that is: rename it" in done.stderr
 
@@ -281,10 +281,29 @@ def test_names_from_files_never_become_markup(tmp_path):
     assert "[red]run :smile:[bold]" in done.stdout.replace("\n", "")
 
 
+HERE = {
+    "table": (("compare", LOUD, QUIET, "missing.parquet"), {"COLUMNS": "50"}),
+    "note, json": (("info", LOUD, "x.csv", "bad\udcff.parquet", "--json"), {}),
+    "usage": (("analyze", LOUD, "--detrend", "cubic"), {}),
+    "help": (("score", "-h"), {"COLUMNS": "90"}),
+    "colours": (("analyze", LOUD, "--fresh", "--no-report"), {"NO_COLOR": "", "FORCE_COLOR": "1"}),
+}
+
+
+@pytest.mark.parametrize("words", HERE)
+def test_the_command_run_here_is_that_of_a_process_of_its_own(words, place):
+    """To the letter, so that the tests which run it here hold what users meet."""
+    words, variables = HERE[words]
+    tidy().pivot(index="step", columns="sample_id", values="loss").to_csv(place / "x.csv")
+    here, there = (run(*words, cwd=place, **variables) for run in (rdmtools, rdmtools_process))
+    assert (here.returncode, here.stdout, here.stderr) == (there.returncode, there.stdout, there.stderr)
+    assert here.stdout + here.stderr
+
+
 def test_version_and_help():
     import rdmtools as package
 
-    assert rdmtools("--version", cwd=".").stdout.split() == ["rdmtools", package.__version__]
+    assert rdmtools_process("--version", cwd=".").stdout.split() == ["rdmtools", package.__version__]
     for command in ("analyze", "info", "compare"):
         assert command in rdmtools("--help", cwd=".").stdout
         assert "RUN" in rdmtools(command, "-h", cwd=".").stdout

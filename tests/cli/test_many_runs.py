@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from helpers import runs
-from helpers.command import rdmtools
+from helpers.command import rdmtools, rdmtools_process
 
 import rdmtools as rdm
 from rdmtools import comparison
@@ -199,7 +199,7 @@ def test_what_the_command_left_beside_a_run_is_used(folder, counted):
 def test_the_command_shares_runs_out_and_tells_them_in_order(folder):
     (folder / "s1.parquet").write_bytes(b"no")
     alone = rdmtools("analyze", "s*.parquet", "--out", "a", cwd=folder)
-    shared = rdmtools("analyze", "s*.parquet", "--out", "b", "--workers", 2, cwd=folder)
+    shared = rdmtools_process("analyze", "s*.parquet", "--out", "b", "--workers", 2, cwd=folder)
     assert alone.returncode == shared.returncode == 1
     assert shared.stdout.replace("b/", "a/") == alone.stdout
     assert "s1.parquet starts with b'no'" in shared.stderr
@@ -212,7 +212,7 @@ def test_the_command_shares_runs_out_and_tells_them_in_order(folder):
 
 
 def test_few_runs_are_shared_out_by_rows(folder):
-    shared = rdmtools("analyze", "s0.parquet", "--out", "b", "--workers", 2, "--json", cwd=folder)
+    shared = rdmtools_process("analyze", "s0.parquet", "--out", "b", "--workers", 2, "--json", cwd=folder)
     alone = rdmtools("analyze", "s0.parquet", "--out", "a", "--json", cwd=folder)
     assert (shared.returncode, shared.stdout) == (0, alone.stdout)
 
@@ -220,7 +220,7 @@ def test_few_runs_are_shared_out_by_rows(folder):
 def test_compare_shares_runs_out(folder):
     (folder / "s1.parquet").write_bytes(b"no")
     alone = rdmtools("compare", "s*.parquet", cwd=folder)
-    shared = rdmtools("compare", "s*.parquet", "--workers", 2, "--cache", "kept", cwd=folder)
+    shared = rdmtools_process("compare", "s*.parquet", "--workers", 2, "--cache", "kept", cwd=folder)
     assert (shared.returncode, shared.stdout) == (1, alone.stdout)
     assert "s1.parquet starts with" in shared.stderr
     again = rdmtools("compare", "s*.parquet", "--cache", "kept", cwd=folder)

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from helpers.command import rdmtools as command
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -299,9 +300,7 @@ def test_a_job_killed_twice_loses_no_row_and_the_command_makes_one_file_of_it(pa
     run = read_run(path)
     assert run.steps.tolist() == list(range(90))
     np.testing.assert_array_equal(run.losses, np.array([row(step) for step in range(90)], np.float32))
-    again = subprocess.run(
-        [sys.executable, "-m", "rdmtools_cli", "recover", path, "--json"], capture_output=True, text=True
-    )
+    again = command("recover", path, "--json", cwd=path.parent)
     assert again.returncode == 1
     assert "has no journal" in json.loads(again.stdout)["error"]
 

@@ -2,9 +2,6 @@
 
 import gzip
 import json
-import os
-import subprocess
-import sys
 import tempfile
 import warnings
 from pathlib import Path
@@ -13,6 +10,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from helpers.command import rdmtools as command
+from helpers.command import rdmtools_process as process
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -427,15 +426,8 @@ def test_a_file_in_another_form_that_is_not_there_is_told_as_one(tmp_path):
         read_run(tmp_path / "x.csv")
 
 
-def on_the_command_line(*words, cwd):
-    done = subprocess.run(
-        [sys.executable, "-m", "rdmtools_cli", *words],
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        env={**os.environ, "COLUMNS": "140", "NO_COLOR": "1"},
-        check=False,
-    )
+def on_the_command_line(*words, cwd, run=command):
+    done = run(*words, cwd=cwd)
     return done.returncode, done.stdout, done.stderr
 
 
@@ -448,7 +440,7 @@ def rising(rows=120, samples=5):
 
 def test_convert_tells_what_it_wrote_and_what_it_guessed(tmp_path):
     rising().to_csv(tmp_path / "x.csv")
-    assert on_the_command_line("convert", "x.csv", cwd=tmp_path) == (
+    assert on_the_command_line("convert", "x.csv", cwd=tmp_path, run=process) == (
         0,
         "x.parquet: 120 rows × 5 samples, steps 0 to 1190\n",
         "note: read as wide, a column for each of 5 samples\n",

@@ -2,12 +2,11 @@
 
 import json
 import re
-import subprocess
-import sys
 from dataclasses import replace
 
 import pandas as pd
 import pytest
+from helpers.command import rdmtools, rdmtools_process
 from helpers.corpora import write_corpus
 
 from rdmtools.errors import ParameterError
@@ -17,11 +16,6 @@ from rdmtools.report.score_words import winners
 from rdmtools.results.folder import SCORE
 
 WINDOW = 20
-
-
-def rdmtools(*words):
-    script = [sys.executable, "-m", "rdmtools_cli", *map(str, words)]
-    return subprocess.run(script, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture(scope="module")
@@ -162,7 +156,7 @@ def test_a_folder_is_replaced_as_a_whole_and_only_if_it_is_ours(whole, tmp_path)
 
 def test_the_command_prints_the_contest_and_leaves_the_page(corpus):
     folder = corpus[0] / "first"
-    done = rdmtools("score", folder, "--window", 25)
+    done = rdmtools_process("score", folder, "--window", 25, cwd=folder, COLUMNS="80")
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
     assert " ".join(lines[0].split()) == "setting rule detected before T10 lead quiet alarms AUROC"
@@ -175,7 +169,7 @@ def test_the_command_prints_the_contest_and_leaves_the_page(corpus):
 
 
 def test_the_command_for_machines(corpus, tmp_path):
-    done = rdmtools("score", corpus[0] / "first", "--json", "--out", tmp_path / "kept")
+    done = rdmtools("score", corpus[0] / "first", "--json", "--out", tmp_path / "kept", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     records = [json.loads(line) for line in done.stdout.splitlines()]
     kept = pd.read_parquet(tmp_path / "kept" / "contest.parquet")
@@ -189,7 +183,7 @@ def test_a_broken_corpus_is_told_in_one_line(tmp_path):
         ("path,setting,seed,kind,truth\nlost.parquet,a,1,quiet,skill\n", "no lost.parquet"),
     ):
         (tmp_path / "manifest.csv").write_text(text)
-        done = rdmtools("score", tmp_path)
+        done = rdmtools("score", tmp_path, cwd=tmp_path)
         assert (done.returncode, done.stdout) == (1, "")
         assert done.stderr.startswith("error: ")
         assert told in done.stderr
@@ -199,6 +193,6 @@ def test_a_broken_corpus_is_told_in_one_line(tmp_path):
 
 def test_a_place_that_is_not_ours_is_refused_before_the_work(corpus, tmp_path):
     (tmp_path / "thesis.txt").write_text("mine")
-    done = rdmtools("score", corpus[0], "--out", tmp_path, "--json")
+    done = rdmtools("score", corpus[0], "--out", tmp_path, "--json", cwd=tmp_path.parent)
     assert done.returncode == 2
     assert "rdmtools did not write it" in json.loads(done.stdout)["error"]
