@@ -1,7 +1,12 @@
-"""How the tests run everywhere: shapes in annotations are checked, and no test is timed."""
+"""How the tests run everywhere: shapes in annotations are checked, no test is timed, and all cores work.
+
+`pytest` shares out all tests, `pytest tests/run` those of a folder. Files and tests that are named, or chosen
+by -k, -m or --lf, run in this one process, as everything does with -n0; -n4 is four whatever is asked for.
+"""
 
 import os
 
+import pytest
 from hypothesis import HealthCheck, settings
 from jaxtyping import install_import_hook
 
@@ -17,3 +22,16 @@ settings.register_profile(
     "untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize="CI" in os.environ
 )
 settings.load_profile("untimed")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config):
+    """As many processes as this one may use cores; none where a process would cost more than it saves."""
+    if os.environ.get("PYTEST_XDIST_AUTO_NUM_WORKERS"):
+        return None  # xdist does as it says
+    chosen = any(config.getoption(name, None) for name in ("keyword", "markexpr", "lf", "stepwise"))
+    named = config.option.file_or_dir
+    if chosen or (named and not any(map(os.path.isdir, named))):
+        return 0
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return cores if cores > 1 else 0

@@ -345,24 +345,29 @@ def test_a_run_that_another_process_writes_is_never_touched(path, overwrite):
     assert (another() == "") == (overwrite == "yes")
 
 
+FORKED = """
+import os, subprocess, sys, rdmtools
+path, overwriting = sys.argv[1:]
+with rdmtools.ProbeLogger(path) as log:
+    log(0, [1.0, 2.0, 3.0])
+    if not (child := os.fork()):
+        try:
+            rdmtools.ProbeLogger(path, overwrite=True)
+        except rdmtools.ParameterError:
+            log.close()
+            log._attempt.lock.release()  # as at the end of a child that ends in its own time
+            os._exit(7)
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+    words = [sys.executable, "-c", overwriting, path, "yes"]
+    assert "is being written by" in subprocess.run(words, capture_output=True, text=True).stdout
+    log(1, [1.0, 2.0, 3.0])
+"""
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 def test_a_forked_child_cannot_overwrite_what_its_parent_writes(path):
-    with ProbeLogger(path) as log:
-        log(0, row(0))
-        if not (child := os.fork()):
-            try:
-                ProbeLogger(path, overwrite=True)
-            except ParameterError:
-                log.close()
-                log._attempt.lock.release()  # as at the end of a child that ends in its own time
-                os._exit(7)
-            os._exit(0)
-        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
-        done = subprocess.run(
-            [sys.executable, "-c", OVERWRITING, path, "yes"], capture_output=True, text=True
-        )
-        assert "is being written by" in done.stdout
-        log(1, row(1))
+    subprocess.run([sys.executable, "-c", FORKED, path, OVERWRITING], check=True, timeout=60)
     assert table(path)["step"] == [0, 0, 0, 1, 1, 1]
 
 
