@@ -1,6 +1,7 @@
 """A training job pays for numpy and pyarrow only: logging loads no pandas, polars, scipy or matplotlib.
 
-And the command draws only what is asked for: without a report it loads no matplotlib and no jinja2.
+And the command draws only what is asked for: without a report it loads no matplotlib and no jinja2, nor does
+any module below the report.
 """
 
 import shutil
@@ -9,7 +10,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from helpers import runs
 
+import rdmtools
+
+PACKAGE = Path(rdmtools.__file__).parent
 SAMPLE_RUN = Path(__file__).parents[1] / "sample_data" / "deep_linear.parquet"
 
 FRAMEWORKS = ("torch", "lightning", "pytorch_lightning", "transformers", "keras", "tensorflow", "jax")
@@ -78,6 +83,85 @@ def test_pyarrow_array_would_load_pandas(tmp_path):
     """Why `rdmtools.format.values.column` lays out its buffers. When this fails, it need not any more."""
     pytest.importorskip("pandas")
     assert "pandas" in loaded("import pyarrow, numpy; pyarrow.array(numpy.arange(3))", "")
+
+
+# Each room or module below, and what none of its modules may load.
+TRAINING = ("errors", "format", "journal", "logger", "probe")
+COMPARING = ("results", rdmtools._HOMES["compare"].removeprefix("rdmtools."))
+DRAWING = ("matplotlib", "jinja2")
+
+EACH = """
+import sys
+from importlib import import_module
+def held():
+    return {{package for package in {packages!r} if package in sys.modules}}
+for name in {names!r}:
+    before = held()
+    import_module(name)
+    if more := held() - before:
+        print(name, *sorted(more))
+"""
+
+
+def modules(*rooms):
+    """Names of the modules in rooms, or of those that lie flat."""
+    for room in rooms:
+        path = PACKAGE.joinpath(*room.split("."))
+        for file in sorted(path.rglob("*.py")) or [path.with_suffix(".py")]:
+            yield ".".join(["rdmtools", *file.relative_to(PACKAGE).with_suffix("").parts])
+
+
+def first_loads(names, packages):
+    """Which modules load a package in a fresh interpreter that imports them in turn, as "module packages"."""
+    script = EACH.format(names=[*names], packages=packages)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    return done.stdout.splitlines()
+
+
+def test_no_module_of_a_training_job_loads_anything_heavy():
+    names = [*modules(*TRAINING)]
+    assert len(names) > 20
+    assert first_loads(names, HEAVY) == []
+
+
+def test_no_module_of_results_and_comparison_loads_what_draws():
+    names = [*modules(*COMPARING)]
+    assert len(names) > 6
+    assert first_loads(names, DRAWING) == []
+
+
+def test_a_module_that_loads_too_much_is_named():
+    names = ["rdmtools.errors", "rdmtools.run.run", "rdmtools.report.run_page"]
+    assert first_loads(names, ("pandas", *DRAWING)) == [
+        "rdmtools.run.run pandas",
+        "rdmtools.report.run_page jinja2 matplotlib",
+    ]
+
+
+SAVED = """
+import sys
+import rdmtools
+found = rdmtools.compare([sys.argv[1]])
+assert found.runs["run"].tolist() == ["one", "two"]
+"""
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """Two saved analyses, as a pattern names them."""
+    place = tmp_path_factory.mktemp("saved")
+    for name in ("one", "two"):
+        rdmtools.analyze(runs.with_event(name=name)).save(place / name, report=False)
+    return str(place / "*")
+
+
+def test_comparing_saved_analyses_loads_nothing_to_draw_with(saved):
+    assert loaded(SAVED, saved) & {*DRAWING} == set()
+
+
+def test_drawing_their_comparison_does(saved):
+    drawn = "rdmtools.report.compare_page.save_comparison(found, sys.argv[1].replace('*', 'page'))"
+    assert loaded(f"{SAVED}\nimport rdmtools.report.compare_page\n{drawn}", saved) >= {*DRAWING}
 
 
 @pytest.fixture
