@@ -22,8 +22,8 @@ from rdmtools.analysis.findings import Findings, find
 from rdmtools.analysis.settings import AnalysisSettings, chosen
 from rdmtools.errors import ParameterError, RdmtoolsError, RdmtoolsWarning
 from rdmtools.executor import noted, results
-from rdmtools.format.names import ANALYSIS_FOLDER, COMPANION_SUFFIX, LOSSES_SUFFIX, SUMMARY_FILE, companion
-from rdmtools.read.paths import is_pattern, located, run_names, run_paths
+from rdmtools.format.names import ANALYSIS_FOLDER, COMPANION_SUFFIX, LOSSES_SUFFIX, SUMMARY_FILE
+from rdmtools.read.paths import companion_of, is_pattern, located, run_names, run_paths
 from rdmtools.read.read import read
 from rdmtools.read.stores import Location, StorePath
 from rdmtools.results.fingerprint import fingerprint
@@ -304,7 +304,7 @@ def _known(
     path = located(run)
     if isinstance(path, Path) and (path / SUMMARY_FILE).is_file():
         return saved(path)
-    beside = companion(path) / ANALYSIS_FOLDER
+    beside = companion_of(path) / ANALYSIS_FOLDER
     places = [beside] if isinstance(beside, Path) and (beside / SUMMARY_FILE).is_file() else []
     key = fingerprint(path, rules, settings) if places or cache is not None else None
     if key is None:

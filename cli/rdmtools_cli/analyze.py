@@ -16,8 +16,8 @@ from rdmtools.analysis.findings import find
 from rdmtools.analysis.settings import AnalysisSettings
 from rdmtools.errors import ParameterError, RdmtoolsError
 from rdmtools.executor import noted, results
-from rdmtools.format.names import ANALYSIS_FOLDER, FINGERPRINT, REPORT_FILE, SUMMARY_FILE, companion
-from rdmtools.read.paths import named_paths
+from rdmtools.format.names import ANALYSIS_FOLDER, FINGERPRINT, REPORT_FILE, SUMMARY_FILE
+from rdmtools.read.paths import companion_of, named_paths
 from rdmtools.read.read import read
 from rdmtools.read.stores import Location, StorePath
 from rdmtools.results.fingerprint import fingerprint, sealed
@@ -154,7 +154,7 @@ def _folders(paths: Mapping[str, Location], out: Path | None) -> dict[str, Path]
         elif isinstance(path, StorePath):
             raise ParameterError(f"{path} lies in a store, where nothing is written; needed --out DIR")
         else:
-            folder = companion(path) / ANALYSIS_FOLDER
+            folder = companion_of(path) / ANALYSIS_FOLDER
         if (other := owners.setdefault(folder, path)) != path:  # x.parquet and x.csv
             raise ParameterError(
                 f"{other} and {path} have one folder for results, {folder.parent}; needed one each; "

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from rdmtools.read.convert import converted
+from rdmtools.read.formats import suffixes
 from rdmtools.read.read import read_run
 from rdmtools.results.words import shown
 from rdmtools.run.quality import counted
@@ -24,8 +25,8 @@ def convert(
         str,
         typer.Argument(
             metavar="SOURCE",
-            help="A .csv, .csv.gz, .npy, .npz, .arrow, .feather or .parquet file, a TensorBoard log, or a "
-            "folder of training dynamics from dataset cartography.",
+            help=f"A {', '.join(suffixes())} or .parquet file, a TensorBoard log, or a folder of training "
+            "dynamics from dataset cartography.",
         ),
     ],
     out: Annotated[

@@ -29,11 +29,6 @@ GROUP = "group"
 LOSS_COLUMNS = (STEP, SAMPLE_ID, LOSS)
 
 LOSSES_SUFFIX = ".parquet"
-# What other forms of losses are called.
-CSV_SUFFIXES = (".csv", ".csv.gz")
-NUMPY_SUFFIXES = (".npy", ".npz")
-ARROW_SUFFIXES = (".arrow", ".feather")
-FOREIGN_SUFFIXES = (*CSV_SUFFIXES, *NUMPY_SUFFIXES, *ARROW_SUFFIXES)
 COMPANION_SUFFIX = ".rdm"
 SAMPLES_FILE = "samples.parquet"
 SCALARS_FILE = "scalars.parquet"
@@ -61,11 +56,6 @@ Place = TypeVar("Place", bound=Named)
 
 
 def companion(path: Place) -> Place:
-    """Companion folder of a run: ``run.parquet``, ``run.csv`` -> ``run.rdm``, ``parts/`` -> ``parts.rdm``."""
-    return path.with_name(stem(path) + COMPANION_SUFFIX)
-
-
-def stem(path: Named) -> str:
-    """Name of `path` without what tells its form: ``run.parquet`` and ``run.csv.gz`` -> ``run``."""
-    ends = (end for end in (LOSSES_SUFFIX, *FOREIGN_SUFFIXES) if path.name.endswith(end) and path.name != end)
-    return path.name.removesuffix(next(ends, ""))
+    """Companion folder of a run of ours: ``run.parquet`` -> ``run.rdm``, ``parts/`` -> ``parts.rdm``."""
+    stem = path.name.removesuffix(LOSSES_SUFFIX) or path.name
+    return path.with_name(stem + COMPANION_SUFFIX)

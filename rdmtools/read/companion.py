@@ -12,12 +12,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from rdmtools.errors import FormatError, ParameterError, reading
-from rdmtools.format.names import DRAW, GROUP, SAMPLE_ID, SAMPLES_FILE, STEP, companion
+from rdmtools.format.names import DRAW, GROUP, SAMPLE_ID, SAMPLES_FILE, STEP
 from rdmtools.format.read_table import ParquetPart
 from rdmtools.format.values import integers
 from rdmtools.journal import extras
 from rdmtools.journal.supersede import superseding
 from rdmtools.read.journal import Starts
+from rdmtools.read.paths import companion_of
 from rdmtools.read.stores import Location, if_let
 from rdmtools.run.checks import check_groups, match_samples, scalars_table
 from rdmtools.run.clean import grid, places
@@ -33,7 +34,7 @@ def samples_of(
 
     Their `group` is, where the rules name one, a column of samples.parquet or of the losses in `parts`.
     """
-    folder = companion(path)
+    folder = companion_of(path)
     if journal and isinstance(folder, Path):
         table = extras.samples(folder, journal)
         frame = None if table is None else table.to_pandas()

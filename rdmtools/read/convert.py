@@ -1,8 +1,8 @@
 """How do losses in some other form become ``run.parquet``?
 
-CSV, Arrow, NumPy, training dynamics, TensorBoard -> `foreign` -> `Run` -> run.parquet
+CSV, Arrow, NumPy, training dynamics, TensorBoard -> `formats` -> `Run` -> run.parquet
 Parquet in any order or layout -> `read_run` -------------------/              /
-a long table that is large -> `foreign.batches` -> `scratch` -> `ranges` -----/
+a long table that is large -> `batches` -> `scratch` -> `ranges` -------------/
 
 What was guessed or left out is said. What the rules dropped is counted in the file, and told by its readers.
 """
@@ -19,21 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rdmtools.errors import FormatError, ParameterError, RdmtoolsWarning, reading
-from rdmtools.format.names import (
-    DRAWS_FILE,
-    LOSSES_SUFFIX,
-    SAMPLE_ID,
-    SAMPLES_FILE,
-    SCALARS_FILE,
-    companion,
-    stem,
-)
+from rdmtools.format.names import DRAWS_FILE, LOSSES_SUFFIX, SAMPLE_ID, SAMPLES_FILE, SCALARS_FILE
 from rdmtools.format.read_table import ParquetPart
 from rdmtools.format.write_table import write_losses
-from rdmtools.read import forms
-from rdmtools.read.batches import Batches, open_batches
+from rdmtools.read import formats
+from rdmtools.read.batches import BATCH_ROWS, Batches
 from rdmtools.read.layout import LAYOUTS, from_table, layout_of, left_out, long_columns
-from rdmtools.read.paths import has_journal, local_path
+from rdmtools.read.paths import companion_of, has_journal, local_path, stem_of
 from rdmtools.read.ranges import ordered
 from rdmtools.read.read import read, recorded
 from rdmtools.read.scratch import scratch
@@ -67,11 +59,11 @@ def convert(
     Parameters
     ----------
     source
-        A table, as ``.csv``, ``.csv.gz``, ``.arrow``, ``.feather`` or ``.parquet``. An array (steps, samples)
-        as ``.npy``, or as ``.npz``, where steps and ids may lie beside it. A folder of training dynamics,
-        ``dynamics_epoch_0.jsonl`` and so on: the losses are the cross-entropies of the gold labels in nats,
-        the steps are the epochs. A TensorBoard log, the folder or one of its event files: tensors (samples,)
-        under one tag are the losses; this needs the package `tensorboard`.
+        A table, as ``.csv``, ``.csv.gz``, ``.tsv``, ``.tsv.gz``, ``.arrow``, ``.feather`` or ``.parquet``. An
+        array (steps, samples) as ``.npy``, or as ``.npz``, where steps and ids may lie beside it. A folder of
+        training dynamics, ``dynamics_epoch_0.jsonl`` and so on: the losses are the cross-entropies of the
+        gold labels in nats, the steps are the epochs. A TensorBoard log, the folder or one of its event
+        files: tensors (samples,) under one tag are the losses; this needs the package `tensorboard`.
     target
         A name that ends in ``.parquet``; by default that of `source`, beside it.
     layout
@@ -137,17 +129,22 @@ def converted(
 
 def _large(source: Path, layout: str | None, columns: Mapping[str, str] | None) -> Batches | None:
     """The long table in `source` where it is better not in memory at once, and None where it may be."""
-    if not source.is_file() or has_journal(companion(source)):
+    if not source.is_file() or has_journal(companion_of(source)):
         return None
     with reading(source):
         if source.suffix != LOSSES_SUFFIX:
-            small = forms.size_of(source) <= forms.LARGE_BYTES
-            return None if small else open_batches(source, layout, columns)
+            return formats.open_large(source, layout, columns)
         part = ParquetPart.open(source)
-        if part.metadata.num_rows * _ROW_BYTES <= forms.LARGE_BYTES:
+        rows = part.rows
+        if rows * _ROW_BYTES <= formats.LARGE_BYTES:
             return None
-        large = open_batches(source, layout, columns)
-        return large if large is not None and open_whole_steps([part], columns) is None else None
+
+        def tables(names: Mapping[str, str]) -> Iterator[Any]:
+            return part.batches([*names.values()], BATCH_ROWS)
+
+        large = Batches.of(part.schema, layout, columns, tables, rows)
+        ours = large is not None and open_whole_steps([part], columns) is not None
+        return None if ours else large
 
 
 def _ordered(source: Path, target: Path, large: Batches, rules: Rules) -> list[str]:
@@ -155,9 +152,8 @@ def _ordered(source: Path, target: Path, large: Batches, rules: Rules) -> list[s
     with scratch(target.parent, large.dtype, large.attempts, _ROOM) as rows:
         with reading(source):
             index: dict[Any, int] = {}
-            for tidy, in_all in large.tidy(index):
-                if not len(rows.steps):
-                    rows.refuse_little_room(in_all * (rows.row_bytes + large.dtype.itemsize))
+            rows.refuse_little_room(large.rows * (rows.row_bytes + large.dtype.itemsize))
+            for tidy in large.tidy(index):
                 rows.append(tidy)
             found = ordered(rows, large.ids(index), rules)
         told = ParquetPart.open(source).about if source.suffix == LOSSES_SUFFIX else {}
@@ -169,8 +165,9 @@ def _ordered(source: Path, target: Path, large: Batches, rules: Rules) -> list[s
 
 def _read(source: Path, layout: str | None, rules: Rules) -> tuple[Run, list[str]]:
     """The run that is in `source`, and what was guessed or left out. Raises FormatError."""
-    if forms.is_foreign(source) or not (source.is_dir() or source.suffix == LOSSES_SUFFIX):
-        return forms.read(source, layout, rules)
+    ours = source.is_dir() or source.suffix == LOSSES_SUFFIX
+    if not ours or formats.format_of(source) is not None:
+        return formats.read(source, layout, rules)
     with reading(source):
         return _parquet(source, layout, rules)
 
@@ -188,21 +185,21 @@ def _parquet(source: Path, layout: str | None, rules: Rules) -> tuple[Run, list[
 
 
 def _beside(source: Path) -> list[str]:
-    folder = companion(source)
+    folder = companion_of(source)
     beside = [file for file in (SAMPLES_FILE, SCALARS_FILE, DRAWS_FILE) if (folder / file).exists()]
     return [f"left {', '.join(beside)} in {folder}; copy what belongs to the new run"] if beside else []
 
 
 def _free_target(source: Path, target: str | Path | None, overwrite: bool) -> Path:
     """Where the run goes. Raises ParameterError where it must not."""
-    path = source.with_name(stem(source) + LOSSES_SUFFIX) if target is None else local_path(target)
+    path = source.with_name(stem_of(source) + LOSSES_SUFFIX) if target is None else local_path(target)
     other = "choose another with target= (--out)"
     if path.suffix != LOSSES_SUFFIX or path.is_dir():
         raise ParameterError(f"target is '{path}'; needed a file name such as 'run{LOSSES_SUFFIX}'; {other}")
     if path.resolve() == source.resolve():
         raise ParameterError(f"{path} is the source, which is never changed; needed a target; {other}")
-    if has_journal(companion(path)):
-        raise ParameterError(f"{path} has rows that a logger left in {companion(path)}; {other}")
+    if has_journal(companion_of(path)):
+        raise ParameterError(f"{path} has rows that a logger left in {companion_of(path)}; {other}")
     if path.exists() and not overwrite:
         raise ParameterError(f"{path} already exists; pass overwrite=True (--overwrite), or {other}")
     return path

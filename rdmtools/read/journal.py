@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rdmtools.errors import ChangedError, FormatError, ParameterError
-from rdmtools.format.names import JOURNAL_FOLDER, MERGED, companion
+from rdmtools.format.names import JOURNAL_FOLDER, MERGED
 from rdmtools.format.read_table import ParquetPart
 from rdmtools.journal.attempts import Attempt, read_attempts, together
 from rdmtools.journal.supersede import Logged, losses_of_whole_ranks
 from rdmtools.journal.supersede import losses as losses_of
-from rdmtools.read.paths import has_journal
+from rdmtools.read.paths import companion_of, has_journal
 from rdmtools.read.stores import Location, StorePath, if_let
 from rdmtools.run.losses import Opened, StoredLosses
 from rdmtools.run.quality import Quality, counted
@@ -24,7 +24,7 @@ Starts = list[list[Attempt]]
 
 def starts_beside(path: Location) -> Starts:
     """What crashed loggers, large runs or loggers that are still open left beside `path`, by start."""
-    folder = companion(path)
+    folder = companion_of(path)
     if isinstance(folder, StorePath) or not has_journal(folder):
         return []
     try:

@@ -13,8 +13,9 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from rdmtools.errors import FormatError, ParameterError
-from rdmtools.format.names import COMPANION_SUFFIX, FOREIGN_SUFFIXES, JOURNAL_FOLDER, LOSSES_SUFFIX, stem
+from rdmtools.format.names import COMPANION_SUFFIX, JOURNAL_FOLDER, LOSSES_SUFFIX, Named, Place
 from rdmtools.format.records import MANIFEST_FILE, listed
+from rdmtools.read import formats
 from rdmtools.read.stores import Location, StorePath, at
 
 _COMPANION = "{folder} is a companion folder; needed the run: {run}"
@@ -36,7 +37,7 @@ def located(path: str | Location) -> Location:
     if path.startswith("file://"):
         return local_path(unquote(urlsplit(path).path))
     found = at(path)
-    if found.name.endswith(FOREIGN_SUFFIXES):
+    if found.name.endswith(formats.suffixes()):
         raise FormatError(
             f"{found} lies in a store, where losses are read as *{LOSSES_SUFFIX} alone; copy it here first"
         )
@@ -89,6 +90,17 @@ def run_paths(paths: Iterable[str | Location]) -> list[Location]:
     return list(found.values())
 
 
+def companion_of(path: Place) -> Place:
+    """Companion folder of a run in any form: ``run.parquet``, ``run.csv`` -> ``run.rdm``."""
+    return path.with_name(stem_of(path) + COMPANION_SUFFIX)
+
+
+def stem_of(path: Named) -> str:
+    """Name of `path` without what tells its form: ``run.parquet`` and ``run.csv.gz`` -> ``run``."""
+    ends = (LOSSES_SUFFIX, *formats.suffixes())
+    return path.name.removesuffix(next(filter(path.name.endswith, ends), "")) or path.name
+
+
 def is_pattern(given: Location) -> bool:
     """Whether `given` is no name but a glob."""
     return glob.has_magic(given.key if isinstance(given, StorePath) else str(given)) and not given.exists()
@@ -97,7 +109,7 @@ def is_pattern(given: Location) -> bool:
 def run_names(paths: list[Location]) -> list[str]:
     """Names of distinct runs: each the shortest tail of its path that no other shares, without the suffix."""
     whole = [path if isinstance(path, StorePath) else Path(os.path.abspath(path)) for path in paths]
-    short = [path.with_name(stem(path)) for path in whole]
+    short = [path.with_name(stem_of(path)) for path in whole]
     # x.parquet and x.csv, or x, a folder of parts, differ in the suffix alone.
     tails = [
         (path if short.count(brief) > 1 else brief).parts[1:]

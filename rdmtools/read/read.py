@@ -20,12 +20,12 @@ from pathlib import Path
 from typing import Any
 
 from rdmtools.errors import ChangedError, ParameterError, RdmtoolsWarning, reading
-from rdmtools.format.names import DRAWS_FILE, SAMPLE_ID, SCALARS_FILE, companion, stem
+from rdmtools.format.names import DRAWS_FILE, SAMPLE_ID, SCALARS_FILE
 from rdmtools.format.read_table import ParquetPart
-from rdmtools.read import forms
+from rdmtools.read import formats
 from rdmtools.read.companion import draws_of, samples_of, scalars_of
 from rdmtools.read.journal import losses_of_starts, not_merged, refuse_in_store, starts_beside, upon
-from rdmtools.read.paths import located, named_paths, run_files
+from rdmtools.read.paths import companion_of, located, named_paths, run_files, stem_of
 from rdmtools.read.stores import Location, StorePath
 from rdmtools.read.tables import losses_of_files, refuse_many_runs
 from rdmtools.run.clean import finite_part
@@ -96,7 +96,7 @@ def read(
 ) -> Run:
     """What `read_run` returns, of a path and rules."""
     path = located(path)
-    if isinstance(path, Path) and forms.is_foreign(path):
+    if isinstance(path, Path) and formats.format_of(path) is not None:
         return _foreign(path, rules, name)
     for _ in range(_TRIES):
         with suppress(ChangedError):
@@ -122,7 +122,7 @@ def _read(path: Location, rules: Rules, name: str | None, progress: Progress | N
     journal = starts_beside(path)  # first: a logger that closes writes the file before it removes this
     parts = [ParquetPart.open(file) for file in run_files(path, bool(journal))]
     if isinstance(path, StorePath):
-        refuse_in_store(companion(path))
+        refuse_in_store(companion_of(path))
     journal = not_merged(journal, parts)
     with reading(path):
         refuse_many_runs(path, parts)
@@ -146,28 +146,28 @@ def _read(path: Location, rules: Rules, name: str | None, progress: Progress | N
         metadata = {**metadata, **attempt.manifest.metadata}
     unused = Quality(unused_samples=max(0, unused - losses.quality.dropped_samples))
     return Run(
-        name=stem(path) if name is None else name,
+        name=stem_of(path) if name is None else name,
         unit=str(about.get("unit", "nats")),
         steps=losses.steps[rows],
         samples=samples[kept].reset_index(drop=True),
-        scalars=scalars_of(companion(path) / SCALARS_FILE, journal),
+        scalars=scalars_of(companion_of(path) / SCALARS_FILE, journal),
         metadata=dict(metadata),
         quality=losses.quality + quality + recorded(about) + unused,
         source=path,
         stored=stored,
-        stored_draws=partial(draws_of, companion(path) / DRAWS_FILE, journal, losses.ids, kept),
+        stored_draws=partial(draws_of, companion_of(path) / DRAWS_FILE, journal, losses.ids, kept),
     )
 
 
 def _foreign(path: Path, rules: Rules, name: str | None) -> Run:
     """The run in a file of another form, with what its companion folder says of samples and scalars."""
-    forms.refuse_large(path)
-    run, notes = forms.read(path, None, rules)
+    formats.refuse_large(path)
+    run, notes = formats.read(path, None, rules)
     for note in notes:
         warnings.warn(f"{path}: {note}", RdmtoolsWarning, stacklevel=4)
     run.samples, unused = samples_of(path, [], [], run.samples[SAMPLE_ID].to_numpy(), rules)
-    run.name, run.source = stem(path) if name is None else name, path
-    run.scalars = scalars_of(companion(path) / SCALARS_FILE, [])
+    run.name, run.source = stem_of(path) if name is None else name, path
+    run.scalars = scalars_of(companion_of(path) / SCALARS_FILE, [])
     run.quality += Quality(unused_samples=max(0, unused - run.quality.dropped_samples))
     return run
 

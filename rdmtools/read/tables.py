@@ -16,10 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rdmtools.errors import ParameterError
-from rdmtools.format.names import ATTEMPT, COMPANION_SUFFIX, LOSS, LOSSES_SUFFIX, SAMPLE_ID, STEP, companion
+from rdmtools.format.names import ATTEMPT, COMPANION_SUFFIX, LOSS, LOSSES_SUFFIX, SAMPLE_ID, STEP
 from rdmtools.format.read_table import ParquetPart, RowGroup
 from rdmtools.format.values import integers
 from rdmtools.read import out_of_core
+from rdmtools.read.paths import companion_of
 from rdmtools.read.stores import Location
 from rdmtools.run.clean import Tidy, grid, joined, whole_steps
 from rdmtools.run.columns import find_columns, sample_codes, tidy_rows
@@ -34,7 +35,7 @@ def refuse_many_runs(path: Location, parts: list[ParquetPart]) -> None:
     inside = [part.path for part in parts if part.path != path]
     folders = path.glob("*" + COMPANION_SUFFIX) if inside else ()
     companions = {folder.name for folder in folders if folder.is_dir()}
-    own = [file.name for file in inside if companion(file).name in companions]
+    own = [file.name for file in inside if companion_of(file).name in companions]
     names = {part.about["name"] for part in parts if "name" in part.about}
     if own or len(names) > 1:
         raise _many_runs(path, own[0] if own else parts[0].path.name)

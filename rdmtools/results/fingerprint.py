@@ -17,13 +17,12 @@ from rdmtools.errors import RdmtoolsError
 from rdmtools.format.names import (
     DRAWS_FILE,
     FINGERPRINT,
-    FOREIGN_SUFFIXES,
     JOURNAL_FOLDER,
     SAMPLES_FILE,
     SCALARS_FILE,
-    companion,
 )
-from rdmtools.read.paths import has_journal, run_files
+from rdmtools.read.formats import suffixes
+from rdmtools.read.paths import companion_of, has_journal, run_files
 from rdmtools.read.stores import Location, StorePath
 from rdmtools.run.rules import Rules
 
@@ -38,7 +37,7 @@ def fingerprint(path: Location, rules: Rules, settings: AnalysisSettings) -> str
     None for a run that cannot be read, and for losses in another form: what was guessed when these were read
     is to be said each time.
     """
-    if path.name.endswith(FOREIGN_SUFFIXES):
+    if path.name.endswith(suffixes()):
         return None
     try:
         return _name(path, rules, settings)
@@ -69,7 +68,7 @@ def _name(path: Location, rules: Rules, settings: AnalysisSettings) -> str:
 
 def _files(path: Location) -> Iterator[tuple[str, Location]]:
     """All files of a run, with what each is to it."""
-    folder = companion(path)
+    folder = companion_of(path)
     journal = isinstance(folder, Path) and has_journal(folder)
     for file in run_files(path, journal):
         yield "losses", file

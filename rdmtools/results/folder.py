@@ -21,9 +21,8 @@ from rdmtools.format.names import (
     FIGURES_FOLDER,
     REPORT_FILE,
     SUMMARY_FILE,
-    companion,
 )
-from rdmtools.read.paths import is_address
+from rdmtools.read.paths import companion_of, is_address
 from rdmtools.run.run import Run
 
 PAGE_FILE, SCORE_PAGE_FILE = "comparison.html", "score.html"
@@ -174,4 +173,4 @@ def default_folder(run: Run) -> Path:
         )
     if source.name in ("", ".."):
         source = source.resolve()
-    return companion(source) / ANALYSIS_FOLDER
+    return companion_of(source) / ANALYSIS_FOLDER

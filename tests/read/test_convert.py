@@ -67,6 +67,8 @@ FORMS = {
     "long.csv": lambda s, i, x, path: long(s, i, x).sample(frac=1, random_state=0).to_csv(path, index=False),
     "long.csv.gz": lambda s, i, x, path: long(s, i, x).to_csv(path, index=False),
     "wide.csv": lambda s, i, x, path: wide(s, i, x).to_csv(path),
+    "long.tsv": lambda s, i, x, path: long(s, i, x).to_csv(path, sep="\t", index=False),
+    "wide.tsv.gz": lambda s, i, x, path: wide(s, i, x).to_csv(path, sep="\t"),
     "index.csv": lambda s, i, x, path: wide(s, i, x).rename_axis(None).to_csv(path),
     "long.feather": lambda s, i, x, path: long(s, i, x)[::-1].reset_index(drop=True).to_feather(path),
     "wide.feather": lambda s, i, x, path: wide(s, i, x).reset_index().to_feather(path),
@@ -78,7 +80,7 @@ FORMS = {
 }
 
 
-@settings(max_examples=25)  # of eleven files each
+@settings(max_examples=25)  # of thirteen files each
 @given(
     losses=hnp.arrays(
         np.float64, hnp.array_shapes(min_dims=2, max_dims=2, max_side=4), elements=st.floats(-1e300, 1e300)
@@ -302,7 +304,7 @@ WRONG = [
     ("x.npz", npz(loss=LOSSES, ids=[1, 2]), "samples has 2 rows, the losses have 3 columns"),
     ("x.npz", content(b"PK\x03\x04 and no more"), "cannot be read .*needed a whole file"),
     ("x.parquet", text("step,sample_id,loss\n"), "needed a Parquet file"),
-    ("x.tsv", text("step\tloss\n"), "does not tell its form; needed losses as .csv, .*; rename it"),
+    ("x.txt", text("step\tloss\n"), "does not tell its form; needed losses as .csv, .*; rename it"),
     ("x.csv", lambda path: None, "no file .*x.csv; needed losses as .csv, .*; check the path"),
     ("x", Path.mkdir, "has no \\*.parquet files in it"),
 ]  # fmt: skip
@@ -415,7 +417,7 @@ def test_what_lies_in_the_companion_folder_belongs_to_a_file_in_any_form(tmp_pat
 
 def test_a_large_file_in_another_form_is_told_to_be_converted_first(tmp_path, monkeypatch):
     long().to_csv(tmp_path / "x.csv", index=False)
-    monkeypatch.setattr("rdmtools.read.forms.LARGE_BYTES", 100)
+    monkeypatch.setattr("rdmtools.read.formats.LARGE_BYTES", 100)
     with pytest.raises(FormatError, match=r"x\.csv has 0\.0 GB; needed .* \(rdmtools convert '.*x\.csv'\)"):
         read_run(tmp_path / "x.csv")
     convert(tmp_path / "x.csv")

@@ -12,7 +12,6 @@ import pytest
 from helpers.dirt import RULES, dirty, outcome
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pyarrow import csv
 
 import rdmtools
 from rdmtools.errors import FormatError, RdmtoolsWarning
@@ -27,9 +26,10 @@ from rdmtools.run.run import Run
 def small():
     """Everything is large, and nothing is read in one piece."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("rdmtools.read.forms.LARGE_BYTES", 0)
-        patch.setattr("rdmtools.read.formats.csv._READING", csv.ReadOptions(block_size=100))
-        patch.setattr("rdmtools.read.batches._ROWS", 7)
+        patch.setattr("rdmtools.read.formats.LARGE_BYTES", 0)
+        patch.setattr("rdmtools.read.formats.csv.BLOCK_BYTES", 100)
+        patch.setattr("rdmtools.read.convert.BATCH_ROWS", 7)
+        patch.setattr("rdmtools.read.formats.arrow.BATCH_ROWS", 7)
         patch.setattr("rdmtools.read.scratch.RANGE_ROWS", 5)
         yield
 

@@ -1,1 +1,121 @@
-"""What losses are in files of some other form? Each module reads one form; `forms` tells which."""
+"""Which form do losses come in, and who reads it? A row for each form; the name of a file tells.
+
+CSV, Arrow, NumPy, training dynamics, a TensorBoard log -> layout -> `Run`, by the rules of `read_run`
+
+A new form is a module here and a row in `FORMATS`. What it needs beside NumPy and pyarrow it loads on use.
+"""
+
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from rdmtools.errors import FormatError, reading
+from rdmtools.format.names import LOSSES_SUFFIX
+from rdmtools.read.batches import Batches
+from rdmtools.read.formats import arrow, cartography, csv, npy, tensorboard
+from rdmtools.read.layout import Losses
+from rdmtools.run.rules import Rules
+from rdmtools.run.run import Run
+
+GB = 1e9
+LARGE_BYTES = 1 << 29  # read at once, text takes some three times its size of memory
+
+Columns = Mapping[str, str] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Format:
+    """A form that losses come in."""
+
+    name: str
+    """What it is called where the forms are listed, unless its suffixes are."""
+    suffixes: tuple[str, ...] = ()
+    """Of its files; what is left of a name without them is the run's."""
+    claims: Callable[[Path], bool] | None = None
+    """Whether a path is of this form where no suffix tells, such as a folder; it may not be there."""
+    read: Callable[[Path, str | None, Columns], tuple[Losses, list[str]]]
+    """(path, layout, columns) -> losses, and what was guessed or left out."""
+    batches: Callable[[Path, str | None, Columns], Batches | None] | None = None
+    """The same of a long table that is too large for memory; None where the table is wide."""
+
+    def fits(self, path: Path) -> bool:
+        """Whether losses at `path` are of this form."""
+        if self.claims is not None:
+            return self.claims(path)
+        return path.name.endswith(self.suffixes) and not path.is_dir()
+
+
+# Those that ask for more than a suffix come last, and are asked first.
+FORMATS = (
+    Format(name="CSV", suffixes=(".csv", ".csv.gz"), read=csv.read, batches=csv.batches),
+    Format(
+        name="TSV",
+        suffixes=(".tsv", ".tsv.gz"),
+        read=partial(csv.read, delimiter="\t"),
+        batches=partial(csv.batches, delimiter="\t"),
+    ),
+    Format(name="NumPy", suffixes=(".npy", ".npz"), read=npy.read),
+    Format(name="Arrow", suffixes=(".arrow", ".feather"), read=arrow.read, batches=arrow.batches),
+    Format(name="a TensorBoard log", claims=tensorboard.is_log, read=tensorboard.read),
+    Format(
+        name="a folder of dynamics_epoch_0.jsonl and so on",
+        claims=cartography.is_dynamics,
+        read=cartography.read,
+    ),
+)
+
+
+def suffixes() -> tuple[str, ...]:
+    """Of files in any form but ours."""
+    return tuple(suffix for row in FORMATS for suffix in row.suffixes)
+
+
+def format_of(path: Path) -> Format | None:
+    """The form of the losses at `path`, there or not; None for ours, and where nothing tells."""
+    if path.is_dir() and any(path.glob("*" + LOSSES_SUFFIX)):
+        return None
+    return next((row for row in reversed(FORMATS) if row.fits(path)), None)
+
+
+def refuse_large(path: Path) -> None:
+    """Raise FormatError where `path` holds more than is read without being converted first."""
+    if (size := _size_of(path)) > LARGE_BYTES:
+        raise FormatError(
+            f"{path} has {size / GB:.1f} GB; needed at most {LARGE_BYTES / GB:.1f} GB of this form; "
+            f"convert it first (rdmtools convert '{path}')"
+        )
+
+
+def read(path: Path, layout: str | None, rules: Rules) -> tuple[Run, list[str]]:
+    """The run that is in `path`, and what was guessed or left out. Raises FormatError."""
+    with reading(path):
+        losses, notes = _known(path).read(path, layout, rules.columns)
+        return losses.run(rules), notes
+
+
+def open_large(path: Path, layout: str | None, columns: Columns) -> Batches | None:
+    """The long table in a file that is better not in memory at once; None where it may be, or is none."""
+    found = format_of(path)
+    if found is None or found.batches is None or _size_of(path) <= LARGE_BYTES:
+        return None
+    return found.batches(path, layout, columns)
+
+
+def _known(path: Path) -> Format:
+    found = format_of(path)
+    if found is not None and path.exists():
+        return found
+    *names, last = [row.name for row in FORMATS if not row.suffixes]
+    needed = f"needed losses as {', '.join((*suffixes(), LOSSES_SUFFIX, *names))}, or {last}"
+    if not path.exists():
+        raise FormatError(f"no file {path}; {needed}; check the path")
+    raise FormatError(f"{path} has a name that does not tell its form; {needed}; rename it")
+
+
+def _size_of(path: Path) -> int:
+    """Bytes that the losses at `path` take on disk."""
+    files = [path] if path.is_file() else path.glob("*")
+    return sum(file.stat().st_size for file in files)

@@ -12,7 +12,7 @@ Source: Swayamdipta et al. 2020, arXiv:2009.10795.
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,15 +27,23 @@ from rdmtools.read.layout import Long
 _FILE = re.compile(r"dynamics_epoch_(\d+)\.jsonl")
 
 
-def epoch_files(folder: Path) -> dict[int, Path]:
+def _epoch_files(folder: Path) -> dict[int, Path]:
     """Files of training dynamics in `folder`, by epoch in order."""
     found = {int(name[1]): path for path in folder.glob("*.jsonl") if (name := _FILE.fullmatch(path.name))}
     return dict(sorted(found.items()))
 
 
-def read(folder: Path) -> tuple[Long, list[str]]:
-    """Losses of every epoch in `folder`. Raises FormatError with the file and the line that are wrong."""
-    parts = [_epoch(epoch, path) for epoch, path in epoch_files(folder).items()]
+def is_dynamics(path: Path) -> bool:
+    """Whether `path` is a folder of training dynamics."""
+    return path.is_dir() and bool(_epoch_files(path))
+
+
+def read(folder: Path, layout: str | None, columns: Mapping[str, str] | None) -> tuple[Long, list[str]]:
+    """Losses of every epoch in `folder`, whose layout and names are given.
+
+    Raises FormatError with the file and the line that are wrong.
+    """
+    parts = [_epoch(epoch, path) for epoch, path in _epoch_files(folder).items()]
     return Long(table=pa.concat_tables(parts)), []
 
 

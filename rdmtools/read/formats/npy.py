@@ -19,11 +19,13 @@ _USUAL = {
 _NOUNS = {LOSS: "losses", STEP: "steps", SAMPLE_ID: "ids"}
 
 
-def read(path: Path, columns: Mapping[str, str] | None) -> tuple[Wide, list[str]]:
+def read(path: Path, layout: str | None, columns: Mapping[str, str] | None) -> tuple[Wide, list[str]]:
     """The losses in `path`, and what was guessed. Raises what NumPy raises, and ParameterError.
 
     Parameters
     ----------
+    layout
+        Arrays have but one.
     columns
         Maps `loss`, `step` and `sample_id` to the arrays in an .npz file; where it does not, usual names do.
     """

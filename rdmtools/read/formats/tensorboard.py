@@ -35,12 +35,17 @@ def is_event_file(path: Path) -> bool:
     return "tfevents" in path.name and path.suffix != LOSSES_SUFFIX and not path.is_dir()
 
 
+def is_log(path: Path) -> bool:
+    """Whether `path` is an event file by its name, or a folder with one."""
+    return bool(event_files(path)) if path.is_dir() else is_event_file(path)
+
+
 def event_files(source: Path) -> list[Path]:
     """The event files of one log, in the order in which they were begun: `source`, or those in it."""
     return sorted(filter(is_event_file, source.iterdir() if source.is_dir() else [source]))
 
 
-def read(source: Path, columns: Mapping[str, str] | None) -> tuple[Long, list[str]]:
+def read(source: Path, layout: str | None, columns: Mapping[str, str] | None) -> tuple[Long, list[str]]:
     """The losses in a log, samples numbered, and what was guessed.
 
     `columns` maps `loss` to a tag; without, it is `loss` or the only one with tensors (samples,).
