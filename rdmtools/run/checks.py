@@ -148,9 +148,11 @@ def _array(values: ArrayLike, what: str) -> NDArray[Any]:
 
 def _frame(table: Any, what: str, ids: str | None = None) -> pd.DataFrame:
     """A new pandas table with a RangeIndex; with `ids`, a plain sequence is the column of that name."""
+    if hasattr(table, "collect"):
+        table = table.collect()
     if hasattr(table, "to_pandas"):
         table = table.to_pandas()
-    elif ids and not isinstance(table, pd.DataFrame | Mapping):
+    if ids and not isinstance(table, pd.DataFrame | Mapping):
         table = {ids: table}
     try:
         frame = pd.DataFrame(table).reset_index(drop=True)

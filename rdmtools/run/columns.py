@@ -24,20 +24,45 @@ from rdmtools.run.rules import ROLES
 
 
 def arrow_table(frame: Any, columns: Mapping[str, str] | None) -> tuple[pa.Table, dict[str, str]]:
-    """A table in memory as an Arrow table, and the names of its columns that `find_columns` gives."""
+    """A table in memory as an Arrow table, and the names of its columns that `find_columns` gives.
+
+    Polars and Arrow share their numbers with it. Of a lazy frame the columns that are needed are collected.
+    """
     try:
+        if is_polars(frame):
+            return _of_polars(frame, columns)
         if not isinstance(frame, pd.DataFrame):
             table = pa.table(frame)
             return table, find_columns(table.schema, columns)
         # the other columns of a pandas table may hold what Arrow cannot
         names = find_columns(pa.Schema.from_pandas(frame.head(0), preserve_index=False), columns)
         return pa.Table.from_pandas(frame[[*names.values()]], preserve_index=False), names
-    except (pa.ArrowException, TypeError, KeyError, ValueError) as error:
-        if isinstance(error, ParameterError):
+    except Exception as error:
+        known = pa.ArrowException, TypeError, KeyError, ValueError
+        if isinstance(error, ParameterError) or not (isinstance(error, known) or is_polars(frame)):
             raise
         raise ParameterError(
             f"the table cannot be read ({' '.join(str(error).split())}); pass a pandas, polars or Arrow table"
         ) from error
+
+
+def is_polars(frame: Any) -> bool:
+    """Whether `frame` is one of polars, which need not be installed."""
+    return any(each.__module__.partition(".")[0] == "polars" for each in type(frame).__mro__)
+
+
+def _of_polars(frame: Any, columns: Mapping[str, str] | None) -> tuple[pa.Table, dict[str, str]]:
+    import polars
+
+    # Of other columns nothing is computed; Python objects, which polars may hold, end the process in Arrow.
+    kinds = dict(frame.collect_schema())
+    plain = [name for name, kind in kinds.items() if "Object" not in str(kind)]
+    schema = pa.table(polars.DataFrame(schema={name: kinds[name] for name in plain})).schema
+    fields = [(name, schema.field(name).type if name in plain else pa.null()) for name in kinds]
+    names = find_columns(pa.schema(fields), columns)
+    if odd := next((name for name in names.values() if name not in plain), None):
+        raise ParameterError(f"column {odd!r} is of type {kinds[odd]}; needed numbers or strings; convert it")
+    return pa.table(frame.lazy().select([*dict.fromkeys(names.values())]).collect()), names
 
 
 def find_columns(schema: pa.Schema, columns: Mapping[str, str] | None) -> dict[str, str]:

@@ -200,7 +200,7 @@ class Run:
         nonfinite: str = "error",
         duplicates: str = "last",
     ) -> Self:
-        """Run of a tidy table in memory: pandas, polars, pyarrow, or whatever speaks the Arrow C interface.
+        """Run of a tidy table: pandas, polars (lazy, too), pyarrow, or what speaks the Arrow C interface.
 
         It has one row for each step and sample, in any order; the columns of the losses are in order of id.
 

@@ -140,7 +140,8 @@ def test_what_is_no_table_is_refused_wherever_it_stands(line, message, before, a
 
 
 def test_text_that_is_not_utf_8_is_refused_in_one_line():
-    assert "utf" in refused(b"step,sample_id,loss\n1,\xff,0.5\n").lower()
+    with pytest.raises(FormatError, match=r"cannot be read \('utf-8' codec can't decode byte 0xff"):
+        read(b"step,sample_id,loss\n1,\xff,0.5\n")
 
 
 FORK = """

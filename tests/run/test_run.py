@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rdmtools.errors import ParameterError
+from rdmtools.run.columns import arrow_table
 from rdmtools.run.run import Run
 
 STEPS = np.array([0, 20, 30, 70])
@@ -173,11 +174,13 @@ def test_what_is_shown_is_escaped():
     [
         lambda df: df,
         pl.from_pandas,
+        lambda df: pl.from_pandas(df).lazy(),
+        lambda df: pl.from_pandas(df).cast({"sample_id": pl.Categorical}),
         pa.Table.from_pandas,
         lambda df: duckdb.from_df(df),
         lambda df: df.set_index(df.step * 2),
     ],
-    ids=["pandas", "polars", "pyarrow", "duckdb", "pandas with an index"],
+    ids=["pandas", "polars", "lazy", "categories", "pyarrow", "duckdb", "pandas with an index"],
 )
 def test_a_tidy_table_of_any_library_is_a_run(table):
     ids = [f"img_{i}" for i in range(7)]
@@ -211,9 +214,51 @@ def test_samples_must_describe_every_sample_of_the_table():
     assert run.quality.unused_samples == 2
 
 
-def test_a_table_not_collected_is_refused():
-    with pytest.raises(ParameterError, match="the table cannot be read"):
-        Run.from_frame(pl.from_pandas(tidy()).lazy())
+def test_of_a_polars_table_the_columns_that_are_needed_are_read_and_no_others():
+    frame = pl.from_pandas(tidy()).with_columns(pl.Series("x", [object()] * 28, pl.Object))
+
+    def unread(column):
+        raise AssertionError("computed")
+
+    lazy = frame.lazy().with_columns(other=pl.col("loss").map_batches(unread, return_dtype=pl.Float64))
+    for table in (frame, lazy):
+        np.testing.assert_array_equal(Run.from_frame(table).losses, LOSSES)
+        with pytest.raises(
+            ParameterError, match=r"no column 'nll'; found step, sample_id, loss, x.*; map with"
+        ):
+            Run.from_frame(table, columns={"loss": "nll"})
+        with pytest.raises(ParameterError, match="column 'x' is of type Object; needed numbers or strings"):
+            Run.from_frame(table, columns={"loss": "x"})
+
+
+def test_numbers_of_a_polars_table_are_not_copied():
+    frame = pl.from_pandas(tidy())
+    for given_table in (frame, frame.lazy()):
+        table, names = arrow_table(given_table, None)
+        for name in ("step", "loss"):
+            place = frame[name].to_numpy().__array_interface__["data"][0]
+            assert table.column(names[name]).chunk(0).buffers()[1].address == place
+
+
+@pytest.mark.parametrize(
+    "wrong", [lambda lazy: lazy.select("nonsense"), lambda lazy: pl.scan_csv("no/file.csv")]
+)
+def test_a_lazy_table_that_cannot_be_computed_is_told_in_one_line(wrong):
+    with pytest.raises(ParameterError, match="the table cannot be read") as error:
+        Run.from_frame(wrong(pl.from_pandas(tidy()).lazy()))
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("kind", [lambda frame: frame, lambda frame: frame.lazy()], ids=["eager", "lazy"])
+def test_samples_and_scalars_may_be_polars_too(kind):
+    samples = pl.DataFrame({"sample_id": list("gfedcba"), "group": range(7)})
+    scalars = pl.DataFrame({"step": [0, 20], "lr": [0.1, None]})
+    table = kind(pl.from_pandas(tidy(ids=list("abcdefg"))))
+    run = Run.from_frame(table, samples=kind(samples), scalars=kind(scalars))
+    assert run.samples["group"].tolist() == [6, 5, 4, 3, 2, 1, 0]
+    np.testing.assert_array_equal(run.scalars["lr"], [0.1, np.nan])
+    run = Run.from_arrays(STEPS, LOSSES, samples=samples["sample_id"])
+    assert run.samples["sample_id"].tolist() == list("gfedcba")
 
 
 def test_steps_may_lie_further_apart_than_an_integer_reaches():

@@ -147,7 +147,7 @@ class _Text:
     def _odd_line(self, lines: bytes) -> str | None:
         """What is said of the first line that has more fields than there are names, or fewer."""
         with suppress(csv.Error):
-            text = io.StringIO(lines.decode(errors="replace"), newline="")
+            text = io.StringIO(lines.decode(), newline="")
             for fields in csv.reader(text, delimiter=self.delimiter):
                 if len(fields) != len(self.names):
                     found = f"CSV parse error: Expected {len(self.names)} columns, got {len(fields)}"
