@@ -14,17 +14,10 @@ from dataclasses import asdict
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float64
 
 from rdmtools.evaluation.judging import judge
 from rdmtools.evaluation.observed import Observed
-from rdmtools.evaluation.rates import (
-    exact_interval,
-    middle,
-    resampled_weights,
-    weighted_median,
-    with_interval,
-)
+from rdmtools.evaluation.rates import exact_interval, median_with_interval, resampled_weights, with_interval
 from rdmtools.evaluation.rules import REFERENCE, Alarms, Rule
 from rdmtools.evaluation.truth import Transition
 
@@ -138,7 +131,10 @@ def contest_table(
     area = {(row["setting"], row["signal"]): row for row in of_quiet.to_dict("records")}
     rows = []
     for setting, here in shown.groupby("setting", sort=False):
-        leads = {rule: _leads(of_rule) for rule, of_rule in here.groupby("rule", sort=False)}
+        leads = {
+            rule: of_rule["lead_share"].fillna(0.0).to_numpy(np.float64)
+            for rule, of_rule in here.groupby("rule", sort=False)
+        }
         for rule in rules:
             of_rule = here[here["rule"] == rule.name]
             runs, count = of_rule["run"].nunique(), len(of_rule)
@@ -162,10 +158,10 @@ def contest_table(
             }
             row |= with_interval("detected", detected, exact_interval(detected * runs, runs))
             row |= with_interval("before_t10", early, exact_interval(early * runs, runs))
-            row |= _median("lead_share", lead, weights)
+            row |= median_with_interval("lead_share", lead, weights)
             reference = f"{REFERENCE} at 1.5 decades" if rule.stated else REFERENCE
             if reference in leads:
-                row |= _median("less_shc_lead", lead - leads[reference], weights)
+                row |= median_with_interval("less_shc_lead", lead - leads[reference], weights)
             if rule.name in quiet:
                 row |= {ours: quiet[rule.name][theirs] for ours, theirs in _QUIET.items()}
             rows.append(row | area.get((setting, rule.signal), {}))
@@ -187,11 +183,3 @@ _CONTEST = [
     *_QUIET,
     *_AREA,
 ]
-
-
-def _median(name: str, values: np.ndarray, weights: np.ndarray) -> dict[str, float]:
-    return with_interval(name, float(np.median(values)), middle(weighted_median(values, weights)))
-
-
-def _leads(of_rule: pd.DataFrame) -> Float64[np.ndarray, " transitions"]:
-    return of_rule["lead_share"].fillna(0.0).to_numpy(np.float64)

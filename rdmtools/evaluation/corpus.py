@@ -18,8 +18,8 @@
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -97,9 +97,8 @@ def read_corpus(folder: str | Path) -> list[Entry]:
             f"{folder}: no {MANIFEST}; needed a row per run and truth with {', '.join(_NEEDED)}"
         )
     table = _table(path)
-    absent = [name for name in _NEEDED if name not in table.columns]
-    if absent:
-        raise FormatError(f"{path}: no column {absent[0]!r}; found {', '.join(table.columns)}; add it")
+    if absent := next((name for name in _NEEDED if name not in table.columns), None):
+        raise FormatError(f"{path}: no column {absent!r}; found {', '.join(table.columns)}; add it")
     if table.empty:
         raise FormatError(f"{path}: no runs; needed at least one row")
     for name, default in (("control", ""), ("group", ""), ("low", 0.0), ("high", 1.0), ("since", np.nan)):
@@ -115,10 +114,9 @@ def read_corpus(folder: str | Path) -> list[Entry]:
             wrong &= table[name].notna()
         if wrong.any():
             line = int(wrong.to_numpy().argmax())
-            found = "empty" if pd.isna(table[name].iloc[line]) else table[name].iloc[line]
-            raise FormatError(
-                f"{path}: {name} is {found} in line {line + 2}; needed a {'whole ' if whole else ''}number"
-            )
+            cell, needed = table[name].iloc[line], "whole number" if whole else "number"
+            value = "empty" if pd.isna(cell) else cell
+            raise FormatError(f"{path}: {name} is {value} in line {line + 2}; needed a {needed}")
         table[name] = table[name].map(_whole, na_action="ignore") if whole else values
     for name in ("path", "setting", "truth"):
         if table[name].isna().any():
@@ -158,43 +156,36 @@ def _table(manifest: Path) -> pd.DataFrame:
 
 
 def _entry(folder: Path, manifest: Path, rows: pd.DataFrame) -> Entry:
-    lines: list[dict[str, Any]] = [{str(k): v for k, v in line.items()} for line in rows.to_dict("records")]
+    lines: list[dict[Hashable, Any]] = rows.to_dict("records")
     first = lines[0]
-    name = str(first["path"])
+    name, kind, control = first["path"], first["kind"], first["control"]
     for column in ("setting", "control", "seed", "kind", "since"):
         if rows[column].nunique(dropna=False) > 1:
             raise FormatError(
                 f"{manifest}: rows of {name} differ in {column}; needed one value for all rows of a run"
             )
-    if first["kind"] not in KINDS:
-        raise FormatError(
-            f"{manifest}: kind of {name} is {first['kind']!r}; choose one of {', '.join(KINDS)}"
-        )
+    if kind not in KINDS:
+        raise FormatError(f"{manifest}: kind of {name} is {kind!r}; choose one of {', '.join(KINDS)}")
     if not (folder / name).is_file():
         raise FormatError(f"{folder}: no {name}, which {MANIFEST} names; train it, or take its rows out")
-    if (first["kind"] == "transition") != (first["control"] == ""):
+    if (kind == "transition") != (control == ""):
         raise FormatError(
-            f"{manifest}: {name} has kind {first['kind']!r} and control {first['control']!r}; "
+            f"{manifest}: {name} has kind {kind!r} and control {control!r}; "
             "needed a control's name for all kinds but transition, and none for that"
         )
     try:
         truths = tuple(
-            Truth(
-                column=str(line["truth"]),
-                low=float(line["low"]),
-                high=float(line["high"]),
-                group=str(line["group"]),
-            )
+            Truth(column=line["truth"], low=line["low"], high=line["high"], group=line["group"])
             for line in lines
         )
     except ParameterError as error:
         raise FormatError(f"{manifest}: {name}: {error}") from error
     return Entry(
         path=folder / name,
-        setting=str(first["setting"]),
-        control=str(first["control"]),
+        setting=first["setting"],
+        control=control,
         seed=int(first["seed"]),
-        kind=str(first["kind"]),
+        kind=kind,
         truths=truths,
         since=None if pd.isna(first["since"]) else int(first["since"]),
     )
@@ -205,16 +196,10 @@ def write_manifest(folder: str | Path, entries: Sequence[Entry]) -> Path:
     folder = Path(folder)
     table = pd.DataFrame(
         {
+            **entry.row("setting", "control", "seed", "kind", "since"),
+            **asdict(truth),
             "path": entry.path.relative_to(folder).as_posix(),
-            "setting": entry.setting,
-            "control": entry.control,
-            "seed": entry.seed,
-            "kind": entry.kind,
             "truth": truth.column,
-            "low": truth.low,
-            "high": truth.high,
-            "group": truth.group,
-            "since": entry.since,
         }
         for entry in entries
         for truth in entry.truths

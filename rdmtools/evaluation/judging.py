@@ -61,11 +61,11 @@ def idle_rows(
     a transition, as in a control, all.
     """
     ends = steps[window - 1 :]
-    real = [each for each in transitions if each.real]
+    real = [transition for transition in transitions if transition.real]
     if not real:
         return np.ones(len(ends), dtype=bool)
     idle = ends < start
-    last = max(each.t90 or steps[-1] for each in real)
+    last = max(transition.t90 or steps[-1] for transition in real)
     over = int(np.searchsorted(steps, last)) + window
     if over < len(steps):
         idle |= ends >= steps[over]

@@ -20,7 +20,7 @@ from scipy.stats import rankdata
 from rdmtools.analysis.modes import window_modes
 from rdmtools.evaluation.corpus import Entry
 from rdmtools.evaluation.observed import Observed
-from rdmtools.evaluation.rates import middle, resampled_weights, weighted_median
+from rdmtools.evaluation.rates import median_with_interval, resampled_weights, with_interval
 from rdmtools.run.run import Run
 
 PLACES = (0.25, 0.5, 0.7, 0.8, 0.9, 0.95, 1.0, 1.1, 1.25, 1.5)
@@ -46,29 +46,19 @@ def questions(runs: Sequence[Observed]) -> list[Question]:
     for run in runs:
         if run.entry.kind != "transition":
             continue
-        partners = [
-            each.entry
-            for each in runs
-            if each.entry.setting == run.entry.setting and each.entry.seed == run.entry.seed
-        ]
+        cell = (run.entry.setting, run.entry.seed)
+        partners = [other.entry for other in runs if (other.entry.setting, other.entry.seed) == cell]
         for transition in run.judged:
             if not transition.truth.group or transition.t50 is None:
                 continue
-            way = transition.t50 - run.start
-            places: list[tuple[float, int]] = []
-            for place in PLACES:
-                at = int(np.searchsorted(run.steps, run.start + place * way, side="right")) - 1
-                if 0 <= at < len(run.steps) and run.start + place * way <= run.steps[-1]:
-                    places.append((place, int(run.steps[at])))
-            for partner in partners:
-                asked.append(
-                    Question(
-                        entry=partner,
-                        truth=transition.truth.column,
-                        group=transition.truth.group,
-                        places=tuple(places),
-                    )
-                )
+            goals = [(place, run.start + place * (transition.t50 - run.start)) for place in PLACES]
+            places = tuple(
+                (place, int(run.steps[run.steps <= goal][-1]))
+                for place, goal in goals
+                if run.steps[0] <= goal <= run.steps[-1]
+            )
+            truth, group = transition.truth.column, transition.truth.group
+            asked += [Question(entry=entry, truth=truth, group=group, places=places) for entry in partners]
     return asked
 
 
@@ -89,11 +79,11 @@ def answer(run: Run, question: Question, *, window: int) -> Iterator[dict[str, o
             "group": question.group,
             "place": place,
             "step": int(run.steps[stop - 1]),
-            **told(run.rows(stop - window, stop), inside),
+            **scores_of(run.rows(stop - window, stop), inside),
         }
 
 
-def told(rows: Float[np.ndarray, "w samples"], inside: np.ndarray) -> dict[str, float]:
+def scores_of(rows: Float[np.ndarray, "w samples"], inside: np.ndarray) -> dict[str, float]:
     """Areas and shares of one window: what each score of a sample says of its being inside the group."""
     modes = window_modes(rows, count=1)
     values = rows.astype(np.float64)
@@ -110,9 +100,8 @@ def told(rows: Float[np.ndarray, "w samples"], inside: np.ndarray) -> dict[str, 
     beyond = np.round(beyond, 6)  # what is but rounding error ranks nobody
     areas = {f"auc_{name}": area(score, inside) for name, score in scores.items()}
     shares = {
-        "share_mode": _part(scores["mode"] ** 2, inside),
-        "share_variance": _part(scores["variance"], inside),
-        "share_change": _part(scores["change"] ** 2, inside),
+        f"share_{name}": _part(scores[name] ** power, inside)
+        for name, power in (("mode", 2), ("variance", 1), ("change", 2))
     }
     return {**areas, "auc_beyond": area(beyond, inside), **shares}
 
@@ -149,26 +138,24 @@ def groups_table(answers: pd.DataFrame) -> pd.DataFrame:
         row: dict[str, object] = {"setting": setting, "control": control, "place": place}
         row["runs"] = cell["run"].nunique()
         for name in measured:
-            low, high = _spread(cell[name].to_numpy(float), cell["run"].to_numpy())
-            row |= {name: float(cell[name].median()), f"{name}_low": low, f"{name}_high": high}
+            row |= _median(name, cell[name], cell["run"])
         if control:
             theirs = cell.set_index(["setting", "seed", "truth", "place"])
             for name in ("auc_mode", "auc_beyond", "auc_mode_less_simple", "share_mode"):
                 less = (mine[name] - theirs[name]).dropna()
-                low, high = _spread(less.to_numpy(float), less.index.get_level_values("seed").to_numpy())
-                key = f"{name}_less_control"
-                row |= {key: float(less.median()), f"{key}_low": low, f"{key}_high": high}
+                row |= _median(f"{name}_less_control", less, less.index.get_level_values("seed"))
         rows.append(row)
     return pd.DataFrame(rows)
 
 
-def _spread(values: np.ndarray, runs: np.ndarray) -> tuple[float, float]:
-    """Interval of the median where whole runs are drawn again."""
-    known = np.isfinite(values)
+def _median(name: str, values: pd.Series, runs: pd.Series | pd.Index) -> dict[str, float]:
+    """The median of what is known, with its interval where whole runs are drawn again."""
+    numbers = values.to_numpy(np.float64)
+    known = np.isfinite(numbers)
     if not known.any():
-        return float("nan"), float("nan")
-    values, runs = values[known], runs[known]
-    return middle(weighted_median(values, resampled_weights(runs.tolist(), [""] * len(runs))))
+        return with_interval(name, np.nan, (np.nan, np.nan))
+    weights = resampled_weights(runs[known].tolist(), [""] * int(known.sum()))
+    return median_with_interval(name, numbers[known], weights)
 
 
 def separation_table(answers: pd.DataFrame) -> pd.DataFrame:

@@ -29,4 +29,4 @@ class Observed:
 
     @property
     def judged(self) -> list[Transition]:
-        return [each for each in self.transitions if each.judged]
+        return [transition for transition in self.transitions if transition.judged]

@@ -62,6 +62,13 @@ def middle(values: np.ndarray, *, level: float = LEVEL) -> tuple[float, float]:
     return float(low), float(high)
 
 
+def median_with_interval(
+    name: str, values: Float64[np.ndarray, " rows"], weights: Float64[np.ndarray, "resamples rows"]
+) -> dict[str, float]:
+    """The median of the values, with the middle of the resampled ones."""
+    return with_interval(name, float(np.median(values)), middle(weighted_median(values, weights)))
+
+
 def weighted_median(
     values: Float64[np.ndarray, " rows"], weights: Float64[np.ndarray, "resamples rows"]
 ) -> Float64[np.ndarray, " resamples"]:

@@ -54,10 +54,8 @@ def fit_rules(runs: Sequence[Observed]) -> list[Rule]:
             allowed = int(ALLOWED_FALSE * len(rises) + 1e-9)
             threshold = float(np.nextafter(max(rises[allowed], 0.0), np.inf))
             rules.append(Rule(name=signal.name, signal=signal.name, threshold=threshold, stated=False))
-    return [
-        *rules,
-        *(Rule(name=name, signal="", threshold=np.nan, stated=True) for name in (ALWAYS, NEVER)),
-    ]
+    without = [Rule(name=name, signal="", threshold=np.nan, stated=True) for name in (ALWAYS, NEVER)]
+    return rules + without
 
 
 def score_of(run: Observed, signal: Signal) -> float:
@@ -67,10 +65,8 @@ def score_of(run: Observed, signal: Signal) -> float:
 
 def alarms_of(runs: Sequence[Observed], rule: Rule) -> list[Bool[np.ndarray, " windows"] | None]:
     """Where the rule alarms in each run; None where the run lacks the signal."""
-    if rule.name == ALWAYS:
-        return [np.ones(len(run.steps), dtype=bool) for run in runs]
-    if rule.name == NEVER:
-        return [np.zeros(len(run.steps), dtype=bool) for run in runs]
+    if rule.name in (ALWAYS, NEVER):
+        return [np.full(len(run.steps), rule.name == ALWAYS) for run in runs]
     signal = next(signal for signal in SIGNALS if signal.name == rule.signal)
     return [None if alarms is None else alarms[0] for alarms in alarms_at(runs, signal, [rule.threshold])]
 

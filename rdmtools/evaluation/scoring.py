@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import asdict, dataclass, fields
 from functools import partial
+from itertools import product
 from typing import TypeVar
 
 import numpy as np
@@ -74,8 +75,8 @@ class ScoreTables:
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """Each table by its name."""
-        found = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {name: table for name, table in found.items() if isinstance(table, pd.DataFrame)}
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: table for name, table in values.items() if isinstance(table, pd.DataFrame)}
 
     def __repr__(self) -> str:
         judged = self.truth["status"].eq("judged").sum()
@@ -103,8 +104,8 @@ def judge_corpus(
         )
     observe = partial(_observed, window=window, change=change)
     runs: list[Observed] = []
-    for done, each in enumerate(_each(observe, entries, executor), start=1):
-        runs.append(each)
+    for done, run in enumerate(_map(observe, entries, executor), start=1):
+        runs.append(run)
         if progress is not None:
             progress(done, len(entries))
     rules = fit_rules(runs)
@@ -113,9 +114,12 @@ def judge_corpus(
     false_alarms = false_alarms_table(runs, rules, alarms)
     rates = rates_table(false_alarms)
     settings = list(dict.fromkeys(run.entry.setting for run in runs))
-    sweeps = [found for s in settings for signal in SIGNALS if (found := sweep(runs, s, signal)) is not None]
+    swept = [sweep(runs, setting, signal) for setting in settings for signal in SIGNALS]
+    sweeps = [curve for curve in swept if curve is not None]
     areas = areas_table(sweeps)
-    answers = _answers(runs, window, change, executor) if loadings else pd.DataFrame()
+    ask = partial(_answer, window=window, change=change)
+    asked = _map(ask, questions(runs), executor) if loadings else ()
+    answers = pd.DataFrame([row for rows in asked for row in rows])
     return ScoreTables(
         window=window,
         runs=len(runs),
@@ -134,7 +138,7 @@ def judge_corpus(
     )
 
 
-def _each(
+def _map(
     work: Callable[[Task], Result], tasks: Iterable[Task], executor: Executor | None
 ) -> Iterator[Result]:
     if executor is None:
@@ -170,29 +174,15 @@ def _run(entry: Entry, change: Change | None) -> Run:
     return run if change is None else change(run, entry)
 
 
-def _answers(
-    runs: Sequence[Observed], window: int, change: Change | None, executor: Executor | None
-) -> pd.DataFrame:
-    ask = partial(_answer, window=window, change=change)
-    return pd.DataFrame([row for rows in _each(ask, questions(runs), executor) for row in rows])
-
-
 def _answer(question: Question, *, window: int, change: Change | None) -> list[dict[str, object]]:
     return list(answer(_run(question.entry, change), question, window=window))
 
 
 def _truth_table(runs: Sequence[Observed]) -> pd.DataFrame:
     table = pd.DataFrame(
-        {
-            **run.entry.row("setting", "control", "seed", "kind"),
-            "truth": each.truth.column,
-            "t10": each.t10,
-            "t50": each.t50,
-            "t90": each.t90,
-            "status": each.status,
-        }
+        run.entry.row("setting", "control", "seed", "kind") | transition.row() | {"status": transition.status}
         for run in runs
-        for each in run.transitions
+        for transition in run.transitions
     )
     return table.astype(dict.fromkeys(["t10", "t50", "t90"], "Int64"))
 
@@ -200,27 +190,22 @@ def _truth_table(runs: Sequence[Observed]) -> pd.DataFrame:
 def _kinds_table(runs: Sequence[Observed], rules: Sequence[Rule]) -> pd.DataFrame:
     """Each alarm of an SHC rule: "fluctuation" where SHC rose as far with each window's lines removed."""
     rows: list[dict[str, object]] = []
-    for rule in rules:
-        if rule.signal != REFERENCE:
-            continue
-        for run in runs:
-            level = run.levels["shc"][0]
-            # one that does not move at all once its line is removed stands below every other
-            detrended = np.nan_to_num(run.levels["shc_detrended"][0], nan=-np.inf)
-            drift = run.levels["drift_energy"][0] / 2 - run.levels["total_variance"][0]
-            for rise in find_rises(level, threshold=rule.threshold):
-                low, high = detrended[rise.floor], detrended[rise.alarm]
-                survives = high > -np.inf and high - low >= rule.threshold
-                rows.append(
-                    {
-                        **run.entry.row("setting", "control", "kind", "held_out"),
-                        "rule": rule.name,
-                        "alarm_step": int(run.steps[rise.alarm]),
-                        "movement": "fluctuation" if survives else "drift",
-                        "drift_share": float(10 ** drift[rise.alarm]),
-                        "false": bool(run.idle[rise.alarm]),
-                    }
-                )
+    for rule, run in product([rule for rule in rules if rule.signal == REFERENCE], runs):
+        level = run.levels["shc"][0]
+        # one that does not move at all once its line is removed stands below every other
+        detrended = np.nan_to_num(run.levels["shc_detrended"][0], nan=-np.inf)
+        drift = run.levels["drift_energy"][0] / 2 - run.levels["total_variance"][0]
+        for rise in find_rises(level, threshold=rule.threshold):
+            low, high = detrended[rise.floor], detrended[rise.alarm]
+            survives = high > -np.inf and high - low >= rule.threshold
+            row = run.entry.row("setting", "control", "kind", "held_out") | {
+                "rule": rule.name,
+                "alarm_step": int(run.steps[rise.alarm]),
+                "movement": "fluctuation" if survives else "drift",
+                "drift_share": float(10 ** drift[rise.alarm]),
+                "false": bool(run.idle[rise.alarm]),
+            }
+            rows.append(row)
     columns = ["run", "setting", "control", "kind", "held_out", "rule", "alarm_step"]
     columns += ["movement", "drift_share", "false"]
     return pd.DataFrame(rows, columns=pd.Index(columns)).astype({"held_out": bool, "false": bool})

@@ -8,8 +8,7 @@ too early, or into another transition, cannot be judged. Each truth says which.
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -38,7 +37,8 @@ class Transition:
     watched_from: int
     """Alarms at or after this step and before T50 warn of it."""
     resolution: int = 1
-    """Steps below which a lead counts as 0: those between the rows, or the scalar's values, about T50."""
+    """Steps below which a lead counts as 0: those between the rows, or the scalar's values, on both sides of
+    T50, whichever are further apart."""
 
     @property
     def judged(self) -> bool:
@@ -72,35 +72,24 @@ def find_transitions(
         Where the run has no such scalar.
     """
     start = int(run.steps[0]) if since is None else since
-    crossings = [_crossings(run, truth, start) for truth in truths]
-    crossings.sort(key=lambda each: np.inf if each.t50 is None else each.t50)
-    found: list[Transition] = []
+    transitions: list[Transition] = []
     watched_from, endless = start, False
-    for truth, t10, t50, t90, risen, gap in crossings:
-        status = _status(run, t10, t50, t90, risen=risen)
-        if status == JUDGED and t50 is not None:
-            before = int(np.searchsorted(run.steps, t50))
+    alone = [_crossed(run, truth, start) for truth in truths]
+    for transition in sorted(alone, key=lambda one: np.inf if one.t50 is None else one.t50):
+        status = transition.status
+        if status == JUDGED and transition.t50 is not None:
+            before = int(np.searchsorted(run.steps, transition.t50))
             if before < COVERED_WINDOWS * window:
                 status = f"not covered: {before} rows before T50, needed {COVERED_WINDOWS * window}"
-            elif endless or t50 <= watched_from:
+            elif endless or transition.t50 <= watched_from:
                 status = "not covered: begins before the one before it is over"
-        found.append(
-            Transition(
-                truth=truth,
-                t10=t10,
-                t50=t50,
-                t90=t90,
-                status=status,
-                watched_from=watched_from,
-                resolution=gap,
-            )
-        )
-        if found[-1].real:
-            if t90 is None:
-                endless = True
-            else:
-                watched_from = max(watched_from, _left_behind(run.steps, t90, window))
-    return found
+        transition = replace(transition, status=status, watched_from=watched_from)
+        transitions.append(transition)
+        if transition.real and transition.t90 is not None:
+            watched_from = max(watched_from, _left_behind(run.steps, transition.t90, window))
+        elif transition.real:
+            endless = True
+    return transitions
 
 
 def _left_behind(steps: np.ndarray, step: int, window: int) -> int:
@@ -109,18 +98,8 @@ def _left_behind(steps: np.ndarray, step: int, window: int) -> int:
     return int(steps[row]) if row < len(steps) else int(steps[-1]) + 1
 
 
-class _Crossings(NamedTuple):
-    truth: Truth
-    t10: int | None
-    t50: int | None
-    t90: int | None
-    risen: bool
-    """Whether the scalar was above T10 from the start."""
-    gap: int
-    """Steps between the rows, or the scalar's values, on both sides of T50, whichever are further apart."""
-
-
-def _crossings(run: Run, truth: Truth, start: int) -> _Crossings:
+def _crossed(run: Run, truth: Truth, start: int) -> Transition:
+    """The truth's crossings, judged by themselves alone."""
     if truth.column not in run.scalars.columns[1:]:
         known = ", ".join(map(str, run.scalars.columns[1:])) or "none"
         raise FormatError(f"no scalar {truth.column!r}, its truth; found {known}; log it")
@@ -129,9 +108,15 @@ def _crossings(run: Run, truth: Truth, start: int) -> _Crossings:
     steps = known["step"].to_numpy(np.int64)
     share = (known[truth.column].to_numpy(np.float64) - truth.low) / (truth.high - truth.low)
     t10, t50, t90 = (_first(steps, share >= level) for level in (0.1, 0.5, 0.9))
-    risen = bool(len(share)) and bool(share[0] >= 0.1)
-    gap = 1 if t50 is None else max(_gap(run.steps, t50), _gap(steps, t50))
-    return _Crossings(truth, t10, t50, t90, risen, gap)
+    return Transition(
+        truth=truth,
+        t10=t10,
+        t50=t50,
+        t90=t90,
+        status=_status(run, t10, t50, t90, risen=bool((share[:1] >= 0.1).any())),
+        watched_from=start,
+        resolution=1 if t50 is None else max(_gap(run.steps, t50), _gap(steps, t50)),
+    )
 
 
 def _gap(steps: np.ndarray, step: int) -> int:

@@ -15,8 +15,8 @@ from rdmtools.evaluation.loadings import (
     area,
     groups_table,
     questions,
+    scores_of,
     separation_table,
-    told,
 )
 from rdmtools.run.run import Run
 
@@ -30,7 +30,7 @@ def pairs(score, inside):
 
 
 def test_a_window_that_stands_still_tells_nothing():
-    found = told(np.full((ROWS, SAMPLES), 2.0), INSIDE)
+    found = scores_of(np.full((ROWS, SAMPLES), 2.0), INSIDE)
     assert {found[f"auc_{name}"] for name in ("mode", "variance", "change", "mean_loss", "beyond")} == {0.5}
     assert np.isnan([found[f"share_{name}"] for name in ("mode", "variance", "change")]).all()
 
@@ -43,26 +43,26 @@ def test_an_area_is_counted_pair_by_pair(rows):
 
 
 def test_a_group_that_alone_moves():
-    found = told(3 - LINE * INSIDE * np.linspace(1, 2, SAMPLES), INSIDE)
+    found = scores_of(3 - LINE * INSIDE * np.linspace(1, 2, SAMPLES), INSIDE)
     for name in ("auc_mode", "auc_variance", "auc_change", "share_mode", "share_variance", "share_change"):
         assert found[name] == pytest.approx(1), name
 
 
 def test_a_group_that_alone_stands_still():
-    found = told(3 - LINE * ~INSIDE * np.linspace(1, 2, SAMPLES), INSIDE)
+    found = scores_of(3 - LINE * ~INSIDE * np.linspace(1, 2, SAMPLES), INSIDE)
     for name in ("auc_mode", "auc_variance", "auc_change", "share_mode", "share_variance", "share_change"):
         assert found[name] == pytest.approx(0, abs=1e-12), name
 
 
 def test_mean_loss_is_of_the_level_and_not_of_the_movement():
-    found = told(3.0 + INSIDE - 0.1 * LINE * np.linspace(1, 2, SAMPLES), INSIDE)
+    found = scores_of(3.0 + INSIDE - 0.1 * LINE * np.linspace(1, 2, SAMPLES), INSIDE)
     assert found["auc_mean_loss"] == 1
     assert found["auc_mode"] == 0
 
 
 def test_a_fluctuation_has_variance_and_little_change():
     wave = np.array([1, -1, -1, 1, 0, 1, -1, -1, 1.0])[:, None]  # no line in it
-    found = told(3 + wave * INSIDE + 0.1 * LINE * ~INSIDE, INSIDE)
+    found = scores_of(3 + wave * INSIDE + 0.1 * LINE * ~INSIDE, INSIDE)
     assert found["auc_variance"] == found["auc_mode"] == found["share_mode"] == pytest.approx(1)
     assert found["auc_change"] == 0
     assert found["share_change"] == pytest.approx(0, abs=1e-12)
@@ -70,7 +70,7 @@ def test_a_fluctuation_has_variance_and_little_change():
 
 def test_shares_add_up_over_a_group_and_its_complement():
     rows = np.random.default_rng(0).standard_normal((ROWS, SAMPLES)).astype(np.float32)
-    ours, others = told(rows, INSIDE), told(rows, ~INSIDE)
+    ours, others = scores_of(rows, INSIDE), scores_of(rows, ~INSIDE)
     for name in ("mode", "variance", "change"):
         assert ours[f"share_{name}"] + others[f"share_{name}"] == pytest.approx(1)
     for name in ("mode", "variance", "change", "mean_loss", "beyond"):
@@ -81,7 +81,7 @@ def test_shares_add_up_over_a_group_and_its_complement():
 def test_a_loading_that_its_variance_tells_adds_nothing(seed):
     # One mode: |loading|, variance and change rank the samples alike, and only rounding is left of them.
     height = np.random.default_rng(seed).lognormal(size=SAMPLES)
-    found = told(3 - LINE * height, INSIDE)
+    found = scores_of(3 - LINE * height, INSIDE)
     assert found["auc_mode"] == found["auc_variance"]
     assert found["auc_beyond"] == 0.5
 
@@ -92,14 +92,16 @@ def test_a_loading_that_tells_more_than_its_variance():
     samples, rows = 60, 40
     inside = np.arange(samples) < 20
     field = np.where(inside, rng.standard_normal((rows, 1)), rng.standard_normal((rows, samples)))
-    found = told(5 + field / field.std(axis=0), inside)
+    found = scores_of(5 + field / field.std(axis=0), inside)
     assert found["auc_mode"] == 1
     assert found["auc_beyond"] > 0.95
 
 
 def test_beyond_is_at_a_half_where_the_group_is_any():
     rng = np.random.default_rng(0)
-    beyond = [told(rng.standard_normal((20, 40)), rng.permutation(40) < 12)["auc_beyond"] for _ in range(150)]
+    beyond = [
+        scores_of(rng.standard_normal((20, 40)), rng.permutation(40) < 12)["auc_beyond"] for _ in range(150)
+    ]
     assert np.mean(beyond) == pytest.approx(0.5, abs=3 * np.std(beyond) / np.sqrt(150))
 
 
@@ -161,7 +163,7 @@ def test_an_answer_is_of_the_window_that_ends_there():
     run = a_run()
     (row,) = ask(run, (0.5, 300))
     assert (row["place"], row["step"], row["run"], row["held_out"]) == (0.5, 300, "toy/transition/1", True)
-    assert row["auc_mode"] == told(run.rows(21, 31), INSIDE)["auc_mode"]
+    assert row["auc_mode"] == scores_of(run.rows(21, 31), INSIDE)["auc_mode"]
     (row,) = ask(run, (0.5, 307))
     assert row["step"] == 300
 
