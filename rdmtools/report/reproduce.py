@@ -1,11 +1,13 @@
 """How is this analysis made again? One line for a shell, and the same in Python."""
 
 import shlex
-from typing import Any
+from dataclasses import Field, fields
+from typing import Any, cast
 
 from rdmtools.analysis.findings import Findings
-from rdmtools.analysis.settings import AnalysisSettings
+from rdmtools.analysis.settings import AnalysisSettings, flags
 from rdmtools.read.stores import StorePath
+from rdmtools.run.rules import Rules
 
 
 def command(findings: Findings) -> str | None:
@@ -15,14 +17,10 @@ def command(findings: Findings) -> str | None:
         return None
     path = str(source)
     words = ["rdmtools", "analyze", f"./{path}" if path.startswith("-") else path]
-    for name, value in _changes(findings).items():
-        if name == "windows":
-            for window in value:
-                words += ["--window", str(window)]
-        else:
-            words += [f"--{name}"] if value is True else [f"--{name}", str(value)]
-    for name, value in _reading(findings).items():
-        words += [f"--{name}", value]
+    for choice, value in _changes(findings.settings) + _changes(_rules(findings)):
+        flag = flags(choice)[0]
+        values = cast("tuple[Any, ...]", value) if isinstance(value, tuple) else (value,)
+        words += [flag] if value is True else [word for one in values for word in (flag, str(one))]
     if isinstance(source, StorePath):
         words += ["--out", "analysis"]
     return shlex.join(words)
@@ -32,20 +30,21 @@ def python(findings: Findings) -> str:
     """The same as Python statements."""
     source = findings.run.source
     read = [] if source is None else [repr(str(source))]
-    read += [f"{name}={value!r}" for name, value in _reading(findings).items()]
+    read += [f"{choice.name}={value!r}" for choice, value in _changes(_rules(findings))]
     made = "...  # made in memory" if source is None else f"rdm.read_run({', '.join(read)})"
-    settings = ["run", *(f"{name}={value!r}" for name, value in _changes(findings).items())]
+    settings = ["run", *(f"{choice.name}={value!r}" for choice, value in _changes(findings.settings))]
     return f"import rdmtools as rdm\n\nrun = {made}\nanalysis = rdm.analyze({', '.join(settings)})"
 
 
-def _changes(findings: Findings) -> dict[str, Any]:
-    defaults = AnalysisSettings().to_dict()
-    return {name: value for name, value in findings.settings.to_dict().items() if value != defaults[name]}
+def _changes(choices: AnalysisSettings | Rules) -> list[tuple[Field[Any], Any]]:
+    """Each field that differs from its default, and its value."""
+    values = [(choice, getattr(choices, choice.name)) for choice in fields(choices)]
+    return [(choice, value) for choice, value in values if value != choice.default]
 
 
-def _reading(findings: Findings) -> dict[str, str]:
+def _rules(findings: Findings) -> Rules:
     """Which drops must have been asked for, since dirt that is not dropped is an error."""
     quality = findings.run.quality
-    rule = "drop-samples" if quality.dropped_samples else "drop-steps"
-    dirt = {"missing": quality.missing, "nonfinite": quality.nonfinite}
-    return {name: rule for name, count in dirt.items() if count}
+    drop = "drop-samples" if quality.dropped_samples else "drop-steps"
+    missing, nonfinite = (drop if count else "error" for count in (quality.missing, quality.nonfinite))
+    return Rules(missing=missing, nonfinite=nonfinite)

@@ -1,14 +1,19 @@
 """A choice is one field of a dataclass: its flag, default, help and values follow from it, both ways."""
 
+import shlex
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, make_dataclass
 from typing import Annotated
 
+import pytest
 import typer
+from helpers.runs import with_event
 from typer.testing import CliRunner
 
+import rdmtools as rdm
 from rdmtools.errors import ParameterError, RdmtoolsError, RdmtoolsWarning
+from rdmtools.report import reproduce
 from rdmtools_cli import options
 
 
@@ -113,3 +118,31 @@ def test_what_a_command_raises_warns_of_and_returns():
     assert called(does=warm)[:2] == (0, "note: it is warm\n")
     assert called(does=lambda oven: False)[:2] == (1, "")
     assert called(does=lambda oven: True)[:2] == (0, "")
+
+
+OTHERS = {bool: lambda value: not value, int: lambda value: value + 1, float: lambda value: value / 2}
+
+
+@pytest.mark.parametrize("choice", fields(rdm.AnalysisSettings), ids=lambda choice: choice.name)
+def test_the_line_that_makes_an_analysis_again_has_every_setting(choice, tmp_path):
+    run = with_event()
+    run.source = tmp_path / "run.parquet"
+    if choice.name == "windows":
+        value = (7, 9)
+    elif "choices" in choice.metadata:
+        value = choice.metadata["choices"][-1 if choice.default == choice.metadata["choices"][0] else 0]
+    else:
+        value = OTHERS[choice.type](choice.default)
+    settings = rdm.AnalysisSettings(**{choice.name: value})
+    assert getattr(settings, choice.name) != choice.default
+    calls = []
+
+    def analyze(runs: options.Paths, *, settings: rdm.AnalysisSettings):
+        calls.append((runs, settings))
+
+    app = typer.Typer()
+    app.command()(options.command(analyze))
+    _, _, *words = shlex.split(reproduce.command(rdm.analyze(run, settings)))
+    done = CliRunner().invoke(app, words)
+    assert (done.exit_code, done.output) == (0, "")
+    assert calls == [([str(run.source)], settings)]
