@@ -2,10 +2,10 @@
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -25,6 +25,8 @@ from rdmtools.run.clean import grid, places
 from rdmtools.run.columns import find_columns, tidy_rows
 from rdmtools.run.rules import Rules
 from rdmtools.run.run import Draws
+
+Row = TypeVar("Row")
 
 
 def samples_of(
@@ -64,32 +66,28 @@ def _groups_of(
     path: Location, parts: Sequence[ParquetPart], rules: Rules, samples: pd.DataFrame
 ) -> pd.Series:
     """The group of each of `samples` by a column of the losses."""
-    name = rules.group_by
+    name: Any = rules.group_by
     if not parts or any(name not in part.schema.names for part in parts):
         others = [*samples.columns[1:], *(parts[0].schema.names if parts else [])]
         raise FormatError(
             f"{path}: no column {name!r} to group by; found {', '.join(map(str, others)) or 'none'}; "
             f"choose one of them or add it to {SAMPLES_FILE}"
         )
-    pairs = pd.concat([_pairs(part, rules, name) for part in parts]).drop_duplicates()
-    if (again := pairs[SAMPLE_ID].duplicated()).any():
+    pairs: list[pd.DataFrame] = []
+    for part in parts:
+        key = find_columns(part.schema, rules.columns)[SAMPLE_ID]
+        for _, table in part.row_groups([key, name]):
+            frame = table.to_pandas()[[key, name]].astype(object).set_axis([SAMPLE_ID, GROUP], axis=1)
+            with reading(part.path):
+                check_groups(frame[GROUP])
+            pairs.append(frame.drop_duplicates())
+    groups = pd.concat(pairs).drop_duplicates()
+    if (again := groups[SAMPLE_ID].duplicated()).any():
         raise FormatError(
-            f"{path}: column {name!r} changes within sample {pairs[SAMPLE_ID][again].tolist()[0]!r}; "
+            f"{path}: column {name!r} changes within sample {groups[SAMPLE_ID][again].tolist()[0]!r}; "
             f"needed one value per sample; choose another or put it into {SAMPLES_FILE}"
         )
-    return samples[SAMPLE_ID].map(pairs.set_index(SAMPLE_ID)[GROUP])
-
-
-def _pairs(part: ParquetPart, rules: Rules, name: Any) -> pd.DataFrame:
-    """Distinct sample ids and values of the column `name`, a row group at a time."""
-    key = find_columns(part.schema, rules.columns)[SAMPLE_ID]
-    pairs: list[pd.DataFrame] = []
-    for group in range(part.metadata.num_row_groups):
-        frame = part.read([key, name], group).to_pandas()[[key, name]].astype(object)
-        with reading(part.path):
-            check_groups(frame[name])
-        pairs.append(frame.set_axis([SAMPLE_ID, GROUP], axis=1).drop_duplicates())
-    return pd.concat(pairs)
+    return samples[SAMPLE_ID].map(groups.set_index(SAMPLE_ID)[GROUP])
 
 
 def scalars_of(file: Location, journal: Starts) -> pd.DataFrame:
@@ -97,29 +95,27 @@ def scalars_of(file: Location, journal: Starts) -> pd.DataFrame:
     frame = _frame(file)
     with reading(file):
         table = scalars_table(frame)
-    logged = [extras.scalars(start) for start in journal]
-    if not any(logged):
+    logged = _latest([extras.scalars(start) for start in journal], lambda row: int(row[STEP]))
+    if not logged:
         return table
-    kept = superseding([[int(row[STEP]) for row in start] for start in logged])
-    rows = scalars_table(
-        pd.DataFrame([row for start, stay in zip(logged, kept, strict=True) for row in start[:stay]])
-    )
+    rows = scalars_table(pd.DataFrame(logged))
     return pd.concat([table[table[STEP] < rows[STEP][0]], rows], ignore_index=True)
 
 
 def draws_of(file: Location, journal: Starts, ids: NDArray[Any], kept: NDArray[np.bool_]) -> Draws:
     """Losses under parameter draws, of the samples kept, NaN and inf as they are."""
     draws = _stored_draws(file, ids) if _is_there(file) else []
-    logged = [extras.draws(start)[0] for start in journal]
-    stay = superseding([[drawn.step for drawn in start] for start in logged])
-    new = [
-        (drawn.step, drawn.read())
-        for start, count in zip(logged, stay, strict=True)
-        for drawn in start[:count]
-    ]
-    if new:
-        draws = [(step, losses) for step, losses in draws if step < new[0][0]] + new
+    logged = _latest([extras.draws(start)[0] for start in journal], lambda drawn: drawn.step)
+    if logged:
+        draws = [(step, losses) for step, losses in draws if step < logged[0].step]
+        draws += [(drawn.step, drawn.read()) for drawn in logged]
     return [(step, losses[:, kept]) for step, losses in draws]
+
+
+def _latest(starts: Sequence[Sequence[Row]], step: Callable[[Row], int]) -> list[Row]:
+    """What each start recorded before the first `step` of any later one."""
+    kept = superseding([[step(row) for row in rows] for rows in starts])
+    return [row for rows, stay in zip(starts, kept, strict=True) for row in rows[:stay]]
 
 
 def _stored_draws(file: Location, ids: NDArray[Any]) -> Draws:
@@ -133,12 +129,11 @@ def _stored_draws(file: Location, ids: NDArray[Any]) -> Draws:
         row, steps = places(tidy.steps)
         draw, draws = places(integers(table.column(DRAW), DRAW))
         # a row for each pair of step and draw, which stands in for the step
-        found = grid(
-            replace(tidy, steps=row(slice(None)) * len(draws) + draw(slice(None)), attempts=None), Rules()
-        )
-        if not np.array_equal(found.ids, ids):
+        pairs = row(slice(None)) * len(draws) + draw(slice(None))
+        drawn = grid(replace(tidy, steps=pairs, attempts=None), Rules())
+        if not np.array_equal(drawn.ids, ids):
             raise ParameterError(
-                f"{len(found.ids)} samples, not the {len(ids)} of the losses; needed the same"
+                f"{len(drawn.ids)} samples, not the {len(ids)} of the losses; needed the same"
             )
-    of_step = found.steps // len(draws)
-    return [(int(step), found.losses[of_step == index]) for index, step in enumerate(steps)]
+    of_step = drawn.steps // len(draws)
+    return [(int(step), drawn.losses[of_step == index]) for index, step in enumerate(steps)]
