@@ -28,6 +28,7 @@ from rdmtools.read.read import read
 from rdmtools.read.stores import Location, StorePath
 from rdmtools.results.fingerprint import fingerprint
 from rdmtools.results.saved import Compared, compared, keep, metadata_columns, run_row, saved, still_holding
+from rdmtools.run.frames import Tables
 from rdmtools.run.progress import Progress
 from rdmtools.run.rules import Rules
 from rdmtools.run.run import Run
@@ -38,7 +39,7 @@ ON_ERROR = ("raise", "report")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Comparison:
+class Comparison(Tables):
     """Runs side by side."""
 
     runs: pd.DataFrame

@@ -26,13 +26,14 @@ from rdmtools.analysis.spans import Span, SpanValues, joined, map_every, map_len
 from rdmtools.analysis.spectra import spectrum_columns
 from rdmtools.errors import ParameterError
 from rdmtools.executor import results
+from rdmtools.run.frames import Tables
 from rdmtools.run.progress import Progress
 from rdmtools.run.quality import counted
 from rdmtools.run.run import Run
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Findings:
+class Findings(Tables):
     """What an analysis found in one run, as tables."""
 
     run: Run

@@ -8,7 +8,7 @@ manifest -> runs -> signals, transitions -> rules -> alarms -> contest
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import product
 from typing import TypeVar
@@ -30,6 +30,7 @@ from rdmtools.evaluation.signals import SIGNALS, measure
 from rdmtools.evaluation.truth import find_transitions
 from rdmtools.executor import results
 from rdmtools.read.read import read_run
+from rdmtools.run.frames import Tables
 from rdmtools.run.progress import Progress
 from rdmtools.run.run import Run
 
@@ -41,7 +42,7 @@ Change = Callable[[Run, Entry], Run]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class ScoreTables:
+class ScoreTables(Tables):
     """What a corpus says of each rule, as tidy tables. Everything but `truth`, `transitions`, `false_alarms`
     and `alarms`, which have every run, is of odd seeds alone."""
 

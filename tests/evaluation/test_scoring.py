@@ -3,6 +3,7 @@
 import re
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from multiprocessing import get_context
 
 import numpy as np
 import pandas as pd
@@ -95,7 +96,7 @@ def test_it_says_what_it_is_of(found):
 
 
 def test_processes_change_nothing(corpus, found):
-    with ProcessPoolExecutor(1) as pool:
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         assert_same(found, score(corpus, window=WINDOW, executor=pool))
 
 
