@@ -19,9 +19,9 @@ import numpy as np
 import pandas as pd
 from what_spreads import areas, runs
 
+from rdmtools.alarms.rule import decades
 from rdmtools.evaluation import Score, read_corpus, score
 from rdmtools.evaluation.rates import exact_interval
-from rdmtools.evaluation.signals import decades
 from rdmtools.report.score_figures import groups_figure, leads_figure, price_figure, roc_figure
 from rdmtools.report.score_words import name_of
 

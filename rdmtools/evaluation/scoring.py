@@ -74,11 +74,6 @@ class ScoreTables(Tables):
     separation: pd.DataFrame
     """One row per setting, control and place: what tells runs with the transition from that control."""
 
-    def tables(self) -> dict[str, pd.DataFrame]:
-        """Each table by its name."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {name: table for name, table in values.items() if isinstance(table, pd.DataFrame)}
-
     def __repr__(self) -> str:
         judged = self.truth["status"].eq("judged").sum()
         name = type(self).__name__

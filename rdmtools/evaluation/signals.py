@@ -15,6 +15,7 @@ import pandas as pd
 from jaxtyping import Float64
 from numpy.lib.stride_tricks import sliding_window_view
 
+from rdmtools.alarms.rule import decades
 from rdmtools.analysis.findings import find
 from rdmtools.analysis.observables import Observable, leading_first
 from rdmtools.analysis.settings import AnalysisSettings
@@ -76,13 +77,6 @@ def measure(run: Run, *, window: int) -> Levels:
     measured = Measured(run=run, window=window)
     levels = {signal.name: signal.series(measured) for signal in signals()}
     return {name: np.array(series) for name, series in levels.items() if series}
-
-
-def decades(values: np.ndarray) -> Float64[np.ndarray, " windows"]:
-    """log10, and NaN where there is none."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        level = np.log10(values)
-    return np.where(np.isfinite(level), level, np.nan)
 
 
 def both_ways(level: np.ndarray) -> list[np.ndarray]:
