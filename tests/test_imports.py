@@ -161,7 +161,6 @@ def test_who_goes_through_a_door_is_found(tmp_path):
 
 MOST_ON_THE_GROUND, MOST_LINES = 9, 400
 LONG = "Long because"
-TO_BE_SPLIT = {"rdmtools/logger/probe_logger.py"}
 
 
 def is_too_long(path):
@@ -178,8 +177,7 @@ def test_few_modules_lie_flat():
 def files():
     for path in sorted([*(ROOT / "rdmtools").rglob("*.py"), *(ROOT / "cli").rglob("*.py")]):
         name = path.relative_to(ROOT).as_posix()
-        waits = [pytest.mark.xfail(strict=True, reason="to be split")] if name in TO_BE_SPLIT else []
-        yield pytest.param(path, id=name, marks=waits)
+        yield pytest.param(path, id=name)
 
 
 @pytest.mark.parametrize("path", [*files()])
