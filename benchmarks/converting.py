@@ -5,14 +5,14 @@
 Writes a shuffled table of that many rows and samples to a temporary folder (22 bytes a row as CSV), then
 converts it in a process of its own: the peak is that process's. What it wrote is compared with the losses.
 
-`--with polars` puts it in order by polars alone: scan, sort, sink, with no rule applied. On two busy cores:
+`--with polars` has polars alone put it in order: scan, sort, sink, and no rule. On two busy cores:
 
                                            rdmtools                    polars 2.1
     4000 10000 csv      40 M rows    36 s, 21 s CPU, 0.45 GB      41 s, 31 s CPU, 2.71 GB
     8000 10000 parquet  80 M rows    29 s, 18 s CPU, 0.38 GB      94 s, 54 s CPU, 3.68 GB
 
-The memory of a sort grows with the file, ours does not. Arrow's reader of text, which polars' replaced, took 20 s
-CPU and 0.44 GB in the same hour, and 0.9 GB where the cores were free to read ahead.
+The memory of a sort grows with the file, ours does not. Arrow's reader of text, which polars' replaced, took
+20 s CPU and 0.44 GB in the same hour, and 0.9 GB where the cores were free to read ahead.
 """
 
 import subprocess

@@ -138,9 +138,10 @@ def from_table(
 
 
 def _wide(table: pa.Table, guessed: bool, columns: Mapping[str, str] | None) -> tuple[Wide, list[str]]:
-    step = step_column(table.column_names, columns)
-    places = [place for place, name in enumerate(table.column_names) if name != step]
-    words = [table.column_names[place] for place in places]
+    names = table.column_names  # made anew each time it is asked for
+    step = step_column(names, columns)
+    places = [place for place, name in enumerate(names) if name != step]
+    words = [names[place] for place in places]
     notes = [f"read as wide, a column for each of {counted(len(places), 'sample')}"] if guessed else []
     if step is None:
         steps, said = numbered(table.num_rows)
@@ -149,7 +150,7 @@ def _wide(table: pa.Table, guessed: bool, columns: Mapping[str, str] | None) -> 
         steps = integers(table.column(step), step)
         if step != (columns or {}).get(STEP, STEP):
             notes.append("took the first column, which has no name, for the steps")
-    each = [floats(table.column(place), table.column_names[place]) for place in places]
+    each = [floats(table.column(place), name) for place, name in zip(places, words, strict=True)]
     losses = np.empty((table.num_rows, len(each)), np.result_type(np.float32, *{one.dtype for one in each}))
     for sample, values in enumerate(each):
         losses[:, sample] = values

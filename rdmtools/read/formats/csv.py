@@ -45,6 +45,7 @@ _NEEDED = "needed one line of names, then lines as long, with whole steps and nu
 _BOM = b"\xef\xbb\xbf"
 _GZIPPED = 4  # times as large as text, about
 _LONGEST = 1 << 28  # of a field
+_FEW = 4
 _QUOTED = re.compile(rb'"[^"]*"')
 _QUOTE_WITHIN = rb'(?<=[^,\n"])"|"(?=[^,\r\n"])'  # where all that is quoted became one quote
 _EMPTY_LINE = re.compile(rb'("[^"]*")|^\r?\n', re.MULTILINE)  # not within quotes
@@ -190,15 +191,18 @@ def _numbers(words: "pl.Series", kind: pa.DataType) -> "tuple[pl.Series, pl.Seri
     pl = _polars()
     target = pl.Int64 if kind == pa.int64() else pl.Float64
     numbers = words.cast(target, strict=False)
-    if numbers.null_count():
-        words = words.str.strip_chars()
-        numbers = words.cast(target, strict=False)
+    if numbers.null_count() == words.null_count():
+        return numbers, words.head(0)
+    words = words.str.strip_chars()
+    numbers = words.cast(target, strict=False)
     return numbers, words.filter(numbers.is_null() & words.is_not_null() & ~words.is_in(_ABSENT))
 
 
 def _kind(words: "pl.Series") -> pa.DataType:
     """The type of a column, by its words."""
-    for kind in (pa.int64(), pa.float64()):
+    few = words.head(_FEW)  # tells nearly always, and soon
+    kinds = [kind for kind in (pa.int64(), pa.float64()) if not len(_numbers(few, kind)[1])]
+    for kind in kinds:
         numbers, odd = _numbers(words, kind)
         if not len(odd):
             return pa.null() if numbers.null_count() == len(numbers) else kind
