@@ -24,7 +24,7 @@ from rdmtools.errors import ParameterError, RdmtoolsError, RdmtoolsWarning
 from rdmtools.executor import noted, results
 from rdmtools.format.names import ANALYSIS_FOLDER, COMPANION_SUFFIX, LOSSES_SUFFIX, SUMMARY_FILE
 from rdmtools.read.paths import companion_of, is_pattern, located, run_names, run_paths
-from rdmtools.read.read import read
+from rdmtools.read.read import read, warn_of_guesses
 from rdmtools.read.stores import Location, StorePath
 from rdmtools.results.fingerprint import fingerprint
 from rdmtools.results.saved import Compared, compared, keep, metadata_columns, run_row, saved, still_holding
@@ -343,6 +343,7 @@ def _analysed(
     if not isinstance(run, Run):
         with noted(job.home) as told:
             run = read(run, job.rules, name=job.name, progress=opening)
+            warn_of_guesses(run)
         if notes is not None:
             notes += told
     return compared(find(run, job.settings, executor=executor, progress=analysing))

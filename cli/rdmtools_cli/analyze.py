@@ -27,6 +27,7 @@ from rdmtools.results.summary import plain
 from rdmtools.results.words import shown
 from rdmtools.run.rules import Rules
 from rdmtools_cli import console, options
+from rdmtools_cli.in_flags import in_flags
 from rdmtools_cli.workers import Sharing, staff
 
 
@@ -185,7 +186,7 @@ def _print(job: Job, unchanged: bool, as_json: bool) -> None:
         f"  ·  window {windows} rows, {settings['detrend']} detrending",
     )
     for note in summary["notes"]:
-        console.print_line((f"note: {note}", "yellow"))
+        console.print_line((f"note: {in_flags(note)}", "yellow"))
     first, *told, last = summary["verdict"].splitlines()
     console.print_text(first)
     if summary["events"]:  # the table tells compactly what the verdict says in sentences

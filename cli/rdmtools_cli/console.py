@@ -19,6 +19,7 @@ from rich.text import Text
 from rdmtools.errors import RdmtoolsError, RdmtoolsWarning
 from rdmtools.results.summary import plain
 from rdmtools.results.words import shown
+from rdmtools_cli.in_flags import in_flags
 
 Given = TypeVar("Given")
 
@@ -47,17 +48,18 @@ def print_json(value: dict[str, Any]) -> None:
 
 def print_error(error: RdmtoolsError, run: str | None, as_json: bool) -> None:
     """One line: to stderr for people, to stdout as JSON for machines."""
+    message = in_flags(str(error))
     if as_json:
-        print_json({"run": run, "error": str(error), "kind": type(error).__name__})
+        print_json({"run": run, "error": message, "kind": type(error).__name__})
     else:
-        prefix = f"{run}: " if run is not None and run not in str(error) else ""
-        line = shown(prefix + str(error), 4096)  # a file's name may hold a line break
+        prefix = f"{run}: " if run is not None and run not in message else ""
+        line = shown(prefix + message, 4096)  # a file's name may hold a line break
         ERR.print(Text.assemble(("error: ", "bold red"), line), soft_wrap=True)
 
 
 def print_note(note: str) -> None:
     """One line to stderr: something was guessed, left out or dropped."""
-    ERR.print(Text(f"note: {shown(note, 4096)}", "yellow"), soft_wrap=True)
+    ERR.print(Text(f"note: {shown(in_flags(note), 4096)}", "yellow"), soft_wrap=True)
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from rdmtools.results.words import shown
 from rdmtools.run.rules import Rules
 from rdmtools.run.run import Run
 from rdmtools_cli import console, options
+from rdmtools_cli.in_flags import in_flags
 
 
 def info(runs: options.Paths, *, rules: Rules, as_json: options.Json = False) -> bool:
@@ -63,10 +64,11 @@ def _print(facts: dict[str, Any]) -> None:
         "groups": ", ".join(f"{shown(name)} ({count})" for name, count in facts["groups"].items()) or "none",
         "columns": ", ".join(map(shown, facts["sample_columns"])),
         "scalars": ", ".join(map(shown, facts["scalars"])) or "none",
-        "losses": f"{facts['loss_type']}, {shown(facts['unit'])}",
+        "losses": f"{facts['loss_type']}, {shown(facts['unit']) or 'unit unknown'}",
         "metadata": ", ".join(f"{shown(key)}={shown(value)}" for key, value in facts["metadata"].items())
         or "none",
-        "quality": "\n".join(facts["notes"]) or "clean: nothing dropped, replaced or taken on trust",
+        "quality": "\n".join(map(in_flags, facts["notes"]))
+        or "clean: nothing dropped, replaced or taken on trust",
     }
     for name, value in rows.items():
         table.add_row(name, Text(value))

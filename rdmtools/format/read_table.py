@@ -19,13 +19,12 @@ from typing import Any, Protocol, Self
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-import pyarrow.types as types
 from numpy.typing import NDArray
 
 from rdmtools.errors import ChangedError, FormatError, one_line, reading
 from rdmtools.format.names import LOSS, METADATA_KEY, SAMPLE_ID, STEP, Named
 from rdmtools.format.records import check_version
-from rdmtools.format.values import column, floats, plain_values
+from rdmtools.format.values import column, floats, losses_type, plain_values
 
 Stamp = tuple[Any, ...]
 
@@ -163,8 +162,7 @@ class RowGroup:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        double = types.is_float64(self.part.schema.field(self.column).type)
-        return np.dtype(np.float64 if double else np.float32)
+        return losses_type(self.part.schema.field(self.column).type)
 
     def elsewhere(self) -> "RowGroup":
         """The same, for a process that works in another folder."""

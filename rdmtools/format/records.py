@@ -81,7 +81,7 @@ class Manifest:
     """What every record of one folder shares. `samples` is None until the first losses."""
 
     name: str
-    unit: str
+    unit: str | None  # of the losses, None where nobody said
     dtype: str  # "float32" or "float64"
     samples: int | list[int] | list[str] | None  # a count stands for the ids 0 ... n-1
     metadata: dict[str, Any]

@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 
 from rdmtools.errors import ParameterError
 
+# Up to here every whole number is a double of its own.
+_EXACT = float(1 << 53)
+
 
 def column(values: Any, valid: NDArray[np.bool_] | None = None) -> pa.Array:
     """Arrow column of an array or list; numbers are null where not `valid`.
@@ -51,10 +54,15 @@ def plain_values(table: pa.Table, name: str) -> NDArray[Any]:
 
 
 def integers(column: pa.ChunkedArray, name: str) -> NDArray[np.integer[Any]]:
-    """Values of a column of integers, of its own type (int64 instead of uint64)."""
+    """Values of a column of integers, of its own type (int64 instead of uint64).
+
+    Whole numbers that some tool keeps as floats or decimals are integers; a fraction among them is an error.
+    """
     refuse_nulls(column, name, "an integer")
     if types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
+    if is_fractional(column.type):
+        column = _whole(column, name)
     if not types.is_integer(column.type):
         raise ParameterError(f"column {name!r} is of type {column.type}; needed integers; convert it")
     if types.is_uint64(column.type):
@@ -67,10 +75,29 @@ def integers(column: pa.ChunkedArray, name: str) -> NDArray[np.integer[Any]]:
     return _buffer(one_chunk(column))
 
 
+def is_fractional(kind: pa.DataType) -> bool:
+    """Whether a type may hold fractions."""
+    return types.is_floating(kind) or types.is_decimal(kind)
+
+
+def _whole(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
+    """Whole numbers as int64. Raises ParameterError where one has a fraction, or is too large to be exact."""
+    values = floats(column, name).astype(np.float64, copy=False)
+    odd = np.flatnonzero(~(np.abs(values) <= _EXACT) | (values != np.trunc(values)))
+    if len(odd):
+        raise ParameterError(
+            f"column {name!r} has {values[odd[0]]:.15g} in row {odd[0]}; needed whole numbers; "
+            "round them, or map another column"
+        )
+    return pa.chunked_array([pa.array(values.astype(np.int64))])
+
+
 def floats(column: pa.ChunkedArray, name: str) -> NDArray[np.floating[Any]]:
     """Values of a column of floats, float16 as float32, null as NaN (pandas writes NaN as null)."""
     if types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
+    if types.is_decimal(column.type):  # by its digits: Arrow's own way rounds twice
+        column = column.cast(pa.string()).cast(pa.float64())
     if not types.is_floating(column.type):
         raise ParameterError(
             f"column {name!r} is of type {column.type}; needed float16, float32 or float64; convert it"
@@ -81,6 +108,23 @@ def floats(column: pa.ChunkedArray, name: str) -> NDArray[np.floating[Any]]:
         nulls = array.is_null().to_numpy(zero_copy_only=False)
         return np.where(nulls, np.float32(np.nan), half.astype(np.float32))
     return array.to_numpy(zero_copy_only=False) if array.null_count else _buffer(array)
+
+
+def losses_of(column: pa.ChunkedArray, name: str) -> NDArray[np.floating[Any]]:
+    """Losses of a column that was taken for them by its place: integers, too, as float64."""
+    integer = types.is_integer(_value_type(column.type))
+    return floats(column.cast(pa.float64()) if integer else column, name)
+
+
+def losses_type(kind: pa.DataType) -> np.dtype[Any]:
+    """Type of the values that `losses_of` makes of a column of type `kind`."""
+    kind = _value_type(kind)
+    small = types.is_floating(kind) and not types.is_float64(kind)
+    return np.dtype(np.float32 if small else np.float64)
+
+
+def _value_type(kind: pa.DataType) -> pa.DataType:
+    return kind.value_type if types.is_dictionary(kind) else kind
 
 
 def refuse_nulls(column: pa.ChunkedArray, name: str, needed: str) -> None:

@@ -268,7 +268,7 @@ def _continued(path: Path, manifest: Manifest) -> Manifest:
         attempts = read_attempts(companion(path) / JOURNAL_FOLDER)
         stored = stored_about(path) if path.exists() else {}
         units = [attempt.manifest.unit for attempt in attempts]
-        units += [str(stored.get("unit", "nats"))] if stored else []
+        units.append(stored.get("unit"))
         # Where only one rank ever logged, it has the whole probe, whatever the launcher says of others.
         shared = stored.get(RANKS, 1) > 1 or any(attempt.rank != manifest.rank for attempt in attempts)
         known = [
@@ -281,11 +281,12 @@ def _continued(path: Path, manifest: Manifest) -> Manifest:
         _check_samples(path, known, manifest, shared)
     except RdmtoolsError as error:
         raise ParameterError(f"{path} cannot be resumed: {error}; or choose another path") from error
-    for unit in units:
-        if unit != manifest.unit:
+    for unit in (unit for unit in units if unit is not None):
+        if manifest.unit not in (None, unit):
             raise ParameterError(
                 f"{path} has losses in {unit}, unit is {manifest.unit!r}; needed the same: pass unit={unit!r}"
             )
+        manifest = replace(manifest, unit=unit)
     return manifest
 
 

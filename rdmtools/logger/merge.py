@@ -260,6 +260,8 @@ def _about_run(
     attempts = list(chain(*starts))
     manifests = [attempt.manifest for attempt in attempts]
     of_run = about(manifests[0]) | {MERGED: [attempt.identity for attempt in attempts]}
+    units = [before.get("unit"), *(manifest.unit for manifest in manifests)]
+    of_run["unit"] = next((unit for unit in units if unit is not None), None)
     of_run["created"] = before.get("created", of_run["created"])
     metadata = [before.get("metadata", {}), *(manifest.metadata for manifest in manifests)]
     of_run["metadata"] = dict(chain.from_iterable(words.items() for words in metadata))

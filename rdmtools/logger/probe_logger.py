@@ -64,7 +64,7 @@ class ProbeLogger:
     metadata
         Anything JSON can hold; `rdmtools.compare` shows it as columns.
     unit
-        Of the losses.
+        Of the losses, such as "nats"; None where it is not known.
     dtype
         "float32" or "float64": how the losses are kept.
     resume
@@ -124,7 +124,7 @@ class ProbeLogger:
         samples: Any = None,
         *,
         metadata: Mapping[str, Any] | None = None,
-        unit: str = "nats",
+        unit: str | None = None,
         dtype: Dtype = "float32",
         resume: bool = False,
         overwrite: bool = False,

@@ -11,9 +11,12 @@ import numpy as np
 import pyarrow as pa
 
 from rdmtools.format.names import ATTEMPT, LOSS
-from rdmtools.read.layout import layout_of, left_out, long_columns, typed_ids
+from rdmtools.format.values import losses_type
 from rdmtools.run.clean import Tidy, numbered
-from rdmtools.run.columns import float_type, refuse_empty, tidy_rows
+from rdmtools.run.columns import refuse_empty, tidy_rows, type_notes
+from rdmtools.run.from_table import typed_ids
+from rdmtools.run.layout import planned
+from rdmtools.run.restarts import Restarts
 
 BATCH_ROWS = 1 << 20
 
@@ -46,13 +49,14 @@ class Batches:
         text: bool = False,
     ) -> Self | None:
         """The table with that schema where it is long, by its look or by `layout`; None where it is wide."""
-        if (layout or layout_of(schema, columns)) != "long":
+        plan = planned(schema, layout, columns)
+        if plan.layout != "long":
             return None
-        names = long_columns(schema, columns)
+        names = dict(plan.names)
         return cls(
             names=names,
-            dtype=np.dtype(np.float64) if text else float_type(schema.field(names[LOSS]).type),
-            notes=left_out("column", [name for name in schema.names if name not in names.values()]),
+            dtype=np.dtype(np.float64) if text else losses_type(schema.field(names[LOSS]).type),
+            notes=[*plan.notes, *([] if text else type_notes(schema, names))],
             tables=lambda: tables(names),
             rows=rows,
             text=text,
@@ -62,10 +66,10 @@ class Batches:
     def attempts(self) -> bool:
         return ATTEMPT in self.names
 
-    def tidy(self, index: dict[Any, int]) -> Iterator[Tidy]:
+    def tidy(self, index: dict[Any, int], restarts: Restarts) -> Iterator[Tidy]:
         """Rows, whose samples are positions in `index`, to which new ids are added."""
-        for table in self.tables():
-            yield numbered(tidy_rows(table, self.names), index)
+        rows = (numbered(tidy_rows(table, self.names), index) for table in self.tables())
+        yield from restarts.attempts(rows)
         refuse_empty(len(index))
 
     def ids(self, index: dict[Any, int]) -> list[Any]:

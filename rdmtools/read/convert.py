@@ -24,20 +24,24 @@ from rdmtools.format.read_table import ParquetPart
 from rdmtools.format.write_table import write_losses
 from rdmtools.read import formats
 from rdmtools.read.batches import BATCH_ROWS, Batches
-from rdmtools.read.layout import LAYOUTS, from_table, layout_of, left_out, long_columns
 from rdmtools.read.paths import companion_of, has_journal, local_path, stem_of
 from rdmtools.read.ranges import ordered
 from rdmtools.read.read import read, recorded
 from rdmtools.read.scratch import scratch
 from rdmtools.read.tables import open_whole_steps
+from rdmtools.run.columns import type_notes
+from rdmtools.run.from_table import of_plan
+from rdmtools.run.layout import LAYOUTS, planned
 from rdmtools.run.quality import Quality
+from rdmtools.run.restarts import Restarts
 from rdmtools.run.rules import Rules
 from rdmtools.run.run import Run
 
 _ROWS = 256
-_ROOM = "choose another place with target= (--out)"
+_ROOM = 'choose another place with target="…"'
 _ROW_BYTES = 20  # of a tidy row in memory, without copies
-_BESIDE = "unused_samples"  # counts what lies beside a file, not what is in it
+# What counts what lies beside a file, and what is said when it is converted: not of what is in it.
+_TOLD = ("unused_samples", "guesses")
 
 
 def convert(
@@ -49,6 +53,7 @@ def convert(
     missing: str = "error",
     nonfinite: str = "error",
     duplicates: str = "last",
+    restarts: str = "keep",
     overwrite: bool = False,
 ) -> Path:
     """Path of the run that the losses in `source`, in some other form, were written to.
@@ -67,12 +72,13 @@ def convert(
     target
         A name that ends in ``.parquet``; by default that of `source`, beside it.
     layout
-        Of a table: "long", a row for each step and sample, or "wide", a row for each step and a column for
-        each sample; guessed if None.
+        Of a table: "long", a row for each step and sample; "wide", a row for each step and a column for each
+        sample; "lists", a row for each step with a list of its losses; "samples", a row for each sample and a
+        column for each step. Guessed if None.
     columns
         Maps `step`, `sample_id`, `loss`, `attempt` to the names of columns, arrays or tags in `source`, where
         they differ.
-    missing, nonfinite, duplicates
+    missing, nonfinite, duplicates, restarts
         As in `read_run`.
     overwrite
         Replace a `target` that is there. What lies in its companion folder stays.
@@ -95,9 +101,11 @@ def convert(
     >>> source = pathlib.Path(tempfile.mkdtemp()) / "run.csv"
     >>> _ = source.write_text("step,sample_id,loss\\n0,a,0.5\\n0,b,0.25\\n10,a,0.4\\n10,b,0.2\\n")
     >>> rdmtools.read_run(rdmtools.convert(source))
-    Run('run', 2 rows x 2 samples, steps 0 to 10, float64, nats)
+    Run('run', 2 rows x 2 samples, steps 0 to 10, float64)
     """
-    rules = Rules(columns=columns, missing=missing, nonfinite=nonfinite, duplicates=duplicates)
+    rules = Rules(
+        columns=columns, missing=missing, nonfinite=nonfinite, duplicates=duplicates, restarts=restarts
+    )
     path, notes = converted(source, target, layout, rules, overwrite)
     for note in notes:
         warnings.warn(f"{source}: {note}", RdmtoolsWarning, stacklevel=2)
@@ -149,15 +157,17 @@ def _large(source: Path, layout: str | None, columns: Mapping[str, str] | None) 
 
 def _ordered(source: Path, target: Path, large: Batches, rules: Rules) -> list[str]:
     """Put the rows in order on disk and write them as a run; returns what is to be said of it."""
-    with scratch(target.parent, large.dtype, large.attempts, _ROOM) as rows:
+    restarts = Restarts(supersede=rules.restarts == "supersede")
+    starts = large.attempts or restarts.supersede
+    with scratch(target.parent, large.dtype, starts, _ROOM) as rows:
         with reading(source):
             index: dict[Any, int] = {}
             rows.refuse_little_room(large.rows * (rows.row_bytes + large.dtype.itemsize))
-            for tidy in large.tidy(index):
+            for tidy in large.tidy(index, restarts):
                 rows.append(tidy)
             found = ordered(rows, large.ids(index), rules)
         told = ParquetPart.open(source).about if source.suffix == LOSSES_SUFFIX else {}
-        quality, unit = found.quality + recorded(told), str(told.get("unit", "nats"))
+        quality, unit = found.quality + restarts.quality() + recorded(told), told.get("unit")
         about = _about(target, quality, unit, told.get("metadata"))
         write_losses(target, found.blocks(), found.ids, dtype=str(large.dtype), about=about)
     return _beside(source) if source.suffix == LOSSES_SUFFIX else []
@@ -176,11 +186,11 @@ def _parquet(source: Path, layout: str | None, rules: Rules) -> tuple[Run, list[
     notes: list[str] = []
     if source.is_file():
         part = ParquetPart.open(source)
-        if (layout or layout_of(part.schema, rules.columns)) == "wide":
-            losses, notes = from_table(part.read(), layout, rules.columns)
-            return losses.run(rules), notes
-        names = long_columns(part.schema, rules.columns)
-        notes = left_out("column", [name for name in part.schema.names if name not in names.values()])
+        plan = planned(part.schema, layout, rules.columns)
+        if plan.layout != "long":
+            losses, notes = of_plan(part.read(), plan, rules.columns)
+            return Run.of(losses, rules), notes
+        notes = [*plan.notes, *type_notes(part.schema, plan.names)]
     return read(source, rules), notes + _beside(source)
 
 
@@ -193,7 +203,7 @@ def _beside(source: Path) -> list[str]:
 def _free_target(source: Path, target: str | Path | None, overwrite: bool) -> Path:
     """Where the run goes. Raises ParameterError where it must not."""
     path = source.with_name(stem_of(source) + LOSSES_SUFFIX) if target is None else local_path(target)
-    other = "choose another with target= (--out)"
+    other = 'choose another with target="…"'
     if path.suffix != LOSSES_SUFFIX or path.is_dir():
         raise ParameterError(f"target is '{path}'; needed a file name such as 'run{LOSSES_SUFFIX}'; {other}")
     if path.resolve() == source.resolve():
@@ -201,7 +211,7 @@ def _free_target(source: Path, target: str | Path | None, overwrite: bool) -> Pa
     if has_journal(companion_of(path)):
         raise ParameterError(f"{path} has rows that a logger left in {companion_of(path)}; {other}")
     if path.exists() and not overwrite:
-        raise ParameterError(f"{path} already exists; pass overwrite=True (--overwrite), or {other}")
+        raise ParameterError(f"{path} already exists; pass overwrite=True, or {other}")
     return path
 
 
@@ -211,9 +221,9 @@ def _write(run: Run, target: Path) -> None:
     write_losses(target, _blocks(run), ids, dtype=str(run.dtype), about=about)
 
 
-def _about(target: Path, quality: Quality, unit: str, metadata: Any) -> dict[str, Any]:
+def _about(target: Path, quality: Quality, unit: str | None, metadata: Any) -> dict[str, Any]:
     """What the file says of itself, and of what it took to get its losses."""
-    counts = {name: count for name, count in quality.to_dict().items() if count and name != _BESIDE}
+    counts = {name: count for name, count in quality.to_dict().items() if count and name not in _TOLD}
     about = {
         "name": target.stem,
         "unit": unit,

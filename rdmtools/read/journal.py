@@ -66,7 +66,7 @@ def losses_of_starts(starts: Starts, rules: Rules, stored: NDArray[Any] | None) 
     if stored is None and logged.dropped and not len(logged.steps):
         raise ParameterError(
             f"no step that every rank has, {logged.dropped} that some rank lacks; needed one of all ranks; "
-            'to drop the samples of the others, pass missing="drop-samples" (--missing)'
+            'to drop the samples of the others, pass missing="drop-samples"'
         )
     attempts = list(chain(*starts))
     return Opened(

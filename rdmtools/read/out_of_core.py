@@ -21,13 +21,14 @@ from numpy.typing import NDArray
 from rdmtools.errors import FormatError
 from rdmtools.format.names import ATTEMPT, LOSS, SAMPLE_ID, STEP
 from rdmtools.format.read_table import ParquetPart
-from rdmtools.format.values import integers
+from rdmtools.format.values import integers, losses_type
 from rdmtools.read.ranges import gapless
 from rdmtools.read.scratch import scratch, writing
 from rdmtools.run.clean import numbered, refuse_mixed
-from rdmtools.run.columns import find_columns, float_type, has_text_ids, refuse_empty, tidy_rows
+from rdmtools.run.columns import find_columns, has_text_ids, refuse_empty, tidy_rows
 from rdmtools.run.losses import Opened, StoredLosses
 from rdmtools.run.progress import Opening
+from rdmtools.run.restarts import Restarts
 from rdmtools.run.rules import Rules
 
 LARGE_ROWS = 50_000_000
@@ -62,25 +63,29 @@ def in_order(parts: Sequence[ParquetPart], rules: Rules, opening: Opening) -> Op
     texts = [has_text_ids(schema.field(names[SAMPLE_ID]).type) for schema, names in columns]
     attempts = [ATTEMPT in names for _, names in columns]
     refuse_mixed(sum(texts), sum(attempts), len(parts))
-    dtype = np.result_type(*(float_type(schema.field(names[LOSS]).type) for schema, names in columns))
+    dtype = np.result_type(*(losses_type(schema.field(names[LOSS]).type) for schema, names in columns))
     try:
         folder = Path(tempfile.gettempdir())
     except OSError as error:
         raise FormatError(f"no folder for temporary files ({error.strerror}); {_ROOM}") from error
     index: dict[Any, int] = {}
-    with scratch(folder, dtype, all(attempts), _ROOM, opening.seen) as rows:
+    restarts = Restarts(supersede=rules.restarts == "supersede")
+    starts = all(attempts) or restarts.supersede
+    with scratch(folder, dtype, starts, _ROOM, opening.seen) as rows:
         in_all = sum(part.rows for part in parts)
         opening.expect(parts, looks=5)  # read, written, surveyed, put in order, looked at whether finite
         rows.refuse_little_room(in_all * (rows.row_bytes + dtype.itemsize))
         for part, (_, names) in zip(parts, columns, strict=True):
             refuse_empty(part.rows)
-            for table in part.batches([*names.values()], BATCH_ROWS):
-                rows.append(numbered(tidy_rows(table, names), index))
+            tables = part.batches([*names.values()], BATCH_ROWS)
+            for tidy in restarts.attempts(numbered(tidy_rows(table, names), index) for table in tables):
+                rows.append(tidy)
         opening.expect(parts, looks=3 + (len(rows.starts) > 1))
         chosen = gapless(rows, list(index), rules)
         blocks = _written(chosen.blocks(), folder)
     losses = StoredLosses(groups=blocks, rows=np.arange(len(chosen.steps)), samples=None)
-    return Opened(steps=chosen.steps, ids=chosen.ids, stored=losses, quality=chosen.quality)
+    quality = chosen.quality + restarts.quality()
+    return Opened(steps=chosen.steps, ids=chosen.ids, stored=losses, quality=quality)
 
 
 class _Unnamed:

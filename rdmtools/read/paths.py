@@ -90,6 +90,19 @@ def run_paths(paths: Iterable[str | Location]) -> list[Location]:
     return list(found.values())
 
 
+def only_path(given: str | Location) -> Location:
+    """The one path that `given`, a path or a glob, names. Raises FormatError, ParameterError."""
+    path = located(given)
+    if not is_pattern(path):
+        return path
+    first, *others = run_paths([path])
+    if others:
+        raise ParameterError(
+            f"{path} matches {len(others) + 1} runs, such as {first}; needed one; read_runs reads them all"
+        )
+    return first
+
+
 def companion_of(path: Place) -> Place:
     """Companion folder of a run in any form: ``run.parquet``, ``run.csv`` -> ``run.rdm``."""
     return path.with_name(stem_of(path) + COMPANION_SUFFIX)

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rdmtools.read.scratch import Scratch
-from rdmtools.run.clean import Dirt, Doubles, clean_part, distinct, finite_part, gaps, places
+from rdmtools.run.clean import distinct, places
+from rdmtools.run.dirt import Dirt, Doubles, clean_part, finite_part, gaps
 from rdmtools.run.quality import Quality
 from rdmtools.run.rules import Rules
 

@@ -11,7 +11,7 @@ Everything wrong with a file is a FormatError of one line, with its path.
 
 import math
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import fields
 from functools import partial, reduce
@@ -25,11 +25,11 @@ from rdmtools.format.read_table import ParquetPart
 from rdmtools.read import formats
 from rdmtools.read.companion import draws_of, samples_of, scalars_of
 from rdmtools.read.journal import losses_of_starts, not_merged, refuse_in_store, starts_beside, upon
-from rdmtools.read.paths import companion_of, located, named_paths, run_files, stem_of
+from rdmtools.read.paths import companion_of, located, named_paths, only_path, run_files, stem_of
 from rdmtools.read.stores import Location, StorePath
-from rdmtools.read.tables import losses_of_files, refuse_many_runs
-from rdmtools.run.clean import finite_part
-from rdmtools.run.columns import find_columns, row_bytes
+from rdmtools.read.tables import losses_in_rows, losses_of_files, refuse_many_runs
+from rdmtools.run.columns import find_columns, row_bytes, type_notes
+from rdmtools.run.dirt import finite_part
 from rdmtools.run.progress import Opening, Progress
 from rdmtools.run.quality import Quality
 from rdmtools.run.rules import Rules
@@ -46,6 +46,7 @@ def read_run(
     missing: str = "error",
     nonfinite: str = "error",
     duplicates: str = "last",
+    restarts: str = "keep",
     group_by: str | None = None,
     name: str | None = None,
     progress: Progress | None = None,
@@ -53,8 +54,9 @@ def read_run(
     """One run: ``run.parquet``, a folder of Parquet parts, the journal beside them, or both merged.
 
     Also what `convert` reads, as ``run.csv`` or ``run.npz``, where it is small; its companion folder, too, is
-    ``run.rdm``. An address such as ``s3://bucket/run.parquet`` names Parquet files in a store, with their
-    companion folder; a journal there is refused.
+    ``run.rdm``. A glob may stand for the one path that it matches. An address such as
+    ``s3://bucket/run.parquet`` names Parquet files in a store, with their companion folder; a journal there
+    is refused.
 
     Parameters
     ----------
@@ -65,6 +67,8 @@ def read_run(
         or "drop-steps".
     duplicates
         Of rows with the same step and sample but different losses keep the "last", or "error".
+    restarts
+        Where steps fall back in a table without attempts, "keep" all rows or let later starts "supersede".
     group_by
         A column of samples.parquet, or one of the losses that is constant per sample: it becomes `group`.
     name
@@ -86,15 +90,28 @@ def read_run(
         Of what was guessed or left out of a file in another form.
     """
     rules = Rules(
-        columns=columns, group_by=group_by, missing=missing, nonfinite=nonfinite, duplicates=duplicates
+        columns=columns,
+        group_by=group_by,
+        missing=missing,
+        nonfinite=nonfinite,
+        duplicates=duplicates,
+        restarts=restarts,
     )
-    return read(path, rules, name=name, progress=progress)
+    run = read(only_path(path), rules, name=name, progress=progress)
+    warn_of_guesses(run, stacklevel=3)
+    return run
+
+
+def warn_of_guesses(run: Run, stacklevel: int = 2) -> None:
+    """Warn of what was guessed or left out while `run` was read."""
+    for guess in run.quality.guesses:
+        warnings.warn(f"{run.source}: {guess}", RdmtoolsWarning, stacklevel=stacklevel + 1)
 
 
 def read(
     path: str | Location, rules: Rules, *, name: str | None = None, progress: Progress | None = None
 ) -> Run:
-    """What `read_run` returns, of a path and rules."""
+    """What `read_run` returns, of a path and rules; what was guessed is in its `quality` alone."""
     path = located(path)
     if isinstance(path, Path) and formats.format_of(path) is not None:
         return _foreign(path, rules, name)
@@ -115,7 +132,10 @@ def read_runs(
     """
     rules = Rules(**reading)
     named = named_paths(paths if isinstance(paths, Iterable) and not isinstance(paths, str) else [paths])
-    return [read(path, rules, name=name, progress=progress) for name, path in named.items()]
+    runs = [read(path, rules, name=name, progress=progress) for name, path in named.items()]
+    for run in runs:
+        warn_of_guesses(run, stacklevel=3)
+    return runs
 
 
 def _read(path: Location, rules: Rules, name: str | None, progress: Progress | None) -> Run:
@@ -126,7 +146,10 @@ def _read(path: Location, rules: Rules, name: str | None, progress: Progress | N
     journal = not_merged(journal, parts)
     with reading(path):
         refuse_many_runs(path, parts)
-        sizes = [row_bytes(part.schema, find_columns(part.schema, rules.columns)) for part in parts]
+        if not journal and (losses := losses_in_rows(path, parts, rules.columns)) is not None:
+            return _of_table(path, Run.of(losses[0], rules), losses[1], rules, name)
+        named = [find_columns(part.schema, rules.columns) for part in parts]
+        sizes = [row_bytes(part.schema, names) for part, names in zip(parts, named, strict=True)]
         opening = Opening(progress, sum(part.rows * size for part, size in zip(parts, sizes, strict=True)))
         opened = [losses_of_files(path, parts, rules, opening)] if parts else []
         opened += [losses_of_starts(journal, rules, opened[0].ids if opened else None)] if journal else []
@@ -142,12 +165,13 @@ def _read(path: Location, rules: Rules, name: str | None, progress: Progress | N
     about = next((part.about for part in parts if part.about), {})
     metadata = about["metadata"] if isinstance(about.get("metadata"), Mapping) else {}
     for attempt in chain(*journal):
-        about = about | {"unit": attempt.manifest.unit}
+        about = about if attempt.manifest.unit is None else about | {"unit": attempt.manifest.unit}
         metadata = {**metadata, **attempt.manifest.metadata}
-    unused = Quality(unused_samples=max(0, unused - losses.quality.dropped_samples))
+    guesses = [note for part in parts[:1] for note in type_notes(part.schema, named[0])]
+    unused = Quality(unused_samples=max(0, unused - losses.quality.dropped_samples), guesses=tuple(guesses))
     return Run(
         name=stem_of(path) if name is None else name,
-        unit=str(about.get("unit", "nats")),
+        unit=about.get("unit"),
         steps=losses.steps[rows],
         samples=samples[kept].reset_index(drop=True),
         scalars=scalars_of(companion_of(path) / SCALARS_FILE, journal),
@@ -162,13 +186,16 @@ def _read(path: Location, rules: Rules, name: str | None, progress: Progress | N
 def _foreign(path: Path, rules: Rules, name: str | None) -> Run:
     """The run in a file of another form, with what its companion folder says of samples and scalars."""
     formats.refuse_large(path)
-    run, notes = formats.read(path, None, rules)
-    for note in notes:
-        warnings.warn(f"{path}: {note}", RdmtoolsWarning, stacklevel=4)
+    return _of_table(path, *formats.read(path, None, rules), rules, name)
+
+
+def _of_table(path: Location, run: Run, notes: Sequence[str], rules: Rules, name: str | None) -> Run:
+    """`run`, whose losses are in memory, with what its companion folder says of samples and scalars."""
     run.samples, unused = samples_of(path, [], [], run.samples[SAMPLE_ID].to_numpy(), rules)
     run.name, run.source = stem_of(path) if name is None else name, path
     run.scalars = scalars_of(companion_of(path) / SCALARS_FILE, [])
-    run.quality += Quality(unused_samples=max(0, unused - run.quality.dropped_samples))
+    unused = max(0, unused - run.quality.dropped_samples)
+    run.quality += Quality(unused_samples=unused, guesses=tuple(notes))
     return run
 
 
@@ -180,5 +207,6 @@ def recorded(about: Mapping[str, Any]) -> Quality:
             return sum(map(count, value.values()))
         return value if isinstance(value, int) else 0
 
-    counts: dict[str, Any] = {field.name: count(about.get(field.name)) for field in fields(Quality)}
+    names = [field.name for field in fields(Quality) if field.name != "guesses"]  # words, said at the time
+    counts: dict[str, Any] = {name: count(about.get(name)) for name in names}
     return Quality(**counts)

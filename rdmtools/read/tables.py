@@ -6,27 +6,42 @@ rows in any other order -> run.clean.grid, and many of them -> out_of_core
 """
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownParameterType=false
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from shlex import quote
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
-from rdmtools.errors import ParameterError
-from rdmtools.format.names import ATTEMPT, COMPANION_SUFFIX, LOSS, LOSSES_SUFFIX, SAMPLE_ID, STEP
+from rdmtools.errors import FormatError, ParameterError
+from rdmtools.format.names import (
+    ATTEMPT,
+    COMPANION_SUFFIX,
+    LOSS,
+    LOSS_COLUMNS,
+    LOSSES_SUFFIX,
+    SAMPLE_ID,
+    STEP,
+)
 from rdmtools.format.read_table import ParquetPart, RowGroup
 from rdmtools.format.values import integers
 from rdmtools.read import out_of_core
-from rdmtools.read.paths import companion_of
+from rdmtools.read.paths import companion_of, stem_of
 from rdmtools.read.stores import Location
 from rdmtools.run.clean import Tidy, grid, joined, whole_steps
-from rdmtools.run.columns import find_columns, sample_codes, tidy_rows
+from rdmtools.run.columns import better_step, find_columns, has_text_ids, sample_codes, tidy_rows
+from rdmtools.run.dirt import GapsError
+from rdmtools.run.from_table import Losses, from_table
+from rdmtools.run.layout import is_list, planned
 from rdmtools.run.losses import Opened, ShardedLosses, StoredLosses
 from rdmtools.run.progress import Opening
 from rdmtools.run.quality import Quality
+from rdmtools.run.restarts import looked_at
 from rdmtools.run.rules import Rules
 
 
@@ -48,8 +63,40 @@ def _many_runs(folder: Location, one: str) -> ParameterError:
     )
 
 
+def losses_in_rows(
+    path: Location, parts: Sequence[ParquetPart], columns: Mapping[str, str] | None
+) -> tuple[Losses, list[str]] | None:
+    """Losses of tables with a list of them for each step, and what was guessed; None of tidy tables.
+
+    Raises ParameterError of other layouts: which columns are samples, only `convert` may guess.
+    """
+    plans = [planned(part.schema, None, columns) for part in parts[:1] if not _is_tidy(part.schema, columns)]
+    if not plans or plans[0].layout == "long":
+        return None
+    if plans[0].layout == "lists":
+        tables = pa.concat_tables([part.read() for part in parts], promote_options="permissive")
+        return from_table(tables, "lists", columns)
+    target = path.with_name(f"{stem_of(path)}_run{LOSSES_SUFFIX}")
+    each = (
+        "step and a column for each sample"
+        if plans[0].layout == "wide"
+        else "sample and a column for each step"
+    )
+    raise ParameterError(
+        f"it has a row for each {each}; needed a row for each step and sample; convert it "
+        f"(rdmtools convert {quote(str(path))} --out {quote(str(target))})"
+    )
+
+
+def _is_tidy(schema: pa.Schema, columns: Mapping[str, str] | None) -> bool:
+    return all((columns or {}).get(role, role) in schema.names for role in LOSS_COLUMNS) and not any(
+        is_list(schema.field((columns or {}).get(role, role)).type) for role in LOSS_COLUMNS
+    )
+
+
 def losses_of_files(path: Location, parts: Sequence[ParquetPart], rules: Rules, opening: Opening) -> Opened:
     """The losses of all parts; those of whole steps stay on disk. Raises FormatError, ParameterError."""
+    _refuse_mixed_ids(parts, rules.columns)
     parts = [replace(part, seen=opening.seen) for part in parts]
     opening.expect(parts, looks=2)  # ids, and losses
     large = out_of_core.is_large(parts)
@@ -62,6 +109,19 @@ def losses_of_files(path: Location, parts: Sequence[ParquetPart], rules: Rules, 
     return losses
 
 
+def _refuse_mixed_ids(parts: Sequence[ParquetPart], columns: Mapping[str, str] | None) -> None:
+    """Raise ParameterError where some parts have ids that are text, and others integers."""
+    names = [find_columns(part.schema, columns)[SAMPLE_ID] for part in parts]
+    kinds = [part.schema.field(name).type for part, name in zip(parts, names, strict=True)]
+    texts = [*map(has_text_ids, kinds)]
+    if texts[0] in texts and (not texts[0]) in texts:
+        other = texts.index(not texts[0])
+        raise ParameterError(
+            f"ids are of type {kinds[other]} in {parts[other].path.name}, of type {kinds[0]} in "
+            f"{parts[0].path.name}; needed all integers or all text; convert them in one"
+        )
+
+
 def _in_memory(parts: Sequence[ParquetPart], rules: Rules, opening: Opening) -> Opened:
     """The losses of parts in any order."""
     opening.expect(parts, looks=2)  # read, and looked at whether they are finite
@@ -70,8 +130,23 @@ def _in_memory(parts: Sequence[ParquetPart], rules: Rules, opening: Opening) -> 
         names = find_columns(part.schema, rules.columns)
         tidy.append(tidy_rows(part.read([*names.values()]), names))
         opening.seen(part.rows)
-    held = grid(joined(tidy), rules)
-    return Opened(steps=held.steps, ids=held.ids, stored=StoredLosses.of(held.losses), quality=held.quality)
+    rows, told = looked_at(joined(tidy), rules)
+    try:
+        held = grid(rows, rules)
+    except GapsError as error:
+        raise error.mended_by(_better_step(parts, rules)) from error
+    quality = held.quality + told
+    return Opened(steps=held.steps, ids=held.ids, stored=StoredLosses.of(held.losses), quality=quality)
+
+
+def _better_step(parts: Sequence[ParquetPart], rules: Rules) -> str | None:
+    """Another column by which no loss would be missing."""
+    names = find_columns(parts[0].schema, rules.columns)
+    try:
+        tables = [part.read() for part in parts]
+        return better_step(pa.concat_tables(tables, promote_options="permissive"), names)
+    except (FormatError, pa.ArrowException):  # a suggestion, no more
+        return None
 
 
 def _refuse_same_start(path: Location, parts: Sequence[ParquetPart], rules: Rules) -> None:

@@ -115,7 +115,7 @@ def _run_facts(findings: Findings) -> dict[str, str]:
         "rows": f"{rows:,}, steps {run.steps[0]:,} to {run.steps[-1]:,}, {run.spacing}",
         "samples": f"{samples:,}" + (f" in {counted(groups, 'group')}" if groups else ", without groups"),
         "window": f"{windows} rows, {findings.settings.detrend} detrending",
-        "losses": f"{run.dtype}, {shown(run.unit, 40)}",
+        "losses": f"{run.dtype}, {shown(run.unit, 40) or 'of a unit that nobody named'}",
         "source": shown(run.source or "made in memory", 400),
     }
 

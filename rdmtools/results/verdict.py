@@ -137,7 +137,7 @@ def _top_group(findings: Findings, event: dict[str, Any]) -> str:
     )
     mean_change = float(groups.loc[here, "loss_change"].iloc[0])
     moved = "fell" if mean_change < 0 else "rose"
-    change = f"{signed(mean_change)} {shown(findings.run.unit, 20)}"
+    change = f"{signed(mean_change)} {shown(findings.run.unit, 20)}".rstrip()
     mode_share, sample_share = percent(event["top_group_share"]), percent(event["top_group_sample_share"])
     shares = f"{mode_share} of the mode, {sample_share} of the samples"
     if int(groups.loc[here, "samples"].iloc[0]) == 1:

@@ -56,7 +56,8 @@ def signed(value: float) -> str:
 
 
 def power(unit: str, exponent: str) -> str:
-    """ "nats" to the "⁴" is nats⁴; of several words, (sq. error)⁴."""
+    """ "nats" to the "⁴" is nats⁴; of several words, (sq. error)⁴; where nobody said, loss⁴."""
+    unit = unit or "loss"
     return f"{unit}{exponent}" if unit.isalnum() or not exponent else f"({unit}){exponent}"
 
 

@@ -6,130 +6,21 @@ and gaps -> gaps and losses that are not finite: an error, or their samples or s
 Pure functions of arrays. They raise ParameterError; `read` adds the path and makes it a FormatError.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from rdmtools.errors import ParameterError
-from rdmtools.run.quality import Quality, counted
+from rdmtools.run.dirt import Doubles, clean_part, gaps
+from rdmtools.run.quality import Quality
 from rdmtools.run.rules import Rules
 
 _PART = 1 << 16
 _FEW = 31  # every so-many-th row is looked at first; prime, as rows may come in turns
-
-_WRONG = {
-    "missing": "{} of step and sample without a loss (first: {}); needed every sample at every step; {}",
-    "nonfinite": "{} not finite (first: {}); needed finite losses; {}, or cut the run before it diverges",
-}
-_NOUNS = {"missing": "pair", "nonfinite": "loss"}
-
-
-class Dirt(NamedTuple):
-    """How many cells of consecutive rows have a loss that is not there, or not finite."""
-
-    cells: int
-    first: int  # of these cells, counted row by row
-    clean_rows: NDArray[np.bool_]
-    clean_samples: NDArray[np.bool_]
-
-
-def gaps(filled: NDArray[np.integer[Any]], rows: int, samples: int) -> Dirt:
-    """Cells of a grid but for those that are `filled`, of which each is named once, in order."""
-    count = rows * samples - len(filled)
-    if not count:
-        return Dirt(0, 0, np.ones(rows, np.bool_), np.ones(samples, np.bool_))
-    absent = np.flatnonzero(filled != np.arange(len(filled)))
-    first = int(absent[0]) if len(absent) else len(filled)
-    clean_rows = np.bincount(filled // samples, minlength=rows) == samples
-    return Dirt(count, first, clean_rows, np.bincount(filled % samples, minlength=samples) == rows)
-
-
-def _not_finite(losses: NDArray[Any]) -> Dirt:
-    finite = np.isfinite(losses)
-    count = finite.size - int(np.count_nonzero(finite))
-    first = int(np.argmin(finite)) if count else 0
-    return Dirt(count, first, np.logical_and.reduce(finite, axis=1), np.logical_and.reduce(finite, axis=0))
-
-
-def finite_part(
-    blocks: Iterable[NDArray[Any]], steps: NDArray[np.int64], ids: Sequence[Any], rule: str
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_], Quality]:
-    """Which rows and which samples stay so that all losses are finite, and what that took.
-
-    `blocks` are consecutive (rows, samples) parts of the losses, looked at one at a time.
-    """
-    return clean_part(map(_not_finite, blocks), steps, ids, "nonfinite", rule)
-
-
-def clean_part(
-    blocks: Iterable[Dirt], steps: NDArray[np.int64], ids: Sequence[Any], option: str, rule: str
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_], Quality]:
-    """Which rows and which samples stay so that none of the dirt does, and what that took.
-
-    Of the clean rows and clean samples one kind only is dropped, as the `rule` for `option` says: "missing"
-    or "nonfinite". Raises ParameterError where nothing may be dropped, or everything would be.
-    """
-    rows, samples = np.ones(len(steps), np.bool_), np.ones(len(ids), np.bool_)
-    count, start, first = 0, 0, ""
-    for dirt in blocks:
-        if dirt.cells:
-            first = first or _cell(start * len(ids) + dirt.first, steps, ids)
-            rows[start : start + len(dirt.clean_rows)] = dirt.clean_rows
-            samples &= dirt.clean_samples
-        count += dirt.cells
-        start += len(dirt.clean_rows)
-    if not count:
-        return rows, samples, Quality()
-    if rule == "error":
-        drop = f'pass {option}="drop-samples" or "drop-steps" (--{option})'
-        raise ParameterError(_WRONG[option].format(counted(count, _NOUNS[option]), first, drop))
-    by_sample = rule == "drop-samples"
-    if not (samples if by_sample else rows).any():
-        what, other = ("sample", "drop-steps") if by_sample else ("step", "drop-samples")
-        raise ParameterError(f'{option}="{rule}" would drop every {what}; try {option}="{other}"')
-    (rows if by_sample else samples)[:] = True
-    dropped = Quality(dropped_steps=int((~rows).sum()), dropped_samples=int((~samples).sum()))
-    return rows, samples, replace(dropped, **{option: count})
-
-
-def _cell(cell: int, steps: NDArray[np.int64], ids: Sequence[Any]) -> str:
-    """How a cell is called, counted row by row."""
-    row, sample = divmod(cell, len(ids))
-    return f"step {steps[row]}, sample {ids[sample]!r}"
-
-
-@dataclass(slots=True, kw_only=True)
-class Doubles:
-    """Rows whose step and sample came more than once, counted."""
-
-    count: int = 0
-    replaced: int = 0
-    """Those among them whose loss is not the one that was kept."""
-    first: int = 1 << 63
-    """The first cell of these, counted row by row."""
-
-    def compare(self, cells: NDArray[np.integer[Any]], kept: NDArray[Any], given: NDArray[Any]) -> None:
-        """Look at rows in `cells`: what was kept there, and what they gave; NaN is equal to NaN."""
-        differ = (kept != given) & ~(np.isnan(kept) & np.isnan(given))
-        if differ.any():
-            self.first = min(self.first, int(cells[differ].min()))
-            self.replaced += int(np.count_nonzero(differ))
-
-    def quality(self, steps: NDArray[np.int64], ids: Sequence[Any], rule: str) -> Quality:
-        """The counts. Raises ParameterError where losses differ and may not."""
-        if self.replaced and rule == "error":
-            raise ParameterError(
-                f"{counted(self.replaced, 'row')} came twice with different losses "
-                f"(first: {_cell(self.first, steps, ids)}); needed one loss for each step and sample; "
-                'add a column attempt, or pass duplicates="last" (--duplicates) to keep the last'
-            )
-        return Quality(
-            duplicates=self.count, duplicates_replaced=self.replaced, order_trusted=self.replaced > 0
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

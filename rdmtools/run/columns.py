@@ -8,61 +8,25 @@ number of chunks. What does not fit is a ParameterError; `read` adds the path an
 # pyright: reportUnknownParameterType=false, reportAttributeAccessIssue=false
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.types as types
 from numpy.typing import NDArray
 
 from rdmtools.errors import ParameterError
 from rdmtools.format.names import ATTEMPT, LOSS, SAMPLE_ID, STEP
-from rdmtools.format.values import floats, integers, one_chunk, refuse_nulls
+from rdmtools.format.values import floats, integers, is_fractional, one_chunk, refuse_nulls
 from rdmtools.run.clean import Tidy
 from rdmtools.run.rules import ROLES
+from rdmtools.run.usual_names import beside, is_mean, no_sample_losses, step_rank
 
-
-def arrow_table(frame: Any, columns: Mapping[str, str] | None) -> tuple[pa.Table, dict[str, str]]:
-    """A table in memory as an Arrow table, and the names of its columns that `find_columns` gives.
-
-    Polars and Arrow share their numbers with it. Of a lazy frame the columns that are needed are collected.
-    """
-    try:
-        if is_polars(frame):
-            return _of_polars(frame, columns)
-        if not isinstance(frame, pd.DataFrame):
-            table = pa.table(frame)
-            return table, find_columns(table.schema, columns)
-        # the other columns of a pandas table may hold what Arrow cannot
-        names = find_columns(pa.Schema.from_pandas(frame.head(0), preserve_index=False), columns)
-        return pa.Table.from_pandas(frame[[*names.values()]], preserve_index=False), names
-    except Exception as error:
-        known = pa.ArrowException, TypeError, KeyError, ValueError
-        if isinstance(error, ParameterError) or not (isinstance(error, known) or is_polars(frame)):
-            raise
-        raise ParameterError(
-            f"the table cannot be read ({' '.join(str(error).split())}); pass a pandas, polars or Arrow table"
-        ) from error
-
-
-def is_polars(frame: Any) -> bool:
-    """Whether `frame` is one of polars, which need not be installed."""
-    return any(each.__module__.partition(".")[0] == "polars" for each in type(frame).__mro__)
-
-
-def _of_polars(frame: Any, columns: Mapping[str, str] | None) -> tuple[pa.Table, dict[str, str]]:
-    import polars
-
-    # Of other columns nothing is computed; Python objects, which polars may hold, end the process in Arrow.
-    kinds = dict(frame.collect_schema())
-    plain = [name for name, kind in kinds.items() if "Object" not in str(kind)]
-    schema = pa.table(polars.DataFrame(schema={name: kinds[name] for name in plain})).schema
-    fields = [(name, schema.field(name).type if name in plain else pa.null()) for name in kinds]
-    names = find_columns(pa.schema(fields), columns)
-    if odd := next((name for name in names.values() if name not in plain), None):
-        raise ParameterError(f"column {odd!r} is of type {kinds[odd]}; needed numbers or strings; convert it")
-    return pa.table(frame.lazy().select([*dict.fromkeys(names.values())]).collect()), names
+_LOSSES = ("loss", "losses", "nll", "ce", "per_sample_loss", "per_sample_losses", "cross_entropy")
+_SAMPLES = ("sample_id", "sample", "id", "ids", "idx", "index", "sample_idx", "guid", "uid", "example_id")
 
 
 def find_columns(schema: pa.Schema, columns: Mapping[str, str] | None) -> dict[str, str]:
@@ -75,6 +39,7 @@ def find_columns(schema: pa.Schema, columns: Mapping[str, str] | None) -> dict[s
     if ATTEMPT not in found and ATTEMPT not in (columns or {}):
         del names[ATTEMPT]
     if absent := {role: name for role, name in names.items() if name not in found}:
+        _refuse_means(schema, names, columns)
         raise ParameterError(
             f"no column {', '.join(map(repr, absent.values()))}; found {', '.join(found) or 'none'}; "
             + _suggestion(schema, names, absent)
@@ -88,22 +53,84 @@ def find_columns(schema: pa.Schema, columns: Mapping[str, str] | None) -> dict[s
 
 
 def _suggestion(schema: pa.Schema, names: dict[str, str], absent: dict[str, str]) -> str:
-    """How to map what is absent: the first free column whose type fits."""
-    fits = {STEP: types.is_integer, ATTEMPT: types.is_integer, LOSS: types.is_floating, SAMPLE_ID: _is_id}
+    """How to map what is absent: of the free columns whose type fits the one with the likeliest name."""
     free = {field.name: _value_type(field.type) for field in schema if field.name not in names.values()}
     guesses: dict[str, str] = {}
-    for role in absent:
-        guesses[role] = next((name for name, kind in free.items() if fits[role](kind)), "…")
-        free.pop(guesses[role], None)
-    python = ", ".join(f'"{role}": "{name}"' for role, name in guesses.items())
-    shell = ",".join(f"{role}={name}" for role, name in guesses.items())
-    return f"map with columns={{{python}}} (--columns {shell})"
+    for role in sorted(absent, key=ROLES.index):
+        fit = [name for name, kind in free.items() if _fits(role, name, kind, schema.names)]
+        if fit:
+            guesses[role] = min(fit, key=partial(_likeliness, role))
+            free.pop(guesses[role])
+    if lacking := [role for role in absent if role not in guesses]:
+        return f"none of them may be {' or '.join(map(repr, lacking))}; add a column of that name"
+    pairs = ", ".join(f'"{role}": "{name}"' for role, name in guesses.items())
+    return f"map with columns={{{pairs}}}"
+
+
+def _fits(role: str, name: str, kind: pa.DataType, names: list[str]) -> bool:
+    if role == STEP:
+        return types.is_integer(kind) or (step_rank(name) is not None and is_fractional(kind))
+    if role == LOSS:
+        return is_fractional(kind) and step_rank(name) is None and not beside(name, names)
+    if role == SAMPLE_ID:
+        return _is_id(kind) and not beside(name, names)
+    return types.is_integer(kind)
+
+
+def _likeliness(role: str, name: str) -> int:
+    """0 for the likeliest name."""
+    if role == STEP:
+        rank = step_rank(name)
+        return len(ROLES) * 100 if rank is None else rank
+    usual = _LOSSES if role == LOSS else _SAMPLES
+    return usual.index(name.lower()) if name.lower() in usual else len(usual)
 
 
 def refuse_empty(rows: int) -> None:
     """Raise ParameterError where a table has no rows."""
     if rows == 0:
         raise ParameterError("no rows; needed at least one step of losses")
+
+
+def _refuse_means(schema: pa.Schema, names: Mapping[str, str], columns: Mapping[str, str] | None) -> None:
+    """Raise ParameterError where all there is beside steps and times are means of a batch."""
+    found: list[str] = schema.names
+    if columns or SAMPLE_ID in found:
+        return
+    others = [name for name in found if not beside(name, found) and name != names[STEP]]
+    if others and len(others) < len(found) and all(map(is_mean, others)):
+        raise no_sample_losses(others)
+
+
+def type_notes(schema: pa.Schema, names: Mapping[str, str]) -> list[str]:
+    """What is said of columns that hold whole numbers, ids or losses as another type."""
+    notes: list[str] = []
+    for role, name in names.items():
+        kind = _value_type(schema.field(name).type)
+        if role == LOSS and types.is_decimal(kind):
+            notes.append(f"read column {name!r} of type {kind} as float64")
+        elif role == SAMPLE_ID and _is_binary(kind):
+            notes.append(f"read column {name!r} of type {kind} as text")
+        elif role != LOSS and is_fractional(kind):
+            notes.append(f"read column {name!r}, whole numbers of type {kind}, as integers")
+    return notes
+
+
+def better_step(table: pa.Table, names: Mapping[str, str]) -> str | None:
+    """Another column of whole numbers by which every sample comes at every step, such as an epoch."""
+    samples, _ = pd.factorize(sample_codes(table.column(names[SAMPLE_ID]), names[SAMPLE_ID])[0])
+    width = int(samples.max()) + 1
+    for field in table.schema:
+        if field.name in names.values() or not types.is_integer(field.type):
+            continue
+        column = table.column(field.name)
+        if column.null_count or types.is_uint64(field.type):
+            continue
+        codes, steps = pd.factorize(integers(column, field.name))
+        cells = codes.astype(np.int64) * width + samples
+        if 1 < len(steps) <= len(codes) // width and len(np.unique(cells)) == len(steps) * width:
+            return str(field.name)
+    return None
 
 
 def tidy_rows(table: pa.Table, names: Mapping[str, str]) -> Tidy:
@@ -119,11 +146,6 @@ def tidy_rows(table: pa.Table, names: Mapping[str, str]) -> Tidy:
     )
 
 
-def float_type(kind: pa.DataType) -> np.dtype[Any]:
-    """Type of the values that `floats` makes of a column of type `kind`."""
-    return np.dtype(np.float64 if types.is_float64(_value_type(kind)) else np.float32)
-
-
 def row_bytes(schema: pa.Schema, names: Mapping[str, str]) -> int:
     """Bytes that a row takes in memory, an id that is a string those of its code."""
     kinds = [_value_type(schema.field(name).type) for name in names.values()]
@@ -132,17 +154,19 @@ def row_bytes(schema: pa.Schema, names: Mapping[str, str]) -> int:
 
 def has_text_ids(kind: pa.DataType) -> bool:
     """Whether a column of type `kind` has ids that are strings, if it has ids at all."""
-    return not types.is_integer(_value_type(kind))
+    return not (types.is_integer(_value_type(kind)) or is_fractional(_value_type(kind)))
 
 
 def sample_codes(column: pa.ChunkedArray, name: str) -> tuple[NDArray[np.integer[Any]], NDArray[Any] | None]:
     """Ids that are integers, and None; or positions of ids that are strings, and these, in order."""
     refuse_nulls(column, name, "an id")
     kind = _value_type(column.type)
-    if types.is_integer(kind):
+    if is_fractional(kind) or (types.is_integer(kind) and not _overflows(column)):
         return integers(column, name), None
     if not _is_id(kind):
         raise ParameterError(f"column {name!r} is of type {kind}; needed integers or strings; convert it")
+    if types.is_integer(kind) or _is_binary(kind):
+        column = _as_text(column, name)
     if not types.is_dictionary(column.type):
         column = _plain_strings(column).dictionary_encode()
     array = one_chunk(column.unify_dictionaries())
@@ -151,6 +175,27 @@ def sample_codes(column: pa.ChunkedArray, name: str) -> tuple[NDArray[np.integer
         raise ParameterError(f"column {name!r} has a null among its categories; needed strings; drop it")
     ids, order = np.unique(np.array(dictionary.to_pylist(), dtype=object), return_inverse=True)
     return order[array.indices.to_numpy()], ids
+
+
+def _overflows(column: pa.ChunkedArray) -> bool:
+    """Whether ids, hashes as a rule, are above what int64 holds."""
+    if not types.is_uint64(_value_type(column.type)):
+        return False
+    if types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    return len(column) > 0 and pc.max(column).as_py() >= 1 << 63
+
+
+def _as_text(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
+    """Ids as they are in text: large numbers by their digits, bytes as UTF-8."""
+    if types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    try:
+        return column.cast(pa.large_string())
+    except pa.ArrowInvalid as error:
+        raise ParameterError(
+            f"column {name!r} has bytes that are no UTF-8; needed text or integers"
+        ) from error
 
 
 def _plain_strings(column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -164,7 +209,12 @@ def _plain_strings(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 def _is_id(kind: pa.DataType) -> bool:
     # Arrow 16 knows string views; asking by name spares a test of the version
-    return types.is_integer(kind) or types.is_string(kind) or str(kind) in ("large_string", "string_view")
+    text = types.is_string(kind) or str(kind) in ("large_string", "string_view")
+    return text or types.is_integer(kind) or _is_binary(kind)
+
+
+def _is_binary(kind: pa.DataType) -> bool:
+    return types.is_binary(kind) or types.is_large_binary(kind) or types.is_fixed_size_binary(kind)
 
 
 def _value_type(kind: pa.DataType) -> pa.DataType:

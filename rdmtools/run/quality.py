@@ -24,12 +24,16 @@ class Quality:
     dropped_steps: int = 0
     unused_samples: int = 0
     """Samples that samples.parquet describes and the losses lack."""
+    restarts: int = 0
+    """Times that steps fall back, as where a training starts again; all rows were kept."""
     bytes_left: int = 0
     """Bytes of the journal after its first bad record: a write that a crash cut short."""
     refused: int = 0
     """Calls that the logger did not accept while the run was recorded."""
     out_of_reach: int = 0
     """Journals whose rows lie, in part, on another machine."""
+    guesses: tuple[str, ...] = ()
+    """What columns and names were taken for, or left out, in words."""
 
     def notes(self) -> list[str]:
         """One plain sentence per finding; empty for a clean run."""
@@ -38,6 +42,12 @@ class Quality:
             (self.duplicates_replaced, "row", "{} among them had another loss than the one kept, the last"),
             (self.order_trusted, "", "trusted the order of the file to tell which row came last"),
             (self.superseded_rows, "row", "left out {} that a later attempt superseded"),
+            (
+                self.restarts,
+                "time",
+                "saw steps fall back {}, as where a training starts again; no start supersedes another "
+                '(restarts="keep")',
+            ),
             (self.missing, "pair", "found no loss for {} of step and sample"),
             (self.nonfinite, "loss", "found {} not finite"),
             (self.dropped_samples, "sample", "dropped {}"),
@@ -47,7 +57,8 @@ class Quality:
             (self.out_of_reach, "journal", "lacks what {} may still hold on the machine that wrote it"),
             (self.refused, "call", "lacks what {} to the logger held, which it refused"),
         )
-        return [sentence.format(counted(count, noun)) for count, noun, sentence in found if count]
+        told = [sentence.format(counted(count, noun)) for count, noun, sentence in found if count]
+        return [*self.guesses, *told]
 
     def __add__(self, other: "Quality") -> "Quality":
         more = asdict(other)

@@ -40,6 +40,15 @@ class Rules:
     )
     """Of rows with the same step and sample but different losses keep the "last", or "error"."""
 
+    restarts: str = field(
+        default="keep",
+        metadata={
+            "help": "Steps that fall back, as where a training starts again, without a column attempt.",
+            "choices": ("keep", "supersede"),
+        },
+    )
+    """Where steps fall back in a table without attempts: "keep" all rows, or let later starts "supersede"."""
+
     def __post_init__(self) -> None:
         for each in fields(self):
             choices, chosen = each.metadata.get("choices"), getattr(self, each.name)

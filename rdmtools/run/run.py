@@ -6,6 +6,7 @@ it took to get there. `read_run` makes one from files, `from_arrays` and `from_f
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from html import escape
@@ -15,11 +16,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from rdmtools.errors import ParameterError
+from rdmtools.errors import ParameterError, RdmtoolsWarning
 from rdmtools.format.names import SAMPLE_ID, Named
 from rdmtools.run.checks import losses_array, match_samples, samples_table, scalars_table, steps_array
-from rdmtools.run.clean import finite_part, grid
-from rdmtools.run.columns import arrow_table, tidy_rows
+from rdmtools.run.dirt import finite_part
+from rdmtools.run.from_table import Losses, from_table
+from rdmtools.run.in_memory import arrow_table
 from rdmtools.run.losses import LossRows, StoredLosses
 from rdmtools.run.quality import Quality
 from rdmtools.run.rules import Rules
@@ -58,7 +60,8 @@ class Run:
     """
 
     name: str
-    unit: str
+    unit: str | None
+    """Of the losses, such as "nats"; None where nobody said."""
     steps: NDArray[np.int64]
     """Training step of each row, (rows,), strictly increasing."""
     samples: pd.DataFrame
@@ -134,7 +137,7 @@ class Run:
         scalars: Any = None,
         metadata: Mapping[str, Any] | None = None,
         name: str = "run",
-        unit: str = "nats",
+        unit: str | None = None,
         nonfinite: str = "error",
     ) -> Self:
         """Run of losses in memory; arrays are viewed where their type allows it, never changed.
@@ -150,6 +153,8 @@ class Run:
             ids; 0 … n-1 if None.
         scalars
             A table with `step` and columns of numbers.
+        unit
+            Of the losses, such as "nats"; None where it is not known.
         nonfinite
             What to do about NaN and inf: "error", "drop-samples" or "drop-steps".
 
@@ -162,7 +167,7 @@ class Run:
         --------
         >>> import numpy as np
         >>> Run.from_arrays([0, 20, 40], np.ones((3, 5)), name="flat")
-        Run('flat', 3 rows x 5 samples, steps 0 to 40, float64, nats)
+        Run('flat', 3 rows x 5 samples, steps 0 to 40, float64)
         """
         rules = Rules(nonfinite=nonfinite)
         values = losses_array(losses)
@@ -190,22 +195,28 @@ class Run:
         cls,
         df: Any,
         *,
+        layout: str | None = None,
         columns: Mapping[str, str] | None = None,
         samples: Any = None,
         scalars: Any = None,
         metadata: Mapping[str, Any] | None = None,
         name: str = "run",
-        unit: str = "nats",
+        unit: str | None = None,
         missing: str = "error",
         nonfinite: str = "error",
         duplicates: str = "last",
+        restarts: str = "keep",
     ) -> Self:
-        """Run of a tidy table: pandas, polars (lazy, too), pyarrow, or what speaks the Arrow C interface.
+        """Run of a table: pandas, polars (lazy, too), pyarrow, or what speaks the Arrow C interface.
 
-        It has one row for each step and sample, in any order; the columns of the losses are in order of id.
+        It may be tidy, one row for each step and sample in any order; or wide, a row for each step. Levels of
+        a pandas index that have names are columns. The columns of the losses are in order of id.
 
         Parameters
         ----------
+        layout
+            "long" (tidy), "wide" (a column for each sample), "lists" (a column with a list of losses in each
+            row) or "samples" (a row for each sample, a column for each step); guessed if None.
         columns
             Maps `step`, `sample_id`, `loss`, `attempt` to the table's own names, where they differ.
         samples
@@ -216,15 +227,51 @@ class Run:
             What to do about absent losses, and about NaN and inf: "error", "drop-samples" or "drop-steps".
         duplicates
             Of rows with the same step and sample but different losses keep the "last", or "error".
+        restarts
+            Where steps fall back in a table without attempts: "keep" all rows, or "supersede" by later ones.
 
         Raises
         ------
         ParameterError
             Where the table does not make a run.
+
+        Warns
+        -----
+        RdmtoolsWarning
+            Of what was guessed: a layout, names, types.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> wide = pd.DataFrame({"a": [0.5, 0.4], "b": [0.3, 0.1]}, index=pd.Index([0, 10], name="step"))
+        >>> Run.from_frame(wide, layout="wide")
+        Run('run', 2 rows x 2 samples, steps 0 to 10, float64)
         """
-        rules = Rules(columns=columns, missing=missing, nonfinite=nonfinite, duplicates=duplicates)
-        found = grid(tidy_rows(*arrow_table(df, columns)), rules)
-        table, unused = match_samples(samples, found.ids)
+        rules = Rules(
+            columns=columns, missing=missing, nonfinite=nonfinite, duplicates=duplicates, restarts=restarts
+        )
+        losses, notes = from_table(arrow_table(df, layout, columns), layout, columns)
+        run = cls.of(losses, rules, samples=samples, scalars=scalars, metadata=metadata, name=name, unit=unit)
+        run.quality += Quality(guesses=tuple(notes))
+        for note in notes:
+            warnings.warn(note, RdmtoolsWarning, stacklevel=2)
+        return run
+
+    @classmethod
+    def of(
+        cls,
+        losses: Losses,
+        rules: Rules,
+        *,
+        samples: Any = None,
+        scalars: Any = None,
+        metadata: Mapping[str, Any] | None = None,
+        name: str = "run",
+        unit: str | None = None,
+    ) -> Self:
+        """Run of losses of any layout, cleaned by the rules. Raises ParameterError."""
+        found = losses.grid(rules)
+        table, unused = (found.ids, 0) if samples is None else match_samples(samples, found.ids)
         run = cls.from_arrays(
             found.steps,
             found.losses,
@@ -232,8 +279,8 @@ class Run:
             scalars=scalars,
             metadata=metadata,
             name=name,
-            unit=unit,
-            nonfinite=nonfinite,
+            unit=losses.unit if unit is None else unit,
+            nonfinite=rules.nonfinite,
         )
         run.quality += found.quality + Quality(unused_samples=max(0, unused - found.quality.dropped_samples))
         return run
@@ -242,13 +289,13 @@ class Run:
         rows, samples = self.shape
         return (
             f"Run({self.name!r}, {rows} rows x {samples} samples, "
-            f"steps {self.steps[0]} to {self.steps[-1]}, {self.dtype}, {self.unit})"
+            f"steps {self.steps[0]} to {self.steps[-1]}, {self.dtype}{f', {self.unit}' if self.unit else ''})"
         )
 
     def _repr_html_(self) -> str:
         rows, samples = self.shape
         facts = {
-            "rows x samples": f"{rows:,} x {samples:,} ({self.dtype}, {self.unit})",
+            "rows x samples": f"{rows:,} x {samples:,} ({self.dtype}{f', {self.unit}' if self.unit else ''})",
             "steps": f"{self.steps[0]:,} to {self.steps[-1]:,}, {self.spacing}",
             "scalars": ", ".join(map(str, self.scalars.columns[1:])),
             "samples": ", ".join(map(str, self.samples.columns)),

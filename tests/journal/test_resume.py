@@ -118,7 +118,7 @@ def test_scalars_and_draws_go_on_by_their_own_steps(path):
 @pytest.mark.parametrize("crash", [False, True])
 def test_samples_are_those_of_the_run_in_any_order(path, crash):
     table = {"sample_id": IDS, "group": [1, 2, 2]}
-    log_attempt(path, [0, 10], samples=table, crash=crash, metadata={"lr": 0.1, "seed": 1})
+    log_attempt(path, [0, 10], samples=table, crash=crash, metadata={"lr": 0.1, "seed": 1}, unit="nats")
     with ProbeLogger(path, ["a", "b", "c"], resume=True, metadata={"lr": 0.2}) as log:
         log(20, [1.0, 2.0, 3.0])
     run = read_run(path)

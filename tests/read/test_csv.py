@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rdmtools.errors import FormatError
+from rdmtools.errors import FormatError, RdmtoolsWarning
 from rdmtools.read.convert import convert
 from rdmtools.read.read import read_run
 
@@ -24,7 +25,7 @@ FORMS = {"x.csv": ",", "x.csv.gz": ",", "x.tsv": "\t", "x.tsv.gz": "\t"}
 
 @pytest.fixture(autouse=True)
 def nothing_reads_in_one_piece(monkeypatch):
-    monkeypatch.setattr("rdmtools.read.formats.csv.BLOCK_BYTES", 31)
+    monkeypatch.setattr("rdmtools.read.formats.dialect.BLOCK_BYTES", 31)
 
 
 def read(words, name="x.csv", **rules):
@@ -104,7 +105,10 @@ def test_a_word_for_nothing_is_nothing_among_losses_and_a_word_among_ids():
 @pytest.mark.parametrize("last", ["", "end", "more"])
 def test_lines_end_in_any_way_and_empty_ones_are_passed_over(end, last):
     lines = ["", "step,sample_id,loss", "1,a, 0.5", "", "", "1,b,.25 ", "2,a,1", "2,b,-2e0"]
-    run = read(end.join(lines) + {"": "", "end": end, "more": 3 * end}[last])
+    text = end.join(lines) + {"": "", "end": end, "more": 3 * end}[last]
+    told = pytest.warns(RdmtoolsWarning, match="the last line has no end") if not last else nullcontext()
+    with told:
+        run = read(text)
     assert run.losses.tolist() == [[0.5, 0.25], [1.0, -2.0]]
 
 

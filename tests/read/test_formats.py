@@ -12,10 +12,11 @@ from rdmtools.errors import FormatError
 from rdmtools.format.names import companion
 from rdmtools.read import formats
 from rdmtools.read.batches import Batches
-from rdmtools.read.layout import Long, Wide
 from rdmtools.read.paths import companion_of, run_names, stem_of
 from rdmtools.results.fingerprint import fingerprint
+from rdmtools.run.from_table import Long, Wide
 from rdmtools.run.rules import Rules
+from rdmtools.run.run import Run
 
 toy = types.ModuleType("toy")
 
@@ -138,5 +139,5 @@ def test_a_logger_knows_our_own_suffix_alone(tmp_path):
 
 def test_a_long_table_of_a_form_keeps_its_names():
     table = pa.table({"when": [0, 0], "sample_id": [0, 1], "loss": [0.5, 0.25]})
-    run = Long(table=table, columns={"step": "when"}).run(Rules(columns={"step": "when"}))
+    run = Run.of(Long(table=table, columns={"step": "when"}), Rules(columns={"step": "when"}))
     assert run.losses.tolist() == [[0.5, 0.25]]

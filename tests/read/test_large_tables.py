@@ -27,7 +27,7 @@ def small():
     """Everything is large, and nothing is read in one piece."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("rdmtools.read.formats.LARGE_BYTES", 0)
-        patch.setattr("rdmtools.read.formats.csv.BLOCK_BYTES", 100)
+        patch.setattr("rdmtools.read.formats.dialect.BLOCK_BYTES", 100)
         patch.setattr("rdmtools.read.convert.BATCH_ROWS", 7)
         patch.setattr("rdmtools.read.formats.arrow.BATCH_ROWS", 7)
         patch.setattr("rdmtools.read.scratch.RANGE_ROWS", 5)

@@ -133,9 +133,12 @@ def test_parts_of_several_runs_are_refused(tmp_path):
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        ({"sample_id": [1, 2]}, "1 of 2 parts have a sample_id that is a string"),
+        (
+            {"sample_id": [1, 2]},
+            "ids are of type int64 in .*, of type large_string in .*; needed all int",
+        ),
         ({"sample_id": ["a", "b"], "attempt": 1}, "1 of 2 parts have a column attempt"),
-        ({"sample_id": ["a", "b"], "step": [1.5, 2]}, "column 'step' is of type double; needed integers"),
+        ({"sample_id": ["a", "b"], "step": [1.5, 2]}, "column 'step' has 1.5 in row 0; needed whole numbers"),
         ({"sample_id": ["a", "b"], "loss": [1, 2]}, "column 'loss' is of type int64; needed float16"),
         ({"sample_id": []}, "no rows; needed at least one step of losses"),
     ],

@@ -298,7 +298,7 @@ def test_the_gaussian_panels_are_the_table():
     analysis = rdm.analyze(drawn_at([0, 200, 400, 1800], bad=1), window=5)
     figure = overview_figure(analysis)
     titles = [text.get_text() for text in figure.texts]
-    assert "Gaussian 2RDM: SHC over weight draws, nats⁴" in titles
+    assert "Gaussian 2RDM: SHC over weight draws, loss⁴" in titles
     for axes, column in zip(figure.axes[6:8], ("shc", "total_variance"), strict=True):
         assert axes.get_yscale() == "log"
         assert axes.get_xlim() == (0, 1800)  # draws may go on after the last row
@@ -611,3 +611,4 @@ def test_small_shares_are_not_told_as_none():
 def test_numbers_have_their_sign_digits_and_unit():
     assert [signed(value) for value in (-76.0, -424.0, 0.2, float("nan"))] == ["−76.0", "−424", "+0.200", "–"]
     assert (power("nats", "⁴"), power("sq. error", "²")) == ("nats⁴", "(sq. error)²")
+    assert power("", "⁴") == "loss⁴"

@@ -74,7 +74,7 @@ def test_an_observable_of_one_row_is_in_tables_summary_docs_and_contest(toy):
 def test_an_observable_with_a_title_has_its_panel(toy):
     analysis = rdm.analyze(with_event(), window=12)
     words, panels = drawn(overview_figure(analysis))
-    assert words.index("Log of total variance") == words.index("Mean loss over the window, nats") + 1
+    assert words.index("Log of total variance") == words.index("Mean loss over the window, loss") + 1
     np.testing.assert_array_equal(panels[6][0], analysis.observables[toy])
     assert toy not in " ".join(drawn(comparison_figure(rdm.compare([analysis])))[0])
 
@@ -101,7 +101,7 @@ def test_a_panel_of_one_row_is_drawn_in_its_place(monkeypatch):
     monkeypatch.setattr(overview_module, "PANELS", (PANELS[0], losses_at_ends, *PANELS[1:]))
     after = overview_figure(analysis)
     words, panels = drawn(after)
-    assert words.index("First and last") < words.index("SHC, spectral heat capacity, nats⁴")
+    assert words.index("First and last") < words.index("SHC, spectral heat capacity, loss⁴")
     for line, sample in zip(panels[1], (0, -1), strict=True):
         np.testing.assert_array_equal(line, analysis.run.losses[:, sample])
     others, untouched = drawn(before)

@@ -11,12 +11,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from shlex import quote
 
 from rdmtools.errors import FormatError, reading
 from rdmtools.format.names import LOSSES_SUFFIX
 from rdmtools.read.batches import Batches
 from rdmtools.read.formats import arrow, cartography, csv, npy, tensorboard
-from rdmtools.read.layout import Losses
+from rdmtools.run.from_table import Losses
 from rdmtools.run.rules import Rules
 from rdmtools.run.run import Run
 
@@ -85,7 +86,7 @@ def refuse_large(path: Path) -> None:
     if (size := _size_of(path)) > LARGE_BYTES:
         raise FormatError(
             f"{path} has {size / GB:.1f} GB; needed at most {LARGE_BYTES / GB:.1f} GB of this form; "
-            f"convert it first (rdmtools convert '{path}')"
+            f"convert it first (rdmtools convert {quote(str(path))})"
         )
 
 
@@ -93,7 +94,7 @@ def read(path: Path, layout: str | None, rules: Rules) -> tuple[Run, list[str]]:
     """The run that is in `path`, and what was guessed or left out. Raises FormatError."""
     with reading(path):
         losses, notes = _known(path).read(path, layout, rules.columns)
-        return losses.run(rules), notes
+        return Run.of(losses, rules), notes
 
 
 def open_large(path: Path, layout: str | None, columns: Columns) -> Batches | None:

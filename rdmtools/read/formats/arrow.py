@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 
 from rdmtools.read.batches import BATCH_ROWS, Batches
-from rdmtools.read.layout import Losses, from_table
+from rdmtools.run.from_table import Losses, from_table
 
 _FILE_MAGIC = b"ARROW1"
 

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from rdmtools.errors import FormatError
 from rdmtools.format.names import LOSS, SAMPLE_ID, STEP
-from rdmtools.read.layout import Long
+from rdmtools.run.from_table import Long
 
 _FILE = re.compile(r"dynamics_epoch_(\d+)\.jsonl")
 
@@ -44,7 +44,7 @@ def read(folder: Path, layout: str | None, columns: Mapping[str, str] | None) ->
     Raises FormatError with the file and the line that are wrong.
     """
     parts = [_epoch(epoch, path) for epoch, path in _epoch_files(folder).items()]
-    return Long(table=pa.concat_tables(parts)), []
+    return Long(table=pa.concat_tables(parts), unit="nats"), []
 
 
 def cross_entropy(logits: NDArray[np.float64], gold: NDArray[np.intp]) -> NDArray[np.float64]:

@@ -10,14 +10,13 @@ null would do so in every column, among ids too, so numbers are made here.
 # pyright: reportUnknownParameterType=false
 
 import csv
-import gzip
 import io
 import os
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -27,13 +26,13 @@ import pyarrow as pa
 from rdmtools.errors import ParameterError, one_line
 from rdmtools.format.names import ATTEMPT, LOSS, SAMPLE_ID, STEP
 from rdmtools.read.batches import Batches
-from rdmtools.read.layout import Long, Losses, from_table, step_column, typed_ids
+from rdmtools.read.formats.dialect import NEEDED, Dialect, blocks, dialect
 from rdmtools.run.columns import refuse_empty
+from rdmtools.run.from_table import Long, Losses, of_plan, typed_ids
+from rdmtools.run.layout import Plan, planned
 
 if TYPE_CHECKING:
     import polars as pl
-
-BLOCK_BYTES = 16 << 20
 
 _TYPES = {STEP: pa.int64(), SAMPLE_ID: pa.string(), LOSS: pa.float64(), ATTEMPT: pa.int64()}
 # Words for a number that is not there, those of Arrow and pandas.
@@ -41,14 +40,13 @@ _ABSENT = (
     *("", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN"),
     *("N/A", "NA", "NULL", "NaN", "n/a", "nan", "null"),
 )
-_NEEDED = "needed one line of names, then lines as long, with whole steps and numbers for losses"
-_BOM = b"\xef\xbb\xbf"
 _GZIPPED = 4  # times as large as text, about
-_LONGEST = 1 << 28  # of a field
 _FEW = 4
+_EXACT = float(1 << 53)
 _QUOTED = re.compile(rb'"[^"]*"')
 _QUOTE_WITHIN = rb'(?<=[^,\n"])"|"(?=[^,\r\n"])'  # where all that is quoted became one quote
-_EMPTY_LINE = re.compile(rb'("[^"]*")|^\r?\n', re.MULTILINE)  # not within quotes
+_WITH_POINT = re.compile(r"-?\d+\.0*")
+_AGAIN = "left out a line that repeats the names, as where files were joined"
 
 
 def read(
@@ -56,13 +54,25 @@ def read(
 ) -> tuple[Losses, list[str]]:
     """The losses in `path`, gzipped or not, and what was guessed. Raises ParameterError, and OSError."""
     text = _Text.opened(path, delimiter)
-    if (found := text.batches(layout, columns)) is None:
-        step = step_column(text.names, columns)
-        kinds = [_TYPES[STEP if name == step else LOSS] for name in text.names]
-        return from_table(_whole(text.tables(dict(enumerate(kinds)))), layout, columns)
-    table, name = _whole(found.tables()), found.names[SAMPLE_ID]
-    table = table.set_column(table.column_names.index(name), name, _typed(table.column(name)))
-    return Long(table=table, columns=columns), found.notes
+    plan = planned(text.schema, layout, columns)
+    if plan.layout != "long":
+        losses, notes = of_plan(text.chosen(plan), plan.among(plan.places), columns)
+        return losses, [*notes, *text.notes]
+    names = plan.names
+    table = _whole(text.tables(text.roles(names)))
+    table = text.with_typed_ids(table, table.column_names.index(names[SAMPLE_ID]))
+
+    def with_others() -> pa.Table:
+        whole = [place for place, kind in enumerate(text.schema.types) if kind == _TYPES[STEP]]
+        others = [place for place in whole if text.names[place] not in names.values()]
+        with suppress(ParameterError):  # one that is not whole further down
+            more = _whole(text.tables(dict.fromkeys(others, _TYPES[STEP])))
+            return pa.Table.from_arrays(
+                [*table.columns, *more.columns], table.column_names + more.column_names
+            )
+        return table
+
+    return Long(table=table, columns=columns, more=with_others), [*plan.notes, *text.notes]
 
 
 def batches(
@@ -74,54 +84,109 @@ def batches(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Text:
-    """A table of text, whose first line was read."""
+    """A table of text, whose first lines were read."""
 
     path: Path
-    delimiter: str
-    names: list[str]
+    form: Dialect
+    schema: pa.Schema
+    """Its columns; the types are those of what is written in the first block."""
+    rows: float
+    """About how many there are in all."""
+    notes: list[str]
+    """What was guessed, more of it as lines are read."""
+
+    @property
+    def names(self) -> list[str]:
+        return self.form.names
 
     @classmethod
     def opened(cls, path: Path, delimiter: str) -> Self:
-        line, _, _ = next(_blocks(path), b"").partition(b"\n")
-        names = next(csv.reader([line.decode()], delimiter=delimiter), [])
-        if not names:
-            raise ParameterError(f"Empty CSV file; {_NEEDED}")
-        return cls(path=path, delimiter=delimiter, names=names)
+        form = dialect(path, delimiter)
+        text = cls(path=path, form=form, schema=pa.schema([]), rows=0, notes=[*form.notes])
+        everywhere = range(len(form.names))
+        lines = next(text._lines(), b"")
+        words = text._words(lines, everywhere) if lines else []
+        kinds = [_kind(each, form.decimal) for each in words] or [pa.null() for _ in everywhere]
+        size = path.stat().st_size * (_GZIPPED if path.suffix == ".gz" else 1)
+        rows = len(words[0]) * size / len(lines) if words else 0
+        return replace(text, schema=pa.schema([*zip(form.names, kinds, strict=True)]), rows=rows)
+
+    def note(self, said: str) -> None:
+        """Something was guessed, and is said once."""
+        if said not in self.notes:
+            self.notes.append(said)
 
     def batches(self, layout: str | None, columns: Mapping[str, str] | None) -> Batches | None:
         """The rows of a long table; None where it is wide."""
-        everywhere = range(len(self.names))
-        first = next(self._lines(), b"")
-        words = self._words(first, everywhere) if first else []
-        kinds = map(_kind, words) if words else [pa.null() for _ in everywhere]
-        schema = pa.schema([*zip(self.names, kinds, strict=True)])
 
         def tables(names: Mapping[str, str]) -> Iterator[pa.Table]:
-            return self.tables({self.names.index(name): _TYPES[role] for role, name in names.items()})
+            return self.tables(self.roles(names))
 
-        size = self.path.stat().st_size * (_GZIPPED if self.path.suffix == ".gz" else 1)
-        rows = len(words[0]) * size / len(first) if words else 0
-        return Batches.of(schema, layout, columns, tables, rows, text=True)
+        found = Batches.of(self.schema, layout, columns, tables, self.rows, text=True)
+        if found is None:
+            return None
+        self.notes[:0] = found.notes
+        return replace(found, notes=self.notes)  # to which reading adds
+
+    def roles(self, names: Mapping[str, str]) -> dict[int, pa.DataType]:
+        """Places and types of the columns that have a role."""
+        return {self.names.index(name): _TYPES[role] for role, name in names.items()}
+
+    def chosen(self, plan: Plan) -> pa.Table:
+        """What a plan takes of a table that is not long, in the order of its places."""
+        kinds = {place: _TYPES[LOSS] for place in plan.places}
+        if plan.step is not None and plan.layout == "samples":
+            kinds[plan.step] = _TYPES[SAMPLE_ID]
+        elif plan.step is not None and self.schema.field(plan.step).type == _TYPES[STEP]:
+            kinds[plan.step] = _TYPES[STEP]
+        table = _whole(self.tables(kinds))
+        return self.with_typed_ids(table, 0) if plan.layout == "samples" and plan.step is not None else table
+
+    def with_typed_ids(self, table: pa.Table, place: int) -> pa.Table:
+        """The same table, whose ids are integers where every one is written like one, or else strings."""
+        column = table.column(place).unify_dictionaries()
+        words = column.chunk(0).dictionary.to_pylist()
+        ids = typed_ids(words)
+        if ids is words and all(map(_WITH_POINT.fullmatch, words)):
+            ids = typed_ids([word.partition(".")[0] for word in words])
+            if len(set(ids)) < len(words):
+                ids = words
+            else:
+                self.note(f"read ids written as {words[0]} as integers")
+        if ids is words or isinstance(ids[0], str):
+            return table
+        numbers = pa.array(ids, pa.int64())
+        typed = pa.chunked_array([numbers.take(chunk.indices) for chunk in column.chunks])
+        return table.set_column(place, table.column_names[place], typed)
 
     def tables(self, kinds: Mapping[int, pa.DataType]) -> Iterator[pa.Table]:
         """The columns at those places, of those types, some lines at a time."""
         names = [self.names[place] for place in kinds]
         for lines in self._lines():
             columns = zip(self._words(lines, kinds), names, kinds.values(), strict=True)
-            yield pa.Table.from_arrays([_column(*column) for column in columns], names)
+            yield pa.Table.from_arrays([self._column(*column) for column in columns], names)
 
     def _lines(self) -> Iterator[bytes]:
-        """The lines after the first, many at a time."""
-        blocks = _blocks(self.path)
-        _, _, rest = next(blocks, b"").partition(b"\n")
-        yield from filter(None, chain([rest], blocks))
+        """The lines of data, many at a time."""
+        found = blocks(self.path, self.note)
+        if self.form.header:
+            _, _, rest = next(found, b"").partition(b"\n")
+            found = chain([rest], found)
+        again = re.compile(rb"^" + re.escape(self.form.header) + rb"\r?(?:\n|\Z)", re.MULTILINE)
+        for lines in found:
+            if self.form.header and self.form.header in lines:
+                lines, count = again.subn(b"", lines)
+                if count:
+                    self.note(_AGAIN)
+            if lines:
+                yield lines
 
     def _words(self, lines: bytes, places: Iterable[int]) -> "list[pl.Series]":
         """What is written in the columns at those places. Raises ParameterError where a line has others."""
         pl = _polars()
         names = [f"column_{place + 1}" for place in range(len(self.names))]  # as polars has them
         wanted = [names[place] for place in places]
-        mark = self.delimiter.encode()
+        mark = self.form.delimiter.encode()
         bare = lines
         if b'"' in lines:
             bare = _QUOTED.sub(b'"', lines)
@@ -134,62 +199,54 @@ class _Text:
             fields = pl.read_csv(
                 lines,
                 has_header=False,
-                separator=self.delimiter,
+                separator=self.form.delimiter,
                 schema=dict.fromkeys(names, pl.String),
                 columns=wanted,
             )
         except pl.exceptions.PolarsError as error:
             reason = self._odd_line(lines) or one_line(str(error).partition("\n")[0])
-            raise ParameterError(f"{reason}; {_NEEDED}") from error
+            raise ParameterError(f"{reason}; {NEEDED}") from error
         if bare.count(mark) != len(fields) * (len(self.names) - 1):
-            raise ParameterError(f"{self._odd_line(lines)}; {_NEEDED}")
+            raise ParameterError(f"{self._odd_line(lines)}; {NEEDED}")
         return [fields[name] for name in wanted]
+
+    def _column(self, words: "pl.Series", name: str, kind: pa.DataType) -> pa.Array:
+        """Numbers of a column, or ids as they are written. Raises ParameterError where there are none."""
+        if kind == pa.string():
+            words = words.str.strip_chars() if self.form.blanks else words
+            if words.null_count() or (words == "").any():
+                raise ParameterError(
+                    f"column {name!r} is empty in some rows; needed an id in each; drop them"
+                )
+            return words.to_arrow(compat_level=_polars().CompatLevel.oldest()).dictionary_encode()
+        numbers, odd = _numbers(words, kind, self.form.decimal)
+        if len(odd) and kind == pa.int64():
+            whole, broken = _whole_doubles(words, self.form.decimal)
+            if not len(broken):
+                self.note(f"read column {name!r}, whole numbers written as {odd[0]}, as integers")
+                return whole.to_arrow()
+            odd = broken
+        if len(odd):
+            raise ParameterError(f"In CSV column {name!r}: invalid value {odd[0]!r}; {NEEDED}")
+        return numbers.to_arrow()
 
     def _odd_line(self, lines: bytes) -> str | None:
         """What is said of the first line that has more fields than there are names, or fewer."""
         with suppress(csv.Error):
             text = io.StringIO(lines.decode(), newline="")
-            for fields in csv.reader(text, delimiter=self.delimiter):
+            for fields in csv.reader(text, delimiter=self.form.delimiter):
                 if len(fields) != len(self.names):
                     found = f"CSV parse error: Expected {len(self.names)} columns, got {len(fields)}"
-                    return one_line(f"{found}: {self.delimiter.join(fields)}")
+                    return one_line(f"{found}: {self.form.delimiter.join(fields)}")
         return None
 
 
-def _blocks(path: Path) -> Iterator[bytes]:
-    """The text as whole lines, none of them empty, many at a time."""
-    with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as file:
-        text = file.read(len(_BOM)).removeprefix(_BOM)
-        while chunk := file.read(BLOCK_BYTES):
-            text += chunk
-            end = text.rfind(b"\n") + 1
-            if end and (text.count(b'"', 0, end) % 2 == 0 or end > _LONGEST):  # no field goes on after it
-                yield _without_empty_lines(text[:end])
-                text = text[end:]
-        yield _without_empty_lines(text if b"\n" in text else text.replace(b"\r", b"\n"))
-
-
-def _without_empty_lines(text: bytes) -> bytes:
-    some = text[:1] in (b"\n", b"\r") or b"\n\n" in text or b"\n\r\n" in text
-    return _EMPTY_LINE.sub(rb"\1", text) if some else text
-
-
-def _column(words: "pl.Series", name: str, kind: pa.DataType) -> pa.Array:
-    """Numbers of a column, or ids as they are written. Raises ParameterError where there are none."""
-    if kind != pa.string():
-        numbers, odd = _numbers(words, kind)
-        if len(odd):
-            raise ParameterError(f"In CSV column {name!r}: invalid value {odd[0]!r}; {_NEEDED}")
-        return numbers.to_arrow()
-    if words.null_count() or (words == "").any():
-        raise ParameterError(f"column {name!r} is empty in some rows; needed an id in each; drop them")
-    return words.to_arrow(compat_level=_polars().CompatLevel.oldest()).dictionary_encode()
-
-
-def _numbers(words: "pl.Series", kind: pa.DataType) -> "tuple[pl.Series, pl.Series]":
+def _numbers(words: "pl.Series", kind: pa.DataType, decimal: str) -> "tuple[pl.Series, pl.Series]":
     """Integers or decimal numbers, null for what is absent, and the words that are neither."""
     pl = _polars()
     target = pl.Int64 if kind == pa.int64() else pl.Float64
+    if decimal != "." and target == pl.Float64:
+        words = words.str.replace(decimal, ".", literal=True)
     numbers = words.cast(target, strict=False)
     if numbers.null_count() == words.null_count():
         return numbers, words.head(0)
@@ -198,12 +255,19 @@ def _numbers(words: "pl.Series", kind: pa.DataType) -> "tuple[pl.Series, pl.Seri
     return numbers, words.filter(numbers.is_null() & words.is_not_null() & ~words.is_in(_ABSENT))
 
 
-def _kind(words: "pl.Series") -> pa.DataType:
+def _whole_doubles(words: "pl.Series", decimal: str) -> "tuple[pl.Series, pl.Series]":
+    """Integers that are written with a point, and the words that are no whole numbers."""
+    numbers, odd = _numbers(words, pa.float64(), decimal)
+    broken = ~((numbers.abs() <= _EXACT) & (numbers == numbers.floor())).fill_null(True)
+    return numbers.cast(_polars().Int64, strict=False), odd if len(odd) else words.filter(broken)
+
+
+def _kind(words: "pl.Series", decimal: str) -> pa.DataType:
     """The type of a column, by its words."""
     few = words.head(_FEW)  # tells nearly always, and soon
-    kinds = [kind for kind in (pa.int64(), pa.float64()) if not len(_numbers(few, kind)[1])]
+    kinds = [kind for kind in (pa.int64(), pa.float64()) if not len(_numbers(few, kind, decimal)[1])]
     for kind in kinds:
-        numbers, odd = _numbers(words, kind)
+        numbers, odd = _numbers(words, kind, decimal)
         if not len(odd):
             return pa.null() if numbers.null_count() == len(numbers) else kind
     return pa.string()
@@ -213,17 +277,6 @@ def _whole(tables: Iterator[pa.Table]) -> pa.Table:
     found = [*tables]
     refuse_empty(len(found))
     return pa.concat_tables(found)
-
-
-def _typed(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Ids as integers where every one is written like one, or else as strings."""
-    column = column.unify_dictionaries()
-    words = column.chunk(0).dictionary.to_pylist()
-    ids = typed_ids(words)
-    if ids is words:
-        return column
-    numbers = pa.array(ids, pa.int64())
-    return pa.chunked_array([numbers.take(chunk.indices) for chunk in column.chunks])
 
 
 # Threads do not come along where a process is forked: polars, used before, would wait for them for ever.

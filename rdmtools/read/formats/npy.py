@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from rdmtools.errors import ParameterError
 from rdmtools.format.names import LOSS, SAMPLE_ID, STEP
-from rdmtools.read.layout import Wide, left_out, numbered, shortened
+from rdmtools.run.from_table import Wide, numbered
+from rdmtools.run.layout import left_out, shortened
 
 _USUAL = {
     LOSS: ("loss", "losses", "per_sample_loss", "per_sample_losses", "nll"),
@@ -38,7 +39,7 @@ def read(path: Path, layout: str | None, columns: Mapping[str, str] | None) -> t
 
 def _unnamed(losses: NDArray[Any]) -> tuple[Wide, list[str]]:
     steps, said = numbered(len(losses) if losses.ndim else 0)
-    return Wide(steps=steps, ids=None, losses=losses), [said]
+    return Wide(steps=steps, ids=None, losses=losses), said
 
 
 def _named(found: Mapping[str, NDArray[Any]], columns: Mapping[str, str]) -> tuple[Wide, list[str]]:
@@ -47,8 +48,7 @@ def _named(found: Mapping[str, NDArray[Any]], columns: Mapping[str, str]) -> tup
     if LOSS not in chosen:
         if len(names) != 1:
             raise ParameterError(
-                f"no array 'loss'; found {shortened(names) or 'none'}; "
-                f'map with columns={{"loss": "…"}} (--columns loss=…)'
+                f'no array \'loss\'; found {shortened(names) or "none"}; map with columns={{"loss": "…"}}'
             )
         chosen[LOSS] = names[0]
     wide, notes = _unnamed(found[chosen[LOSS]])

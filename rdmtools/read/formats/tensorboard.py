@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from rdmtools.errors import FormatError, ParameterError
 from rdmtools.format.names import ATTEMPT, LOSS, LOSSES_SUFFIX, SAMPLE_ID, STEP
-from rdmtools.read.layout import Long, left_out, shortened
+from rdmtools.run.from_table import Long
+from rdmtools.run.layout import left_out, shortened
 from rdmtools.run.quality import counted
 
 _FLOATS = ("DT_HALF", "DT_BFLOAT16", "DT_FLOAT", "DT_DOUBLE")
@@ -124,7 +125,7 @@ def _tag(found: Mapping[str, list[_Row]], wanted: str | None) -> tuple[str, list
         raise ParameterError(
             f"no tensors of shape (samples,) under tag {wanted!r}; found such under "
             f"{shortened(fit) or 'no tag'}, something else under {others}; "
-            f'map with columns={{"loss": "{one}"}} (--columns loss={one})'
+            f'map with columns={{"loss": "{one}"}}'
         )
     return wanted, said + left_out("tag", [tag for tag in found if tag != wanted])
 
