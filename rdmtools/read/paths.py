@@ -191,6 +191,8 @@ def run_files(path: Location, journal: bool) -> list[Location]:
             raise FormatError(f"{path} has no *{LOSSES_SUFFIX} files in it; needed the parts of one run")
         return files
     if path.exists():
+        if isinstance(path, Path) and path.suffix != LOSSES_SUFFIX:
+            formats.refuse_told(path)
         return [path]
     if journal:
         return []

@@ -84,28 +84,29 @@ def test_its_suffix_is_no_part_of_a_name_and_is_told_among_the_others(source, tm
 
 
 def test_without_the_row_nothing_knows_the_form(tmp_path):
-    path = tmp_path / "run.toy.txt"
+    path = tmp_path / "run.toy"
     path.write_text("1 2\n")
-    assert stem_of(path) == "run.toy.txt"
+    assert stem_of(path) == "run.toy"
     with pytest.raises(FormatError, match="has a name that does not tell its form"):
         rdmtools.convert(path)
 
 
 LISTED = (
-    "needed losses as .csv, .csv.gz, .tsv, .tsv.gz, .npy, .npz, .arrow, .feather, .parquet, "
-    "a TensorBoard log, or a folder of dynamics_epoch_0.jsonl and so on"
+    "needed losses as .csv, .csv.gz, .tsv, .tsv.gz, .jsonl, .jsonl.gz, .ndjson, .ndjson.gz, .npy, .npz, "
+    ".arrow, .feather, .parquet, a TensorBoard log, "
+    "or a folder of dynamics_epoch_0.jsonl and so on"
 )
 
 
 def test_the_forms_are_listed_where_one_is_not_known(tmp_path):
     with pytest.raises(FormatError) as error:
-        rdmtools.convert(tmp_path / "x.txt")
-    assert str(error.value) == f"no file {tmp_path / 'x.txt'}; {LISTED}; check the path"
-    (tmp_path / "x.txt").touch()
+        rdmtools.convert(tmp_path / "x.odd")
+    assert str(error.value) == f"no file {tmp_path / 'x.odd'}; {LISTED}; check the path"
+    (tmp_path / "x.odd").touch()
     with pytest.raises(FormatError) as error:
-        rdmtools.convert(tmp_path / "x.txt")
+        rdmtools.convert(tmp_path / "x.odd")
     assert str(error.value) == (
-        f"{tmp_path / 'x.txt'} has a name that does not tell its form; {LISTED}; rename it"
+        f"{tmp_path / 'x.odd'} has a name that does not tell its form; {LISTED}; rename it"
     )
 
 

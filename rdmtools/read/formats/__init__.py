@@ -1,13 +1,15 @@
 """Which form do losses come in, and who reads it? A row for each form; the name of a file tells.
 
-CSV, Arrow, NumPy, training dynamics, a TensorBoard log -> layout -> `Run`, by the rules of `read_run`
+CSV, JSON lines, Arrow, NumPy, training dynamics, TensorBoard -> layout -> `Run`, by the rules
+of `read_run`
 
 A new form is a module here and a row in `FORMATS`. What it needs beside NumPy and pyarrow it loads on use.
 """
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownLambdaType=false
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,7 +18,9 @@ from shlex import quote
 from rdmtools.errors import FormatError, reading
 from rdmtools.format.names import LOSSES_SUFFIX
 from rdmtools.read.batches import Batches
-from rdmtools.read.formats import arrow, cartography, csv, npy, tensorboard
+from rdmtools.read.formats import arrow, cartography, csv, json_lines, npy, tensorboard
+from rdmtools.read.formats.told import refuse_told
+from rdmtools.read.formats.unfolded import unfolded_bytes
 from rdmtools.run.from_table import Losses
 from rdmtools.run.rules import Rules
 from rdmtools.run.run import Run
@@ -41,12 +45,18 @@ class Format:
     """(path, layout, columns) -> losses, and what was guessed or left out."""
     batches: Callable[[Path, str | None, Columns], Batches | None] | None = None
     """The same of a long table that is too large for memory; None where the table is wide."""
+    files: Callable[[Path], Iterable[Path]] | None = None
+    """Those in a folder that losses are read from; where it is not given, all in it."""
 
     def fits(self, path: Path) -> bool:
         """Whether losses at `path` are of this form."""
         if self.claims is not None:
             return self.claims(path)
         return path.name.endswith(self.suffixes) and not path.is_dir()
+
+    def files_in(self, folder: Path) -> Iterable[Path]:
+        """Those whose sizes say how large the losses are."""
+        return folder.glob("*") if self.files is None else self.files(folder)
 
 
 # Those that ask for more than a suffix come last, and are asked first.
@@ -58,9 +68,19 @@ FORMATS = (
         read=partial(csv.read, delimiter="\t"),
         batches=partial(csv.batches, delimiter="\t"),
     ),
+    Format(
+        name="JSON lines",
+        suffixes=(".jsonl", ".jsonl.gz", ".ndjson", ".ndjson.gz"),
+        read=json_lines.read,
+        batches=json_lines.batches,
+    ),
     Format(name="NumPy", suffixes=(".npy", ".npz"), read=npy.read),
     Format(name="Arrow", suffixes=(".arrow", ".feather"), read=arrow.read, batches=arrow.batches),
-    Format(name="a TensorBoard log", claims=tensorboard.is_log, read=tensorboard.read),
+    Format(
+        name="a TensorBoard log",
+        claims=tensorboard.is_log,
+        read=tensorboard.read,
+    ),
     Format(
         name="a folder of dynamics_epoch_0.jsonl and so on",
         claims=cartography.is_dynamics,
@@ -109,6 +129,8 @@ def _known(path: Path) -> Format:
     found = format_of(path)
     if found is not None and path.exists():
         return found
+    if path.exists():
+        refuse_told(path)
     *names, last = [row.name for row in FORMATS if not row.suffixes]
     needed = f"needed losses as {', '.join((*suffixes(), LOSSES_SUFFIX, *names))}, or {last}"
     if not path.exists():
@@ -117,6 +139,8 @@ def _known(path: Path) -> Format:
 
 
 def _size_of(path: Path) -> int:
-    """Bytes that the losses at `path` take on disk."""
-    files = [path] if path.is_file() else path.glob("*")
-    return sum(file.stat().st_size for file in files)
+    """Bytes that the losses at `path` take: on disk, or of what is compressed, what they unfold to."""
+    if path.is_file():
+        return unfolded_bytes(path)
+    found = format_of(path)
+    return sum(file.stat().st_size for file in (path.glob("*") if found is None else found.files_in(path)))
