@@ -1,6 +1,6 @@
 """Which form do losses come in, and who reads it? A row for each form; the name of a file tells.
 
-CSV, JSON lines, Arrow, NumPy, training dynamics, TensorBoard -> layout -> `Run`, by the rules
+CSV, JSON lines, Arrow, NumPy, hive folders, training dynamics, TensorBoard -> layout -> `Run`, by the rules
 of `read_run`
 
 A new form is a module here and a row in `FORMATS`. What it needs beside NumPy and pyarrow it loads on use.
@@ -18,7 +18,7 @@ from shlex import quote
 from rdmtools.errors import FormatError, reading
 from rdmtools.format.names import LOSSES_SUFFIX
 from rdmtools.read.batches import Batches
-from rdmtools.read.formats import arrow, cartography, csv, json_lines, npy, tensorboard
+from rdmtools.read.formats import arrow, cartography, csv, hive, json_lines, npy, tensorboard
 from rdmtools.read.formats.told import refuse_told
 from rdmtools.read.formats.unfolded import unfolded_bytes
 from rdmtools.run.from_table import Losses
@@ -76,6 +76,12 @@ FORMATS = (
     ),
     Format(name="NumPy", suffixes=(".npy", ".npz"), read=npy.read),
     Format(name="Arrow", suffixes=(".arrow", ".feather"), read=arrow.read, batches=arrow.batches),
+    Format(
+        name="a folder of folders step=0, step=10 and so on",
+        claims=hive.is_partitioned,
+        read=hive.read,
+        files=lambda _: (),  # it looks itself: what matters is what they unfold to
+    ),
     Format(
         name="a TensorBoard log",
         claims=tensorboard.is_log,
