@@ -18,6 +18,8 @@ from rdmtools.format.records import MANIFEST_FILE, listed
 from rdmtools.read import formats
 from rdmtools.read.stores import Location, StorePath, at
 
+_NAMED = 3  # of what is in a folder
+
 _COMPANION = "{folder} is a companion folder; needed the run: {run}"
 
 
@@ -188,7 +190,7 @@ def run_files(path: Location, journal: bool) -> list[Location]:
     if path.is_dir():
         files = sorted(each for each in path.glob("*" + LOSSES_SUFFIX) if each.name[0] not in "._")
         if not (files or journal):
-            raise FormatError(f"{path} has no *{LOSSES_SUFFIX} files in it; needed the parts of one run")
+            raise FormatError(f"{path} has no *{LOSSES_SUFFIX} files in it; {_instead(path)}")
         return files
     if path.exists():
         if isinstance(path, Path) and path.suffix != LOSSES_SUFFIX:
@@ -210,3 +212,17 @@ def run_files(path: Location, journal: bool) -> list[Location]:
         needed = "a Parquet file or a folder of its parts, for no journal is read from a store"
     fix = f"did you mean {' or '.join(close)}?" if close else "check the path"
     raise FormatError(f"no file {path}; needed {needed}; {fix}")
+
+
+def _instead(folder: Location) -> str:
+    """What to read where a folder is no run: what is in it, if anything is."""
+    inside = formats.inside(folder) if isinstance(folder, Path) else {}
+    if not inside:
+        return "needed the parts of one run"
+    named = ", ".join(f"{path.name} ({what})" for path, what in [*inside.items()][:_NAMED])
+    more = f" and {len(inside) - _NAMED} more" if len(inside) > _NAMED else ""
+    return (
+        f"found {named}{more} in it; pass one of them: '{next(iter(inside))}'"
+        if len(inside) > 1
+        else (f"found {named} in it; pass '{next(iter(inside))}'")
+    )

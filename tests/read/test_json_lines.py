@@ -15,7 +15,7 @@ import rdmtools
 from rdmtools.errors import FormatError, ParameterError
 from rdmtools.read import formats
 from rdmtools.read.formats import json_lines, json_text, unfolded
-from rdmtools.read.layout import from_table
+from rdmtools.run.from_table import from_table
 
 RNG = np.random.default_rng(0)
 LOSSES = RNG.random((7, 5))

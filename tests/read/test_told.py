@@ -127,3 +127,26 @@ def test_a_parquet_file_by_another_name_is_still_read(tmp_path):
     frame = pd.DataFrame({"step": [0, 1], "sample_id": [0, 0], "loss": [0.5, 0.25]})
     frame.to_parquet(tmp_path / "x.pq")
     assert read_run(tmp_path / "x.pq").losses.tolist() == [[0.5], [0.25]]
+
+
+def test_what_lies_in_a_folder_is_named(tmp_path):
+    run = tmp_path / "run"
+    (run / "data").mkdir(parents=True)
+    pd.DataFrame({"step": [0], "sample_id": [0], "loss": [0.5]}).to_parquet(run / "data" / "0.parquet")
+    assert refused_line(run) == (
+        f"{run} has no *.parquet files in it; found data (Parquet files) in it; pass '{run / 'data'}'"
+    )
+    (run / "losses.csv").write_text("step,sample_id,loss\n0,0,0.5\n")
+    assert refused_line(run) == (
+        f"{run} has no *.parquet files in it; found losses.csv (CSV), data (Parquet files) in it; "
+        f"pass one of them: '{run / 'losses.csv'}'"
+    )
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert refused_line(empty) == f"{empty} has no *.parquet files in it; needed the parts of one run"
+
+
+def refused_line(path):
+    with pytest.raises(FormatError) as error:
+        read_run(path)
+    return str(error.value)

@@ -10,15 +10,16 @@ A new form is a module here and a row in `FORMATS`. What it needs beside NumPy a
 # pyright: reportUnknownLambdaType=false
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from shlex import quote
 
 from rdmtools.errors import FormatError, reading
-from rdmtools.format.names import LOSSES_SUFFIX
+from rdmtools.format.names import COMPANION_SUFFIX, JOURNAL_FOLDER, LOSSES_SUFFIX, companion
 from rdmtools.read.batches import Batches
 from rdmtools.read.formats import arrow, cartography, csv, hive, json_lines, npy, tensorboard
+from rdmtools.read.formats.listing import some_paths
 from rdmtools.read.formats.told import refuse_told
 from rdmtools.read.formats.unfolded import unfolded_bytes
 from rdmtools.run.from_table import Losses
@@ -47,6 +48,8 @@ class Format:
     """The same of a long table that is too large for memory; None where the table is wide."""
     files: Callable[[Path], Iterable[Path]] | None = None
     """Those in a folder that losses are read from; where it is not given, all in it."""
+    within: bool = False
+    """Whether it is read from the folder around it, too, where nothing else is there to read."""
 
     def fits(self, path: Path) -> bool:
         """Whether losses at `path` are of this form."""
@@ -86,11 +89,14 @@ FORMATS = (
         name="a TensorBoard log",
         claims=tensorboard.is_log,
         read=tensorboard.read,
+        files=tensorboard.event_files,
+        within=True,
     ),
     Format(
         name="a folder of dynamics_epoch_0.jsonl and so on",
         claims=cartography.is_dynamics,
         read=cartography.read,
+        files=cartography.files,
     ),
 )
 
@@ -104,7 +110,39 @@ def format_of(path: Path) -> Format | None:
     """The form of the losses at `path`, there or not; None for ours, and where nothing tells."""
     if path.is_dir() and any(path.glob("*" + LOSSES_SUFFIX)):
         return None
+    found = _own(path)
+    return _around(path) if found is None and path.is_dir() else found
+
+
+def _own(path: Path) -> Format | None:
     return next((row for row in reversed(FORMATS) if row.fits(path)), None)
+
+
+def _around(folder: Path) -> Format | None:
+    """The form of the one thing to read in `folder`, if it is one that is read from around it."""
+    if (companion(folder) / JOURNAL_FOLDER).is_dir() or len(found := inside(folder)) != 1:
+        return None
+    (path,) = found
+    row = _own(path)
+    if row is None or not row.within:
+        return None
+    return replace(row, read=partial(_read_within, row, path), files=lambda folder: row.files_in(path))
+
+
+def _read_within(
+    row: Format, path: Path, around: Path, layout: str | None, columns: Columns
+) -> tuple[Losses, list[str]]:
+    losses, notes = row.read(path, layout, columns)
+    return losses, [f"read {path.name}, which lies in it", *notes]
+
+
+def inside(folder: Path) -> dict[Path, str]:
+    """What there is to read in `folder`, and what it is; of many entries some."""
+    paths = [path for path in some_paths(folder) if path.name[0] not in "._"]
+    paths = [path for path in paths if path.suffix != COMPANION_SUFFIX]
+    found = {path: row.name for path in paths if (row := _own(path)) is not None}
+    parts = [path for path in paths if path.is_dir() and any(path.glob("*" + LOSSES_SUFFIX))]
+    return found | dict.fromkeys(parts, "Parquet files")
 
 
 def refuse_large(path: Path) -> None:

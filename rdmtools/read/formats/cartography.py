@@ -24,7 +24,8 @@ from rdmtools.errors import FormatError
 from rdmtools.format.names import LOSS, SAMPLE_ID, STEP
 from rdmtools.run.from_table import Long
 
-_FILE = re.compile(r"dynamics_epoch_(\d+)\.jsonl")
+_FILE = re.compile(r"dynamics_epoch_([0-9]{1,18})\.jsonl")
+_FOLDER = "training_dynamics"  # in the folder of outputs
 
 
 def _epoch_files(folder: Path) -> dict[int, Path]:
@@ -33,9 +34,19 @@ def _epoch_files(folder: Path) -> dict[int, Path]:
     return dict(sorted(found.items()))
 
 
+def _home(path: Path) -> Path:
+    """The folder of the files: `path`, or the one of that name in it."""
+    return path / _FOLDER if not _epoch_files(path) and (path / _FOLDER).is_dir() else path
+
+
 def is_dynamics(path: Path) -> bool:
-    """Whether `path` is a folder of training dynamics."""
-    return path.is_dir() and bool(_epoch_files(path))
+    """Whether `path` is a folder of training dynamics, or the folder of outputs around it."""
+    return path.is_dir() and bool(files(path))
+
+
+def files(path: Path) -> list[Path]:
+    """The files of training dynamics in `path`, in the order of their epochs."""
+    return [*_epoch_files(_home(path)).values()]
 
 
 def read(folder: Path, layout: str | None, columns: Mapping[str, str] | None) -> tuple[Long, list[str]]:
@@ -43,8 +54,10 @@ def read(folder: Path, layout: str | None, columns: Mapping[str, str] | None) ->
 
     Raises FormatError with the file and the line that are wrong.
     """
-    parts = [_epoch(epoch, path) for epoch, path in _epoch_files(folder).items()]
-    return Long(table=pa.concat_tables(parts), unit="nats"), []
+    home = _home(folder)
+    parts = [_epoch(epoch, path) for epoch, path in _epoch_files(home).items()]
+    notes = [f"read {_FOLDER}, which lies in it"] if home != folder else []
+    return Long(table=pa.concat_tables(parts), unit="nats"), notes
 
 
 def cross_entropy(logits: NDArray[np.float64], gold: NDArray[np.intp]) -> NDArray[np.float64]:
@@ -84,6 +97,8 @@ def _records(path: Path) -> Iterator[tuple[str, Any]]:
                 place = f"{path} line {number}"
                 try:
                     yield place, json.loads(line)
+                except RecursionError as error:
+                    raise FormatError(f"{place} nests too deep; write the file again") from error
                 except ValueError as error:
                     raise FormatError(f"{place} is not JSON ({error}); write the file again") from error
 
@@ -94,14 +109,14 @@ def _checked(place: str, record: Any, key: str) -> tuple[int | str, NDArray[np.f
     if absent := [name for name in wanted if not isinstance(record, dict) or name not in record]:
         raise FormatError(f"{place} has no {', '.join(absent)}; needed {', '.join(wanted)}")
     sample, logits, gold = (record[name] for name in wanted)
-    if type(sample) not in (int, str):
-        raise FormatError(f"{place} has guid {sample!r}; needed an integer or a string")
+    if type(sample) not in (int, str) or (type(sample) is int and not -(2**63) <= sample < 2**63):
+        raise FormatError(f"{place} has guid {str(sample)[:60]}; needed an integer or a string")
     try:
         row = np.array(logits, np.float64)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         row = np.empty(0)
     if row.ndim != 1 or len(row) < 2:
         raise FormatError(f"{place} has {key} {str(logits)[:60]}; needed a list of at least two numbers")
     if type(gold) is not int or not 0 <= gold < len(row):
-        raise FormatError(f"{place} has gold {gold!r}; needed a class from 0 to {len(row) - 1}")
+        raise FormatError(f"{place} has gold {str(gold)[:60]}; needed a class from 0 to {len(row) - 1}")
     return sample, row, gold

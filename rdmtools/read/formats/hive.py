@@ -22,7 +22,8 @@ from rdmtools.format.names import LOSSES_SUFFIX, SAMPLE_ID, STEP
 from rdmtools.format.read_table import ParquetPart
 from rdmtools.read.formats.listing import some_paths
 from rdmtools.read.formats.unfolded import MB, MOST_BYTES
-from rdmtools.read.layout import Long, Losses, from_table, shortened
+from rdmtools.run.from_table import Long, Losses, from_table
+from rdmtools.run.layout import shortened
 from rdmtools.run.quality import counted
 from rdmtools.run.rules import ROLES
 

@@ -27,7 +27,8 @@ from rdmtools.format.names import LOSS, SAMPLE_ID
 from rdmtools.read.batches import Batches
 from rdmtools.read.formats.json_text import LINES, NEEDED, Chunk, chunks
 from rdmtools.read.formats.told import NO_SAMPLES
-from rdmtools.read.layout import Losses, from_table, left_out, typed_ids
+from rdmtools.run.from_table import Losses, from_table, typed_ids
+from rdmtools.run.layout import left_out
 from rdmtools.run.quality import counted
 from rdmtools.run.rules import ROLES
 
