@@ -1,15 +1,28 @@
-"""What losses are in a NumPy file? In .npy (rows, samples) alone; in .npz maybe with steps and ids."""
+"""What losses are in a NumPy file? In .npy (rows, samples) alone; in .npz maybe with steps and ids.
 
-from collections.abc import Mapping
+What a header says is held against the bytes that are there before anything is allocated, and no pickle is
+opened. Columns of a tidy table, as an array of records or as arrays of one length in .npz, are read as one.
+"""
+
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownParameterType=false
+
+import math
+import zipfile
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
-from rdmtools.errors import ParameterError
+from rdmtools.errors import ParameterError, one_line
 from rdmtools.format.names import LOSS, SAMPLE_ID, STEP
-from rdmtools.run.from_table import Wide, numbered
+from rdmtools.read.formats.told import NO_SAMPLES
+from rdmtools.read.formats.unfolded import refuse_unfolding
+from rdmtools.run.from_table import Losses, Wide, from_table, numbered
 from rdmtools.run.layout import left_out, shortened
 
 _USUAL = {
@@ -18,32 +31,129 @@ _USUAL = {
     SAMPLE_ID: ("sample_id", "sample_ids", "id", "ids", "idx"),
 }
 _NOUNS = {LOSS: "losses", STEP: "steps", SAMPLE_ID: "ids"}
+_ARRAY_SUFFIX = ".npy"
+_NUMBERS, _INTEGERS = "iuf", "iu"
+_PICKLED = (
+    "holds Python objects, a pickle, which can run code when it is opened: never read here; needed numbers: "
+    "save np.array(losses, dtype=float)"
+)
 
 
-def read(path: Path, layout: str | None, columns: Mapping[str, str] | None) -> tuple[Wide, list[str]]:
+def read(path: Path, layout: str | None, columns: Mapping[str, str] | None) -> tuple[Losses, list[str]]:
     """The losses in `path`, and what was guessed. Raises what NumPy raises, and ParameterError.
 
     Parameters
     ----------
     layout
-        Arrays have but one.
+        Of records; arrays have but one.
     columns
         Maps `loss`, `step` and `sample_id` to the arrays in an .npz file; where it does not, usual names do.
     """
     if path.suffix != ".npz":
-        return _unnamed(np.load(path, mmap_mode="r", allow_pickle=False))
-    with path.open("rb") as file:  # which NumPy leaves open where it is no archive
-        found: Any = np.load(file, allow_pickle=False)
-        return _named(found, columns or {})
+        with path.open("rb") as file:
+            _check_header(file, path.stat().st_size, "the array")
+        losses = np.load(path, mmap_mode="r", allow_pickle=False)
+        if losses.dtype.names:
+            return _of_records(losses, layout, columns)
+        return _unnamed(losses)
+    return _named(_arrays(path), layout, columns)
+
+
+def _arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """The arrays in an .npz file, by name. Raises ParameterError, FormatError and what zipfile raises."""
+    with zipfile.ZipFile(path) as archive:
+        members = [member for member in archive.infolist() if member.filename.endswith(_ARRAY_SUFFIX)]
+        size = sum(member.file_size for member in members)
+        refuse_unfolding(path, size, "write the losses alone: np.save('losses.npy', losses)")
+        found: dict[str, NDArray[Any]] = {}
+        for member in members:
+            name = member.filename.removesuffix(_ARRAY_SUFFIX)
+            with archive.open(member) as file:
+                _check_header(file, member.file_size, f"array {name!r}")
+            with archive.open(member) as file, _told(f"array {name!r}"):
+                found[name] = np.lib.format.read_array(file, allow_pickle=False)
+        return found
+
+
+@contextmanager
+def _told(what: str) -> Generator[None]:
+    """What NumPy makes of a file that is none may be any error."""
+    try:
+        yield
+    except ParameterError:
+        raise
+    except Exception as error:
+        raise ParameterError(
+            f"{what} cannot be read ({one_line(error)}); needed a whole file of NumPy; save it again"
+        ) from error
+
+
+def _check_header(file: IO[bytes], size: int, what: str) -> None:
+    """Raise ParameterError where a header does not read, or speaks of other than `size` bytes."""
+    with _told(what):
+        version = np.lib.format.read_magic(file)
+        reader: Any = np.lib.format.read_array_header_1_0
+        if version != (1, 0):
+            reader = np.lib.format.read_array_header_2_0
+        shape, _, kind = reader(file)
+        if kind.hasobject:
+            raise ParameterError(f"{what} {_PICKLED}")
+        needed, there = math.prod(shape) * kind.itemsize, size - file.tell()
+        if min(shape, default=0) < 0 or needed != there:
+            raise ParameterError(
+                f"{what} has {there:,} bytes where its header speaks of {needed:,}, shape {shape}; "
+                "needed a whole file; save or copy it again"
+            )
+
+
+def _of_records(
+    records: NDArray[Any], layout: str | None, columns: Mapping[str, str] | None
+) -> tuple[Losses, list[str]]:
+    if records.ndim != 1:
+        raise ParameterError(f"records have shape {records.shape}; needed (rows,); save records.reshape(-1)")
+    return from_table(_table({name: records[name] for name in records.dtype.names or ()}), layout, columns)
 
 
 def _unnamed(losses: NDArray[Any]) -> tuple[Wide, list[str]]:
-    steps, said = numbered(len(losses) if losses.ndim else 0)
+    _check_losses(losses)
+    steps, said = numbered(len(losses))
     return Wide(steps=steps, ids=None, losses=losses), said
 
 
-def _named(found: Mapping[str, NDArray[Any]], columns: Mapping[str, str]) -> tuple[Wide, list[str]]:
-    names = list(found)
+def _check_losses(losses: NDArray[Any]) -> None:
+    """Raise ParameterError where an array cannot be (rows, samples), saying what it may be."""
+    kind, shape = losses.dtype.kind, losses.shape
+    if kind in _INTEGERS:
+        raise ParameterError(
+            f"losses are of type {losses.dtype}; needed float16, float32 or float64: whole numbers may be "
+            "counts, labels or ids; where they are losses, save losses.astype(float)"
+        )
+    if kind != "f":
+        raise ParameterError(
+            f"losses are of type {losses.dtype}; needed float16, float32 or float64; "
+            "save losses.astype(float)"
+        )
+    if len(shape) < 2:
+        curve = NO_SAMPLES.format(names="a single axis")
+        raise ParameterError(f"losses have shape {shape}; needed (rows, samples); this is {curve}")
+    if len(shape) > 2:
+        raise ParameterError(
+            f"losses have shape {shape}; needed (rows, samples); where the first axis is the steps, save "
+            f"losses.reshape({shape[0]}, -1); where the last is tokens, losses.mean(-1)"
+        )
+
+
+def _table(arrays: Mapping[str, NDArray[Any]]) -> pa.Table:
+    """Arrays of one length as the columns of a table; of (rows, n) each row is a list."""
+    native = {name: array.astype(array.dtype.newbyteorder("=")) for name, array in arrays.items()}
+    return pa.table({name: array if array.dtype.kind in _NUMBERS and array.ndim == 1 else array.tolist()
+                     for name, array in native.items()})  # fmt: skip
+
+
+def _named(
+    found: Mapping[str, NDArray[Any]], layout: str | None, mapped: Mapping[str, str] | None
+) -> tuple[Losses, list[str]]:
+    columns, names = mapped or {}, list(found)
     chosen = {role: name for role in _USUAL if (name := _name(role, names, columns)) is not None}
     if LOSS not in chosen:
         if len(names) != 1:
@@ -51,14 +161,21 @@ def _named(found: Mapping[str, NDArray[Any]], columns: Mapping[str, str]) -> tup
                 f'no array \'loss\'; found {shortened(names) or "none"}; map with columns={{"loss": "…"}}'
             )
         chosen[LOSS] = names[0]
-    wide, notes = _unnamed(found[chosen[LOSS]])
-    if STEP in chosen:
-        wide, notes = Wide(steps=found[chosen[STEP]], ids=None, losses=wide.losses), []
-    if SAMPLE_ID in chosen:
-        wide = Wide(steps=wide.steps, ids=found[chosen[SAMPLE_ID]], losses=wide.losses)
+    losses = found[chosen[LOSS]]
     guessed = [(name, _NOUNS[role]) for role, name in chosen.items() if name not in (role, columns.get(role))]
-    notes += [f"took array {name!r} for the {noun}" for name, noun in guessed]
-    return wide, notes + left_out("array", [name for name in names if name not in chosen.values()])
+    notes = [f"took array {name!r} for the {noun}" for name, noun in guessed]
+    notes += left_out("array", [name for name in names if name not in chosen.values()])
+    shapes = {found[name].shape for name in chosen.values()}
+    if losses.ndim == 1 and len(chosen) == len(_USUAL) and len(shapes) == 1:
+        tidy, said = from_table(_table({role: found[name] for role, name in chosen.items()}), "long", None)
+        return tidy, said + notes
+    wide, said = _unnamed(losses)
+    steps, ids = wide.steps, None
+    if STEP in chosen:
+        steps, said = found[chosen[STEP]], said[1:]
+    if SAMPLE_ID in chosen:
+        ids = found[chosen[SAMPLE_ID]]
+    return Wide(steps=steps, ids=ids, losses=wide.losses), said + notes
 
 
 def _name(role: str, names: list[str], columns: Mapping[str, str]) -> str | None:
