@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from rdmtools.errors import FormatError, ParameterError, RdmtoolsWarning, reading
 from rdmtools.format.names import DRAWS_FILE, LOSSES_SUFFIX, SAMPLE_ID, SAMPLES_FILE, SCALARS_FILE
 from rdmtools.format.read_table import ParquetPart
-from rdmtools.format.write_table import write_losses
+from rdmtools.format.write_table import write_draws, write_losses
 from rdmtools.read import formats
 from rdmtools.read.batches import BATCH_ROWS, Batches
 from rdmtools.read.paths import companion_of, has_journal, local_path, stem_of
@@ -129,7 +129,7 @@ def converted(
         if large is not None:
             return target, large.notes + _ordered(source, target, large, rules)
         run, notes = _read(source, layout, rules)
-        _write(run, target)
+        _write(run, target, overwrite)
     except OSError as error:
         raise FormatError(f"{target} cannot be written ({error.strerror}); choose another place") from error
     return target, notes
@@ -215,10 +215,17 @@ def _free_target(source: Path, target: str | Path | None, overwrite: bool) -> Pa
     return path
 
 
-def _write(run: Run, target: Path) -> None:
+def _write(run: Run, target: Path, overwrite: bool) -> None:
     ids: list[Any] = run.samples[SAMPLE_ID].tolist()
     about = _about(target, run.quality, run.unit, run.metadata)
+    draws = companion_of(target) / DRAWS_FILE
+    drawn = run.source is None and bool(run.draws)  # of a run of ours they stay where they are
+    if drawn and draws.exists() and not overwrite:
+        raise ParameterError(f"{draws} already exists; pass overwrite=True, or choose another target")
     write_losses(target, _blocks(run), ids, dtype=str(run.dtype), about=about)
+    if drawn:
+        draws.parent.mkdir(exist_ok=True)
+        write_draws(draws, run.draws, ids, dtype=str(run.dtype), about=about)
 
 
 def _about(target: Path, quality: Quality, unit: str | None, metadata: Any) -> dict[str, Any]:

@@ -78,7 +78,7 @@ def test_its_suffix_is_no_part_of_a_name_and_is_told_among_the_others(source, tm
     assert run_names([source, tmp_path / "other.csv.gz"]) == ["run", "other"]
     assert fingerprint(source, Rules(), rdmtools.AnalysisSettings()) is None
     with pytest.raises(
-        FormatError, match=r"needed losses as \.csv, .*\.feather, \.toy\.txt, \.parquet, a folder"
+        FormatError, match=r"needed losses as \.csv, .*\.zarr, \.toy\.txt, \.parquet, a folder"
     ):
         rdmtools.convert(tmp_path / "x.nonsense")
 
@@ -93,7 +93,7 @@ def test_without_the_row_nothing_knows_the_form(tmp_path):
 
 LISTED = (
     "needed losses as .csv, .csv.gz, .tsv, .tsv.gz, .jsonl, .jsonl.gz, .ndjson, .ndjson.gz, .npy, .npz, "
-    ".arrow, .feather, .parquet, a folder of folders step=0, step=10 and so on, a TensorBoard log, "
+    ".arrow, .feather, .zarr, .parquet, a folder of folders step=0, step=10 and so on, a TensorBoard log, "
     "or a folder of dynamics_epoch_0.jsonl and so on"
 )
 

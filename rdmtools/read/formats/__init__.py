@@ -1,7 +1,7 @@
 """Which form do losses come in, and who reads it? A row for each form; the name of a file tells.
 
-CSV, JSON lines, Arrow, NumPy, hive folders, training dynamics, TensorBoard -> layout -> `Run`, by the rules
-of `read_run`
+CSV, JSON lines, Arrow, NumPy, hive folders, Zarr, TensorBoard, training dynamics -> layout -> `Run`, by the
+rules of `read_run`
 
 A new form is a module here and a row in `FORMATS`. What it needs beside NumPy and pyarrow it loads on use.
 """
@@ -18,7 +18,7 @@ from shlex import quote
 from rdmtools.errors import FormatError, reading
 from rdmtools.format.names import COMPANION_SUFFIX, JOURNAL_FOLDER, LOSSES_SUFFIX, companion
 from rdmtools.read.batches import Batches
-from rdmtools.read.formats import arrow, cartography, csv, hive, json_lines, npy, tensorboard
+from rdmtools.read.formats import arrow, cartography, csv, devinterp, hive, json_lines, npy, tensorboard
 from rdmtools.read.formats.listing import some_paths
 from rdmtools.read.formats.told import refuse_told
 from rdmtools.read.formats.unfolded import unfolded_bytes
@@ -84,6 +84,14 @@ FORMATS = (
         claims=hive.is_partitioned,
         read=hive.read,
         files=lambda _: (),  # it looks itself: what matters is what they unfold to
+    ),
+    Format(
+        name="Zarr of devinterp",
+        suffixes=(".zarr",),
+        claims=devinterp.is_store,
+        read=devinterp.read,
+        files=lambda _: (),  # it looks itself: the losses are smaller by the number of tokens
+        within=True,
     ),
     Format(
         name="a TensorBoard log",
