@@ -25,8 +25,8 @@ def convert(
         str,
         typer.Argument(
             metavar="SOURCE",
-            help=f"A {', '.join(suffixes())} or .parquet file, a TensorBoard log, or a folder of training "
-            "dynamics from dataset cartography.",
+            help=f"A {', '.join(suffixes())} or .parquet file, a TensorBoard log, a folder of step=0, "
+            "step=10 and so on, or one of training dynamics from dataset cartography.",
         ),
     ],
     out: Annotated[

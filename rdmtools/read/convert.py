@@ -1,6 +1,6 @@
 """How do losses in some other form become ``run.parquet``?
 
-CSV, Arrow, NumPy, training dynamics, TensorBoard -> `formats` -> `Run` -> run.parquet
+CSV, JSON lines, NumPy, TensorBoard and others -> `formats` -> `Run` -> run.parquet
 Parquet in any order or layout -> `read_run` -------------------/              /
 a long table that is large -> `batches` -> `scratch` -> `ranges` -------------/
 
@@ -64,11 +64,15 @@ def convert(
     Parameters
     ----------
     source
-        A table, as ``.csv``, ``.csv.gz``, ``.tsv``, ``.tsv.gz``, ``.arrow``, ``.feather`` or ``.parquet``. An
-        array (steps, samples) as ``.npy``, or as ``.npz``, where steps and ids may lie beside it. A folder of
-        training dynamics, ``dynamics_epoch_0.jsonl`` and so on: the losses are the cross-entropies of the
+        A table, as ``.csv``, ``.csv.gz``, ``.tsv``, ``.tsv.gz``, ``.jsonl``, ``.jsonl.gz``, ``.ndjson``,
+        ``.ndjson.gz``, ``.arrow``, ``.feather`` or ``.parquet``, or a folder of folders ``step=0``,
+        ``step=10`` and so on. An array (steps, samples) as ``.npy``, or as ``.npz``, where steps and ids may
+        lie beside it. A folder of training dynamics, ``dynamics_epoch_0.jsonl`` and so on, or the one around
+        it: the losses are the cross-entropies of the
         gold labels in nats, the steps are the epochs. A TensorBoard log, the folder or one of its event
-        files: tensors (samples,) under one tag are the losses; this needs the package `tensorboard`.
+        files: tensors (samples,) under one tag are the losses, or scalars ``loss/0``, ``loss/1`` and so on;
+        this needs the package `tensorboard`. A ``.zarr`` store of devinterp, whose draws become those of the
+        run; this needs the package `zarr`.
     target
         A name that ends in ``.parquet``; by default that of `source`, beside it.
     layout

@@ -250,3 +250,15 @@ def test_whatever_objects_there_are_nothing_but_our_errors_leaves(records, tmp_p
     path = written(tmp_path_factory.mktemp("any") / "x.jsonl", records)
     with suppress(FormatError):
         read(path, nonfinite="drop-steps", missing="drop-steps")
+
+
+def test_a_field_that_is_mapped_is_the_losses_whatever_its_name(tmp_path):
+    rows = [
+        {"at": step, "values": {"a": row[0], "b": row[1]}, "loss": 0.5}
+        for step, row in zip(STEPS, LOSSES.tolist(), strict=True)
+    ]
+    path = written(tmp_path / "x.jsonl", rows)
+    run, said = read(path, columns={"step": "at", "loss": "values"})
+    np.testing.assert_array_equal(run.losses, LOSSES[:, :2])
+    assert said == ["left out 1 column: 'loss'"]
+    assert run.samples["sample_id"].tolist() == ["a", "b"]

@@ -144,3 +144,19 @@ def test_a_directory_that_lies_of_its_members_allocates_nothing(tmp_path):
         data[at : at + 4] = (4_000_000_000).to_bytes(4, "little")
     path.write_bytes(data)
     assert "x.npz" in refused(path) or "unfolds to more than" in refused(path)
+
+
+@pytest.mark.parametrize("packed", [np.savez, np.savez_compressed])
+def test_whatever_is_flipped_in_an_archive_nothing_but_our_errors_leaves(packed, tmp_path):
+    path, rng = tmp_path / "x.npz", np.random.default_rng(0)
+    packed(path, loss=LOSSES, step=STEPS)
+    raw, refusals = path.read_bytes(), 0
+    for _ in range(200):
+        data = bytearray(raw)
+        data[rng.integers(len(data))] = rng.integers(256)
+        path.write_bytes(data[: rng.integers(len(data)) if rng.random() < 0.2 else None])
+        try:
+            read(path)
+        except FormatError:
+            refusals += 1
+    assert refusals > 100

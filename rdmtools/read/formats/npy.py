@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from rdmtools.errors import ParameterError, one_line
+from rdmtools.errors import ParameterError, RdmtoolsError, one_line
 from rdmtools.format.names import LOSS, SAMPLE_ID, STEP
 from rdmtools.read.formats.told import NO_SAMPLES
 from rdmtools.read.formats.unfolded import refuse_unfolding
@@ -61,7 +61,7 @@ def read(path: Path, layout: str | None, columns: Mapping[str, str] | None) -> t
 
 def _arrays(path: Path) -> dict[str, NDArray[Any]]:
     """The arrays in an .npz file, by name. Raises ParameterError, FormatError and what zipfile raises."""
-    with zipfile.ZipFile(path) as archive:
+    with _told("the archive"), zipfile.ZipFile(path) as archive:
         members = [member for member in archive.infolist() if member.filename.endswith(_ARRAY_SUFFIX)]
         size = sum(member.file_size for member in members)
         refuse_unfolding(path, size, "write the losses alone: np.save('losses.npy', losses)")
@@ -80,7 +80,7 @@ def _told(what: str) -> Generator[None]:
     """What NumPy makes of a file that is none may be any error."""
     try:
         yield
-    except ParameterError:
+    except RdmtoolsError:
         raise
     except Exception as error:
         raise ParameterError(

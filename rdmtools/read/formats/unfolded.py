@@ -5,6 +5,7 @@ A few kilobytes can unfold to gigabytes. What a file says of that may be a lie, 
 
 import os
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 
 from rdmtools.errors import FormatError
@@ -26,10 +27,10 @@ def unfolded_bytes(path: Path) -> int:
             return max(
                 size, told if told <= _MOST_OF_GZIP * size else 0
             )  # more is no length: it is cut short
-    if path.suffix == ".npz" and zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
+    if path.suffix == ".npz":
+        with suppress(zipfile.BadZipFile, ValueError, NotImplementedError), zipfile.ZipFile(path) as archive:
             return max(size, sum(member.file_size for member in archive.infolist()))
-    return size
+    return size  # also where it is damaged, as what reads it will say
 
 
 def refuse_unfolding(path: Path, found: int, fix: str) -> None:
