@@ -6,7 +6,7 @@ table -> Long | Wide -> grid
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 # pyright: reportUnknownParameterType=false
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,7 +21,7 @@ from rdmtools.format.values import integers, losses_of, one_chunk
 from rdmtools.run.clean import Grid, grid
 from rdmtools.run.columns import better_step, find_columns, sample_codes, tidy_rows, type_notes
 from rdmtools.run.dirt import GapsError
-from rdmtools.run.layout import Plan, STEP_IN_NAME, planned
+from rdmtools.run.layout import STEP_IN_NAME, Plan, planned
 from rdmtools.run.quality import Quality, counted
 from rdmtools.run.restarts import looked_at
 from rdmtools.run.rules import Rules
@@ -64,6 +64,8 @@ class Wide:
     """(rows, samples)."""
     unit: str | None = None
     """Of the losses, where the form tells."""
+    draws: Sequence[NDArray[Any]] | None = None
+    """(draws, samples) of each row, where the losses are the means over draws of the parameters."""
 
     def grid(self, rules: Rules) -> Grid:
         """The losses, samples in order of their ids; where steps fall or come again as of a tidy table."""

@@ -20,7 +20,7 @@ from rdmtools.errors import ParameterError, RdmtoolsWarning
 from rdmtools.format.names import SAMPLE_ID, Named
 from rdmtools.run.checks import losses_array, match_samples, samples_table, scalars_table, steps_array
 from rdmtools.run.dirt import finite_part
-from rdmtools.run.from_table import Losses, from_table
+from rdmtools.run.from_table import Losses, Wide, from_table
 from rdmtools.run.in_memory import arrow_table
 from rdmtools.run.losses import LossRows, StoredLosses
 from rdmtools.run.quality import Quality
@@ -283,6 +283,10 @@ class Run:
             nonfinite=rules.nonfinite,
         )
         run.quality += found.quality + Quality(unused_samples=max(0, unused - found.quality.dropped_samples))
+        if isinstance(losses, Wide) and losses.draws is not None:
+            drawn = dict(zip(losses.steps.tolist(), losses.draws, strict=True))
+            kept = np.isin(found.ids, run.samples[SAMPLE_ID].to_numpy())
+            run.stored_draws = lambda: [(step, drawn[step][:, kept]) for step in run.steps.tolist()]
         return run
 
     def __repr__(self) -> str:

@@ -26,6 +26,12 @@ _RATES = (
 _BESIDE = {*_STEPS, *_EPOCHS, *_TIMES, *_RATES}
 _RANGES = re.compile(r"(.+)__(?:MIN|MAX)")  # what a tracker writes beside a column that it thinned out
 
+# Of curves: what most public logs hold.
+NO_SAMPLES = (
+    "one loss a step for the whole batch ({names}): no per-sample losses, and a mean cannot be taken apart; "
+    "evaluate a fixed probe set, e.g. with reduction='none', and log it with rdm.ProbeLogger"
+)
+
 _METRICS = {
     *("loss", "losses", "nll", "ce", "mse", "mae", "rmse", "bpb", "ppl", "perplexity", "error", "err", "acc"),
     *("accuracy", "auc", "f1", "precision", "recall", "score", "reward", "kl", "top1", "top5", "bleu"),
@@ -66,10 +72,7 @@ def is_mean(name: str) -> bool:
 def no_sample_losses(names: Sequence[str]) -> ParameterError:
     """What is said of curves of means, which most public logs are."""
     few = ", ".join(map(repr, names[:4])) + (", …" if len(names) > 4 else "")
-    return ParameterError(
-        f"one loss a step for the whole batch ({few}): no per-sample losses, and a mean cannot be taken "
-        "apart; evaluate a fixed probe set, e.g. with reduction='none', and log it with rdm.ProbeLogger"
-    )
+    return ParameterError(NO_SAMPLES.format(names=few))
 
 
 def _plain(name: str) -> str:

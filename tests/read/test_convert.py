@@ -419,7 +419,7 @@ def test_what_lies_in_the_companion_folder_belongs_to_a_file_in_any_form(tmp_pat
 def test_a_large_file_in_another_form_is_told_to_be_converted_first(tmp_path, monkeypatch):
     long().to_csv(tmp_path / "x.csv", index=False)
     monkeypatch.setattr("rdmtools.read.formats.LARGE_BYTES", 100)
-    with pytest.raises(FormatError, match=r"x\.csv has 0\.0 GB; needed .* \(rdmtools convert '.*x\.csv'\)"):
+    with pytest.raises(FormatError, match=r"x\.csv has 0\.0 GB; needed .* \(rdmtools convert .*x\.csv\)"):
         read_run(tmp_path / "x.csv")
     convert(tmp_path / "x.csv")
 

@@ -6,31 +6,18 @@ import warnings
 from contextlib import suppress
 
 import numpy as np
-import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import rdmtools
-from rdmtools.errors import FormatError, ParameterError
+from rdmtools.errors import FormatError
 from rdmtools.read import formats
 from rdmtools.read.formats import json_lines, json_text, unfolded
-from rdmtools.run.from_table import from_table
 
 RNG = np.random.default_rng(0)
 LOSSES = RNG.random((7, 5))
 STEPS = [0, 10, 20, 30, 40, 50, 60]
-
-
-def _reads_lists():
-    try:
-        from_table(pa.table({"step": [0], "losses": [[0.5, 0.25]]}), None, None)
-    except ParameterError:
-        return False
-    return True
-
-
-lists = pytest.mark.skipif(not _reads_lists(), reason="tables with a list of losses a row are not read yet")
 
 
 def long(ids=range(5)):
@@ -129,7 +116,6 @@ def test_the_table_has_the_types_found(tmp_path):
     assert shape.odd == {"more"}
 
 
-@lists
 def test_a_list_of_losses_a_step_is_read(tmp_path):
     rows = [{"step": step, "losses": row} for step, row in zip(STEPS, LOSSES.tolist(), strict=True)]
     run, _ = read(written(tmp_path / "x.jsonl", rows))

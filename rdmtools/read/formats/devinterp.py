@@ -16,7 +16,6 @@ import math
 import re
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -25,14 +24,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rdmtools.errors import FormatError, ParameterError, RdmtoolsError, one_line
-from rdmtools.format.names import LOSS, SAMPLE_ID
+from rdmtools.format.names import LOSS
 from rdmtools.read.formats.listing import some_paths
-from rdmtools.read.formats.told import NO_SAMPLES
 from rdmtools.read.formats.unfolded import MB, MOST_BYTES, MOST_TIMES
-from rdmtools.read.layout import Wide, left_out, shortened
+from rdmtools.run.from_table import Wide
+from rdmtools.run.layout import left_out, shortened
 from rdmtools.run.quality import counted
-from rdmtools.run.rules import Rules
-from rdmtools.run.run import Run
+from rdmtools.run.usual_names import NO_SAMPLES
 
 _GROUP, _OLD_GROUP = "zarr.json", ".zgroup"
 _DRAWN = ("chain", "draw")
@@ -44,32 +42,12 @@ _STEP = re.compile(r"(?:^|.*(?:step|checkpoint|ckpt|iter|iteration|epoch)[-_=]?)
 _CODECS = frozenset(("bytes", "transpose", "zstd", "blosc", "gzip", "crc32c"))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Drawn(Wide):
-    """Losses by step and sample, the means of those under draws."""
-
-    draws: list[NDArray[np.float64]]
-    """(draws, samples) of each step."""
-
-    def run(self, rules: Rules) -> Run:
-        """The run of these losses, with their draws."""
-        # not super(): a slotted dataclass is made anew
-        run = Run.from_arrays(self.steps, self.losses, nonfinite=rules.nonfinite)
-        kept, steps = run.samples[SAMPLE_ID].to_numpy(), {*run.steps.tolist()}
-        run.stored_draws = lambda: [
-            (step, losses[:, kept])
-            for step, losses in zip(self.steps.tolist(), self.draws, strict=True)
-            if step in steps
-        ]
-        return run
-
-
 def is_store(path: Path) -> bool:
     """Whether `path` is a Zarr store, or a folder of several."""
     return _is_store(path) or len(_stores(path)) > 1
 
 
-def read(path: Path, layout: str | None, columns: Mapping[str, str] | None) -> tuple[Drawn, list[str]]:
+def read(path: Path, layout: str | None, columns: Mapping[str, str] | None) -> tuple[Wide, list[str]]:
     """The losses of a store, or of several, and what was guessed. `columns` maps `loss` to an array.
 
     Raises ParameterError, and FormatError where `zarr` is not installed.
@@ -91,7 +69,7 @@ def read(path: Path, layout: str | None, columns: Mapping[str, str] | None) -> t
             f"stores of {shortened([*map(str, sorted(sizes))])} samples; needed the same in all"
         )
     notes.append("the losses of a step are the means over its draws")
-    return Drawn(steps=steps, ids=None, losses=np.stack([each.mean(0) for each in draws]), draws=draws), notes
+    return Wide(steps=steps, ids=None, losses=np.stack([each.mean(0) for each in draws]), draws=draws), notes
 
 
 def _is_store(path: Path) -> bool:

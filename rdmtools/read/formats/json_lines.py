@@ -26,11 +26,11 @@ from rdmtools.errors import FormatError, ParameterError, one_line
 from rdmtools.format.names import LOSS, SAMPLE_ID
 from rdmtools.read.batches import Batches
 from rdmtools.read.formats.json_text import LINES, NEEDED, Chunk, chunks
-from rdmtools.read.formats.told import NO_SAMPLES
 from rdmtools.run.from_table import Losses, from_table, typed_ids
 from rdmtools.run.layout import left_out
 from rdmtools.run.quality import counted
 from rdmtools.run.rules import ROLES
+from rdmtools.run.usual_names import NO_SAMPLES
 
 _SPARSE = 64  # times as many places as values: no table
 _FEW = 2  # as many losses by name a step are curves

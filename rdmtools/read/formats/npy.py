@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 
 from rdmtools.errors import ParameterError, RdmtoolsError, one_line
 from rdmtools.format.names import LOSS, SAMPLE_ID, STEP
-from rdmtools.read.formats.told import NO_SAMPLES
 from rdmtools.read.formats.unfolded import refuse_unfolding
 from rdmtools.run.from_table import Losses, Wide, from_table, numbered
 from rdmtools.run.layout import left_out, shortened
+from rdmtools.run.usual_names import NO_SAMPLES
 
 _USUAL = {
     LOSS: ("loss", "losses", "per_sample_loss", "per_sample_losses", "nll"),

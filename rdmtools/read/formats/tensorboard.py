@@ -23,11 +23,11 @@ from numpy.typing import NDArray
 
 from rdmtools.errors import FormatError, ParameterError, one_line
 from rdmtools.format.names import ATTEMPT, LOSS, LOSSES_SUFFIX, SAMPLE_ID, STEP
-from rdmtools.read.formats.told import NO_SAMPLES
 from rdmtools.read.formats.unfolded import refuse_unfolding
 from rdmtools.run.from_table import Long, typed_ids
 from rdmtools.run.layout import left_out, shortened
 from rdmtools.run.quality import counted
+from rdmtools.run.usual_names import NO_SAMPLES
 
 _FLOATS = ("DT_HALF", "DT_BFLOAT16", "DT_FLOAT", "DT_DOUBLE")
 _HEADER_BYTES, _FOOTER_BYTES = 12, 4  # of a record: its length and a checksum, and a checksum

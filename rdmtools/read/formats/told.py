@@ -8,12 +8,7 @@ from typing import Any
 
 from rdmtools.errors import FormatError
 from rdmtools.read.formats.json_text import opened
-
-# Of curves: what most logs of trainings hold.
-NO_SAMPLES = (
-    "one loss a step for the whole batch ({names}): no per-sample losses, and a mean cannot be taken apart; "
-    "evaluate a fixed probe set, e.g. with reduction='none', and log it with rdm.ProbeLogger"
-)
+from rdmtools.run.usual_names import NO_SAMPLES
 
 _PEEKED_BYTES = 1 << 24  # of a JSON file, to say what it is
 _SHOWN = 4
