@@ -34,7 +34,7 @@ from rdmtools.read import out_of_core
 from rdmtools.read.paths import companion_of, stem_of
 from rdmtools.read.stores import Location
 from rdmtools.run.clean import Tidy, grid, joined, whole_steps
-from rdmtools.run.columns import better_step, find_columns, has_text_ids, sample_codes, tidy_rows
+from rdmtools.run.columns import Words, better_step, find_columns, has_text_ids, sample_codes, tidy_rows
 from rdmtools.run.dirt import GapsError
 from rdmtools.run.from_table import Losses, from_table
 from rdmtools.run.layout import is_list, planned
@@ -205,8 +205,9 @@ def _whole_steps_of(part: ParquetPart, columns: Mapping[str, str] | None) -> lis
     keys = [name for role, name in names.items() if role != LOSS]
     later = replace(part, seen=int)
     groups: list[_WholeSteps] = []
+    known = Words()
     for number, table in part.row_groups(keys):
-        codes, words = sample_codes(table.column(names[SAMPLE_ID]), names[SAMPLE_ID])
+        codes, words = sample_codes(table.column(names[SAMPLE_ID]), names[SAMPLE_ID], known)
         if (layout := whole_steps(integers(table.column(names[STEP]), names[STEP]), codes)) is None:
             return None
         steps, template = layout

@@ -8,6 +8,7 @@ number of chunks. What does not fit is a ParameterError; `read` adds the path an
 # pyright: reportUnknownParameterType=false, reportAttributeAccessIssue=false
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -120,13 +121,13 @@ def better_step(table: pa.Table, names: Mapping[str, str]) -> str | None:
     """Another column of whole numbers by which every sample comes at every step, such as an epoch."""
     samples, _ = pd.factorize(sample_codes(table.column(names[SAMPLE_ID]), names[SAMPLE_ID])[0])
     width = int(samples.max()) + 1
-    for field in table.schema:
-        if field.name in names.values() or not types.is_integer(field.type):
+    for each in table.schema:
+        if each.name in names.values() or not types.is_integer(each.type):
             continue
-        column = table.column(field.name)
-        if column.null_count or types.is_uint64(field.type):
+        column = table.column(each.name)
+        if column.null_count or types.is_uint64(each.type):
             continue
-        codes, steps = pd.factorize(integers(column, field.name))
+        codes, steps = pd.factorize(integers(column, each.name))
         cells = codes.astype(np.int64) * width + samples
         if 1 < len(steps) <= len(codes) // width and len(np.unique(cells)) == len(steps) * width:
             return str(field.name)
@@ -157,7 +158,30 @@ def has_text_ids(kind: pa.DataType) -> bool:
     return not (types.is_integer(_value_type(kind)) or is_fractional(_value_type(kind)))
 
 
-def sample_codes(column: pa.ChunkedArray, name: str) -> tuple[NDArray[np.integer[Any]], NDArray[Any] | None]:
+@dataclass(slots=True)
+class Words:
+    """Ids that are strings, kept from one part of a table to the next, which nearly always has the same."""
+
+    dictionary: pa.Array | None = None
+    order: NDArray[np.integer[Any]] = field(default_factory=lambda: np.empty(0, np.int64))
+    """Of each word in the dictionary its place among the ids."""
+    ids: NDArray[Any] = field(default_factory=lambda: np.empty(0, object))
+    """In order."""
+
+    def learn(self, dictionary: pa.Array) -> None:
+        """Put the words in order, unless they are those that were put in order before."""
+        if self.dictionary is None or not dictionary.equals(self.dictionary):
+            by_word = pc.array_sort_indices(dictionary)  # UTF-8 sorts as its characters do
+            words = np.array(dictionary.take(by_word).to_pylist(), dtype=object)
+            first = np.append(True, words[1:] != words[:-1])[: len(words)]  # a word may stand there twice
+            self.order = np.empty(len(words), np.int64)
+            self.order[by_word.to_numpy()] = np.cumsum(first) - 1
+            self.dictionary, self.ids = dictionary, words[first]
+
+
+def sample_codes(
+    column: pa.ChunkedArray, name: str, words: Words | None = None
+) -> tuple[NDArray[np.integer[Any]], NDArray[Any] | None]:
     """Ids that are integers, and None; or positions of ids that are strings, and these, in order."""
     refuse_nulls(column, name, "an id")
     kind = _value_type(column.type)
@@ -173,8 +197,9 @@ def sample_codes(column: pa.ChunkedArray, name: str) -> tuple[NDArray[np.integer
     dictionary = array.dictionary
     if dictionary.null_count:
         raise ParameterError(f"column {name!r} has a null among its categories; needed strings; drop it")
-    ids, order = np.unique(np.array(dictionary.to_pylist(), dtype=object), return_inverse=True)
-    return order[array.indices.to_numpy()], ids
+    words = words or Words()
+    words.learn(dictionary)
+    return words.order[array.indices.to_numpy()], words.ids
 
 
 def _overflows(column: pa.ChunkedArray) -> bool:
