@@ -76,7 +76,7 @@ def _look(folder: Path) -> str | None:
     try:
         _take(fd, shared=True)
     except BlockingIOError:
-        return os.read(fd, 300).decode(errors="replace") or "another process"
+        return " ".join(os.read(fd, 300).decode(errors="replace").split()) or "another process"
     except OSError:
         return None
     finally:
@@ -130,7 +130,8 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-    _LOOK = os.O_RDONLY  # a reader may not be allowed to write there
+    # A reader may not be allowed to write there; and to open a pipe of that name would wait for ever.
+    _LOOK = os.O_RDONLY | os.O_NONBLOCK
 
     def _take(fd: int, shared: bool = False) -> None:
         fcntl.flock(fd, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)

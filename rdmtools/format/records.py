@@ -26,7 +26,7 @@ import re
 import struct
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from enum import IntEnum
 from glob import glob
 from pathlib import Path
@@ -37,12 +37,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 import rdmtools
-from rdmtools.errors import FormatError
+from rdmtools.errors import FormatError, one_line
 from rdmtools.format.names import FORMAT_VERSION, Named
+from rdmtools.format.trusted import Tell, from_json, manifest_fields
 
 MANIFEST_FILE = "manifest.json"
-_ATTEMPT = re.compile(r"rank(\d+)-attempt(\d+)")
-_NUMBER = re.compile(r"[a-z]+-(\d{6,})")
+_ATTEMPT = re.compile(r"rank([0-9]+)-attempt([0-9]+)")
+_SEGMENT = re.compile(r"(losses|scalars|draws)-([0-9]{6,})\.rdj")
+_PART = re.compile(r"(losses)-([0-9]{6,})\.parquet")
 
 _MAGIC = b"RDJ1"
 _FIELDS = struct.Struct("<4sIIqd")
@@ -104,6 +106,11 @@ class Manifest:
         return np.array(self.samples, dtype=object if isinstance(self.samples[0], str) else np.int64)
 
     @property
+    def count(self) -> int:
+        """How many samples there are; 0 while that is not known."""
+        return len(self.samples) if isinstance(self.samples, list) else self.samples or 0
+
+    @property
     def values(self) -> np.dtype[Any]:
         """Type of the losses as they lie in a record."""
         return np.dtype(self.dtype).newbyteorder("<")
@@ -111,8 +118,7 @@ class Manifest:
     @property
     def row_bytes(self) -> int:
         """Bytes of one row of losses; 0 while the samples are not known."""
-        samples = len(self.samples) if isinstance(self.samples, list) else self.samples or 0
-        return samples * self.values.itemsize
+        return self.count * self.values.itemsize
 
 
 def record_header(kind: Kind, step: int, time: float, payload: bytes | memoryview) -> bytes:
@@ -121,8 +127,11 @@ def record_header(kind: Kind, step: int, time: float, payload: bytes | memoryvie
     return head + crc32(payload, crc32(head)).to_bytes(_CRC_BYTES, "little")
 
 
-def read_records(segment: Path, kind: Kind, row_bytes: int) -> Iterator[Record]:
-    """Valid records of one segment, oldest first; what follows a bad one is left."""
+def read_records(segment: Path, kind: Kind, row_bytes: int, after: int | None = None) -> Iterator[Record]:
+    """Valid records of one segment, oldest first; what follows a bad one is left.
+
+    A step that does not rise (of scalars: that falls) is as bad, also from that `after` which they begin.
+    """
     with segment.open("rb") as file:
         size, offset = os.fstat(file.fileno()).st_size, HEADER_BYTES
         while len(header := file.read(HEADER_BYTES)) == HEADER_BYTES:
@@ -135,8 +144,11 @@ def read_records(segment: Path, kind: Kind, row_bytes: int) -> Iterator[Record]:
                 return
             if kind == Kind.LOSSES and length != row_bytes:
                 return
-            if kind == Kind.DRAWS and (not row_bytes or length % row_bytes):
+            if kind == Kind.DRAWS and (not length or not row_bytes or length % row_bytes):
                 return
+            if after is not None and (step < after or (step == after and kind != Kind.SCALARS)):
+                return
+            after = step
             yield Record(step, time, payload, offset)
             offset += length + HEADER_BYTES
 
@@ -151,14 +163,24 @@ def part_file(number: int) -> str:
     return f"{Kind.LOSSES.word}-{number:06d}.parquet"
 
 
+def is_segment(name: str) -> bool:
+    """Whether a segment of any kind may be called so."""
+    return _SEGMENT.fullmatch(name) is not None
+
+
+def is_part(name: str) -> bool:
+    """Whether a part may be called so."""
+    return _PART.fullmatch(name) is not None
+
+
 def segments(folder: Path, kind: Kind) -> dict[int, Path]:
     """Segments of one kind in a folder, by number, oldest first."""
-    return _numbered(folder, f"{kind.word}-*.rdj")
+    return _numbered(folder, f"{kind.word}-*.rdj", _SEGMENT)
 
 
 def parts(folder: Path) -> dict[int, Path]:
     """Parts in a folder, by number, oldest first."""
-    return _numbered(folder, f"{Kind.LOSSES.word}-*.parquet")
+    return _numbered(folder, f"{Kind.LOSSES.word}-*.parquet", _PART)
 
 
 def listed(folder: Path, pattern: str) -> list[Path]:
@@ -166,9 +188,15 @@ def listed(folder: Path, pattern: str) -> list[Path]:
     return [folder / name for name in glob(pattern, root_dir=folder)]
 
 
-def _numbered(folder: Path, pattern: str) -> dict[int, Path]:
-    names = ((_NUMBER.fullmatch(path.stem), path) for path in listed(folder, pattern))
-    return dict(sorted((int(name[1]), path) for name, path in names if name))
+def _numbered(folder: Path, pattern: str, names: re.Pattern[str]) -> dict[int, Path]:
+    found = ((names.fullmatch(path.name), path) for path in listed(folder, pattern))
+    # Files alone: to open a pipe would wait for ever.
+    return dict(sorted((int(name[2]), path) for name, path in found if name and path.is_file()))
+
+
+def is_attempt(name: str) -> bool:
+    """Whether the folder of an attempt may be called so."""
+    return _ATTEMPT.fullmatch(name) is not None
 
 
 def attempt_name(number: int, rank: int = 0) -> str:
@@ -210,16 +238,21 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
         file.write(json.dumps(versioned(asdict(manifest))).encode())
 
 
-def read_manifest(folder: Path) -> Manifest:
-    """The manifest in one attempt's folder. Raises FormatError where it cannot be read."""
+def read_manifest(folder: Path, tell: Tell = lambda _: None) -> Manifest:
+    """The manifest in one attempt's folder, each of its values checked; what had to be mended is told.
+
+    Raises FormatError where it cannot be read.
+    """
     path = folder / MANIFEST_FILE
     try:
-        found = json.loads(path.read_bytes())
+        if not path.is_file():  # a pipe, maybe, of which one would wait for ever
+            raise OSError("no file")
+        found = from_json(path.read_bytes())
         check_version(found, path)
-        return Manifest(**{each.name: found[each.name] for each in fields(Manifest)})
+        return Manifest(**manifest_fields(found, lambda told: tell(f"{path}: {told}")))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise FormatError(
-            f"{path} is no manifest of a ProbeLogger ({error!r}); restore or delete it"
+            f"{path} is no manifest of a ProbeLogger ({one_line(repr(error))}); restore or delete it"
         ) from error
 
 
@@ -230,19 +263,26 @@ def versioned(content: dict[str, Any]) -> dict[str, Any]:
 
 def check_version(found: dict[str, Any], path: Named) -> None:
     """Raise FormatError where `found`, the JSON in `path`, has a newer major format version than ours."""
-    if int(str(found["format"]).split(".")[0]) > int(FORMAT_VERSION.split(".")[0]):
+    version = one_line(str(found["format"]))[:40]
+    writer = one_line(str(found.get("writer", "of that format")))[:40]
+    if int(version.split(".")[0]) > int(FORMAT_VERSION.split(".")[0]):
         raise FormatError(
-            f"{path} has format {found['format']}, this release reads up to {FORMAT_VERSION}; "
-            f"read it with rdmtools {found.get('writer', 'of that format')} or later"
+            f"{path} has format {version}, this release reads up to {FORMAT_VERSION}; "
+            f"read it with rdmtools {writer} or later"
         )
 
 
 @contextmanager
 def replacing(path: Path) -> Generator[IO[bytes]]:
-    """A file that becomes `path` when the block ends, whole and on disk, or not at all."""
+    """A file that becomes `path` when the block ends, whole and on disk, or not at all.
+
+    Until then it lies beside it under a name that is ours, with ``.tmp``. What a kill left of that name is
+    removed, a link as a link; it is made anew, exclusively, so that nothing is ever written through a link.
+    """
     temporary = path.with_name(path.name + ".tmp")
+    temporary.unlink(missing_ok=True)
     try:
-        with temporary.open("wb") as file:
+        with temporary.open("xb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())

@@ -1,14 +1,17 @@
 """What did each process record, and which of them ran together?"""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cached_property, cmp_to_key
+from math import isfinite
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from rdmtools.errors import reading
+from rdmtools.errors import FormatError, reading
 from rdmtools.format.lock import holder
 from rdmtools.format.read_table import StoredGroup, stored_about, stored_groups
 from rdmtools.format.records import (
@@ -23,7 +26,12 @@ from rdmtools.format.records import (
     read_records,
     segments,
 )
+from rdmtools.format.trusted import is_number
 from rdmtools.journal.segments import Segment, Shard, file_size, open_segment
+
+_NO_STEPS = np.empty(0, np.int64)
+_FEW_SAMPLES = 1 << 24  # their ids take no more than 128 MB
+_MOST_PACKED = 1 << 10  # of samples to a byte of a part
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +46,8 @@ class Attempt:
     """Whether its logger is open: what follows the last whole record is then no damage, but being written."""
     hold: bool
     """Whether the losses of its segments are read with their steps: what is compacted meanwhile is here."""
+    notes: Sequence[str] = ()
+    """What had to be mended in its manifest, a line each."""
 
     @property
     def segments_folder(self) -> Path:
@@ -59,7 +69,8 @@ class Attempt:
     @property
     def created(self) -> float:
         """When it began, in seconds since the epoch."""
-        return datetime.fromisoformat(self.manifest.created).timestamp()
+        created = datetime.fromisoformat(self.manifest.created)
+        return (created if created.tzinfo else created.replace(tzinfo=UTC)).timestamp()
 
     @property
     def size(self) -> int:
@@ -73,15 +84,32 @@ class Attempt:
 
     def records(self, kind: Kind) -> Iterator[tuple[Path, Record]]:
         """Valid records of one kind, in the order written, each with the segment it is in."""
+        last: int | None = None
         for path in self.segments(kind).values():
             with reading(path):
-                for record in read_records(path, kind, self.manifest.row_bytes):
+                for record in read_records(path, kind, self.row_bytes, last):
+                    last = record.step
                     yield path, record
+
+    @cached_property
+    def row_bytes(self) -> int:
+        """Bytes of one row of losses; 0 while the samples are not known.
+
+        So is a count of samples of which no file of it can have a row: no ids are made on its word alone.
+        """
+        samples = self.manifest.samples
+        if not isinstance(samples, int) or samples <= _FEW_SAMPLES:
+            return self.manifest.row_bytes
+        kinds = self.segments(Kind.LOSSES), self.segments(Kind.DRAWS)
+        recorded = max((file_size(path) for kind in kinds for path in kind.values()), default=0)
+        compacted = max(map(file_size, parts(self.folder).values()), default=0)
+        fits = recorded >= HEADER_BYTES + self.manifest.row_bytes or compacted * _MOST_PACKED >= samples
+        return self.manifest.row_bytes if fits else 0
 
     def count(self, kind: Kind) -> int:
         """How many records of one kind can be read; of losses, those in parts too."""
         if kind is Kind.LOSSES:
-            return len(self.shard.steps) if self.manifest.row_bytes else 0
+            return len(self.shard.steps) if self.row_bytes else 0
         return sum(1 for _ in self.records(kind))
 
     @cached_property
@@ -92,25 +120,31 @@ class Attempt:
         left = 0
         for kind in (Kind.SCALARS, Kind.DRAWS):
             left += sum(file_size(path) for path in self.segments(kind).values())
-            left -= sum(HEADER_BYTES + len(record.payload) for _, record in self.records(kind))
+            with suppress(FormatError):  # what does not read is left, and blocks no losses
+                for _, record in self.records(kind):
+                    left -= HEADER_BYTES + len(record.payload)
         return left + self.shard.bytes_left
 
     @cached_property
     def shard(self) -> Shard:
         """Its losses. Raises ChangedError where a file vanishes, FormatError where one does not read."""
-        order = np.argsort(self.manifest.sample_ids, kind="stable")
-        ids = self.manifest.sample_ids[order]
+        named = self.manifest.sample_ids if self.row_bytes else np.empty(0, np.int64)
+        order = np.argsort(named, kind="stable")
+        ids = named[order]
         pieces: list[StoredGroup | Segment] = []
-        ended, left = [0.0], 0
+        ended, left, last = [0.0], 0, None
         recorded = self.segments(Kind.LOSSES)
         compacted = parts(self.folder)  # after the segments: what is compacted meanwhile is in one of them
         for number, path in sorted((recorded | compacted).items()):
-            if number in compacted:
-                pieces += stored_groups(path, ids)
-                ended.append(float(stored_about(path).get("ended", 0)))
-            elif len(ids):
-                segment = open_segment(path, self.manifest, order, hold=self.hold)
+            if number in compacted and len(ids):
+                groups = list(stored_groups(path, ids))
+                last = _last_step(path, groups, last)
+                pieces += groups
+                ended.append(_time(stored_about(path).get("ended")))
+            elif number in recorded and len(ids):
+                segment = open_segment(path, self.manifest, order, hold=self.hold, after=last)
                 pieces.append(segment)
+                last = int(segment.steps[-1]) if len(segment.steps) else last
                 ended.append(segment.ended)
                 left += segment.bytes_left
             else:
@@ -119,19 +153,31 @@ class Attempt:
         return Shard(ids=ids, values=self.manifest.values, pieces=pieces, ended=max(ended), bytes_left=left)
 
 
+def _last_step(path: Path, groups: Sequence[StoredGroup], last: int | None) -> int | None:
+    """The last step of a part. Raises FormatError where its steps do not rise from the `last` one before."""
+    steps = np.concatenate([_NO_STEPS, *(group.steps for group in groups)])
+    if len(steps) and ((last is not None and steps[0] <= last) or (steps[1:] <= steps[:-1]).any()):
+        raise FormatError(f"{path} has steps that do not rise; needed the part of a journal as it was logged")
+    return int(steps[-1]) if len(steps) else last
+
+
+def _time(ended: Any) -> float:
+    """When the last row was written, as a part says."""
+    return float(ended) if is_number(ended) and isfinite(ended) else 0.0
+
+
 def read_attempts(journal: Path, *, hold: bool = False) -> list[Attempt]:
     """Attempts under ``run.rdm/journal/``. Raises FormatError where one cannot be read."""
-    return [
-        Attempt(
-            folder=folder,
-            rank=rank,
-            number=number,
-            live=holder(folder) is not None,
-            manifest=read_manifest(folder),
-            hold=hold,
-        )
-        for (number, rank), folder in attempt_folders(journal).items()
-    ]
+    return [_read(folder, rank, number, hold) for (number, rank), folder in attempt_folders(journal).items()]
+
+
+def _read(folder: Path, rank: int, number: int, hold: bool) -> Attempt:
+    notes: list[str] = []
+    live = holder(folder) is not None
+    manifest = read_manifest(folder, notes.append)
+    return Attempt(
+        folder=folder, rank=rank, number=number, live=live, manifest=manifest, hold=hold, notes=notes
+    )
 
 
 def together(attempts: Iterable[Attempt]) -> list[list[Attempt]]:

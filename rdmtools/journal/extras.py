@@ -1,9 +1,12 @@
-"""What did a start record beside the losses: scalars, draws, and what the samples are?"""
+"""What did a start record beside the losses: scalars, draws, and what the samples are?
+
+A fault in these blocks no losses: what does not read is told, a line each, and left out.
+"""
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
-import json
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, pairwise
@@ -13,22 +16,61 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rdmtools.errors import reading
-from rdmtools.format.names import DRAW, SAMPLES_FILE, STEP
+from rdmtools.errors import ChangedError, FormatError, RdmtoolsWarning, reading
+from rdmtools.format.names import DRAW, SAMPLE_ID, SAMPLES_FILE, STEP
 from rdmtools.format.read_table import join_samples, read_table, stored_groups
-from rdmtools.format.records import Kind, Manifest
+from rdmtools.format.records import Kind, Manifest, Record
+from rdmtools.format.trusted import Tell, from_json, is_number, writable
+from rdmtools.format.values import plain_values
 from rdmtools.journal.attempts import Attempt
 
 Scalars = dict[str, float]
 
 
-def scalars(start: Sequence[Attempt]) -> list[Scalars]:
+def warn(told: str) -> None:
+    """Say it to whoever reads."""
+    warnings.warn(told, RdmtoolsWarning, stacklevel=2)
+
+
+def scalars(start: Sequence[Attempt], tell: Tell = warn) -> list[Scalars]:
     """Scalars of one start, a row a step, in order; of what several ranks tell, the lowest's counts."""
     rows: dict[int, Scalars] = {}
     for attempt in reversed(start):
-        for _, record in attempt.records(Kind.SCALARS):
-            rows.setdefault(record.step, {STEP: record.step}).update(json.loads(record.payload))
+        left_out = 0
+        renamed: list[str] = []
+        for _, record in _readable(attempt, Kind.SCALARS, tell):
+            try:
+                found = from_json(record.payload)
+            except ValueError:
+                found = None
+            if not isinstance(found, dict):
+                left_out += 1
+                continue
+            named = {writable(name): value for name, value in found.items()}
+            numbers = {
+                name: float(value) for name, value in named.items() if name != STEP and is_number(value)
+            }
+            renamed += named.keys() - found.keys()
+            left_out += len(found) - len(numbers)
+            rows.setdefault(record.step, {STEP: record.step}).update(numbers)
+        if left_out:
+            tell(f"{attempt.folder}: left out {left_out} scalars that are no numbers by name")
+        if renamed:
+            tell(
+                f"{attempt.folder}: scalars have names that no file can hold; "
+                f"read as {', '.join(sorted(set(renamed)))}"
+            )
     return [rows[step] for step in sorted(rows)]
+
+
+def _readable(attempt: Attempt, kind: Kind, tell: Tell) -> Iterator[tuple[Path, Record]]:
+    """The records of one kind, up to the first that the system does not give."""
+    try:
+        yield from attempt.records(kind)
+    except ChangedError:  # whoever reads begins again
+        raise
+    except FormatError as error:
+        tell(f"{error}; left out what it has of {kind.word}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +91,9 @@ class _Drawn(NamedTuple):
     manifest: Manifest
 
 
-def draws(start: Sequence[Attempt]) -> tuple[list[Draws], int]:
+def draws(start: Sequence[Attempt], tell: Tell = warn) -> tuple[list[Draws], int]:
     """Draws of one start, at the steps at which every shard has as many; and how many others there are."""
-    shards = [_drawn(attempt) for attempt in start if attempt.manifest.row_bytes]
+    shards = [_drawn(attempt, tell) for attempt in start if attempt.row_bytes]
     every = sorted(set(chain.from_iterable(shards)))
     whole: list[Draws] = []
     for step in every:
@@ -61,11 +103,11 @@ def draws(start: Sequence[Attempt]) -> tuple[list[Draws], int]:
     return whole, len(every) - len(whole)
 
 
-def _drawn(attempt: Attempt) -> dict[int, _Drawn]:
+def _drawn(attempt: Attempt, tell: Tell) -> dict[int, _Drawn]:
     manifest = attempt.manifest
     return {
         record.step: _Drawn(path, record.offset, len(record.payload) // manifest.row_bytes, manifest)
-        for path, record in attempt.records(Kind.DRAWS)
+        for path, record in _readable(attempt, Kind.DRAWS, tell)
     }
 
 
@@ -93,7 +135,30 @@ def _joined(pieces: Sequence[Callable[[], NDArray[Any]]]) -> NDArray[Any]:
     return np.concatenate([read() for read in pieces])
 
 
-def samples(folder: Path, starts: Sequence[Sequence[Attempt]]) -> Any:
+def samples(folder: Path, starts: Sequence[Sequence[Attempt]], tell: Tell = warn) -> Any:
     """What the companion `folder` and the attempts know of the samples, a pyarrow table; None if nothing."""
     files = [folder / SAMPLES_FILE, *(attempt.folder / SAMPLES_FILE for attempt in chain(*starts))]
-    return join_samples([read_table(file) for file in files if file.exists()])
+    tables = [table for file in files if file.is_file() and (table := _told(file, tell)) is not None]
+    try:
+        return join_samples(tables)
+    except FormatError as error:
+        tell(f"{error}; took what is told of them first")
+        return tables[0]
+
+
+def _told(file: Path, tell: Tell) -> Any:
+    """The table of samples in `file`; None where it is none."""
+    try:
+        with reading(file):
+            table = read_table(file)
+            if table.column_names.count(SAMPLE_ID) != 1:
+                raise ValueError(f"it has no one column {SAMPLE_ID!r}")
+            ids = plain_values(table, SAMPLE_ID).tolist()
+            if set(map(type, ids)) not in ({int}, {str}) or len(set(ids)) < len(ids):
+                raise ValueError("its ids are not all integers or all text, or one comes twice")
+            return table
+    except ChangedError:
+        raise
+    except FormatError as error:
+        tell(f"{error}; left out what it tells of the samples")
+        return None

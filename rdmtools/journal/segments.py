@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -49,11 +50,13 @@ def open_segment(
     order: NDArray[np.intp],
     *,
     hold: bool = False,
+    after: int | None = None,
     pace: Callable[[], None] = lambda: None,
 ) -> Segment:
     """A segment of losses, of which steps are read, and losses too where it is to `hold` them.
 
-    `order` sorts the samples by their ids; `pace` is called after each record.
+    `order` sorts the samples by their ids; steps rise from `after`, the last of earlier segments; `pace` is
+    called after each record.
     """
     size = file_size(path)
     most = size // (HEADER_BYTES + manifest.row_bytes)
@@ -62,13 +65,13 @@ def open_segment(
         # An upper bound, filled in place: pages that are never touched cost nothing.
         held = np.empty((most, len(order)), manifest.values) if hold else None
         rows, ended = 0, 0.0
-        for record in read_records(path, Kind.LOSSES, manifest.row_bytes):
+        for record in read_records(path, Kind.LOSSES, manifest.row_bytes, after):
             if rows == most:  # a live logger went on after the size was taken
                 break
             steps[rows] = record.step
             if held is not None:
                 held[rows] = np.frombuffer(record.payload, manifest.values)[order]
-            rows, ended = rows + 1, record.time
+            rows, ended = rows + 1, record.time if isfinite(record.time) else ended
             pace()
     return Segment(
         path=path,

@@ -198,7 +198,11 @@ def check_claims(ids: Mapping[int, NDArray[Any]]) -> None:
 
 def same_samples(ids: NDArray[Any], others: NDArray[Any]) -> None:
     """Raise FormatError where the two are not the same samples, in any order."""
-    if len(ids) != len(others) or set(ids.tolist()) != set(others.tolist()):
+    if ids.dtype.kind in "iu" and others.dtype.kind in "iu":  # of millions, sets would take gigabytes
+        same = np.array_equal(np.sort(ids), np.sort(others))
+    else:
+        same = len(ids) == len(others) and set(ids.tolist()) == set(others.tolist())
+    if not same:
         raise _other_samples(ids, others)
 
 
@@ -252,7 +256,7 @@ def losses_of_whole_ranks(starts: Sequence[Sequence[Attempt]]) -> Logged:
 
 def _known(starts: Sequence[Sequence[Attempt]]) -> list[list[Attempt]]:
     """Of each start the attempts that came to know their samples; without the starts that have none."""
-    known = [[attempt for attempt in start if attempt.manifest.row_bytes] for start in starts]
+    known = [[attempt for attempt in start if attempt.row_bytes] for start in starts]
     return [start for start in known if start]
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from rdmtools.errors import ParameterError
 from rdmtools.format.names import STEP
+from rdmtools.format.trusted import DEEPEST, nesting, writable
 
 _MOST_BYTES = 1 << 31  # the most that one system call takes
 
@@ -81,17 +82,33 @@ def checked_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
     try:
         if not all(isinstance(name, str) for name in metadata):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise TypeError("a name that is not str")
-        return json.loads(json.dumps(dict(metadata), allow_nan=False))
-    except (TypeError, ValueError) as error:
+        plain = json.loads(json.dumps(dict(metadata), allow_nan=False))
+        json.dumps(plain, ensure_ascii=False).encode()  # half a character is JSON, and no file can hold it
+        if nesting(plain) > DEEPEST:
+            raise ValueError(f"nested deeper than {DEEPEST}")
+        return plain
+    except (TypeError, ValueError, RecursionError) as error:
         raise ParameterError(
             f"metadata cannot be JSON ({error}); needed numbers, text, lists or dicts by name: try float(x)"
         ) from error
 
 
+def checked_unit(unit: str) -> str:
+    """`unit`. Raises ParameterError where it is no text, or none that a file can hold."""
+    if not isinstance(unit, str) or writable(unit) != unit:  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ParameterError(f"unit is {unit!a}; needed text in UTF-8, such as 'nats'")
+    return unit
+
+
 def scalars_payload(values: Mapping[str, Any]) -> bytes:
-    """What a record of scalars holds. Raises ParameterError where one is not a number, or named as a step."""
+    """What a record of scalars holds. Raises ParameterError where one is no number, or its name is wrong."""
     if not values or STEP in values:
         raise ParameterError(f"scalars are named {list(values)}; needed at least one, and none named 'step'")
+    for name in values:
+        if writable(name) != name:
+            raise ParameterError(
+                f"scalar {name!a} has a name that is not UTF-8; needed one that is: rename it"
+            )
     return json.dumps({name: as_number(name, value) for name, value in values.items()}).encode()
 
 

@@ -252,9 +252,10 @@ def _check_tables(path: Path, columns: Any) -> None:
 
 def _check_ranks(manifest: Manifest, others: Iterable[Attempt]) -> None:
     """Raise ParameterError where another rank logs one of the samples of `manifest`."""
-    ids = {other.rank: other.manifest.sample_ids for other in others}
+    ids = {other.rank: other.manifest.sample_ids for other in others if other.row_bytes}
     try:
-        check_claims(ids | {manifest.rank: manifest.sample_ids})
+        if ids:
+            check_claims(ids | {manifest.rank: manifest.sample_ids})
     except FormatError as error:
         raise ParameterError(str(error)) from error
 
@@ -272,9 +273,7 @@ def _continued(path: Path, manifest: Manifest) -> Manifest:
         # Where only one rank ever logged, it has the whole probe, whatever the launcher says of others.
         shared = stored.get(RANKS, 1) > 1 or any(attempt.rank != manifest.rank for attempt in attempts)
         known = [
-            attempt.manifest
-            for attempt in attempts
-            if attempt.rank == manifest.rank and attempt.manifest.samples is not None
+            attempt.manifest for attempt in attempts if attempt.rank == manifest.rank and attempt.row_bytes
         ]
         if manifest.samples is None:
             manifest = replace(manifest, samples=_samples_as_logged(path, known, manifest, shared))
@@ -300,7 +299,8 @@ def _check_samples(path: Path, known: list[Manifest], manifest: Manifest, shared
         elif not set(manifest.sample_ids.tolist()) <= set(ids.tolist()):
             raise FormatError("the run lacks some of this rank's samples; needed the same probe set")
     for other in known if not shared else ():
-        same_samples(other.sample_ids, manifest.sample_ids)
+        if other.samples != manifest.samples:
+            same_samples(other.sample_ids, manifest.sample_ids)
 
 
 def _samples_as_logged(

@@ -25,12 +25,14 @@ from rdmtools.errors import FormatError, ParameterError, RdmtoolsWarning
 from rdmtools.format.lock import guarded
 from rdmtools.format.names import JOURNAL_FOLDER, companion
 from rdmtools.format.records import Kind, Manifest
+from rdmtools.format.trusted import writable
 from rdmtools.logger.accept import (
     Refusal,
     as_losses,
     check_shape,
     checked_metadata,
     checked_step,
+    checked_unit,
     count_nonfinite,
     scalars_payload,
 )
@@ -142,8 +144,8 @@ class ProbeLogger:
         ids, columns = probe_samples(samples)
         rank, world_size = rank_and_world_size(rank, world_size)
         manifest = Manifest(
-            name=self.path.stem,
-            unit=unit,
+            name=writable(self.path.stem),
+            unit=checked_unit(unit),
             dtype=dtype,
             samples=ids,
             metadata=checked_metadata(metadata or {}),
@@ -172,7 +174,7 @@ class ProbeLogger:
                 self.path, manifest, columns, sync, journal_dir, resume=resume, overwrite=overwrite, ours=ours
             )
         self._writer = self._attempt.writer
-        self._know_samples(len(self._writer.manifest.sample_ids))
+        self._know_samples(self._writer.manifest.count)
         # At exit too; turning the journal into Parquet is left to close().
         weakref.finalize(self, self._attempt.end, self._leaving)
         _OPEN[place] = self

@@ -1,5 +1,6 @@
 """What did loggers leave beside a run: crashed ones, large runs, or loggers that are still open?"""
 
+import warnings
 from dataclasses import replace
 from itertools import chain
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rdmtools.errors import ChangedError, FormatError, ParameterError
+from rdmtools.errors import ChangedError, FormatError, ParameterError, RdmtoolsWarning
 from rdmtools.format.names import JOURNAL_FOLDER, MERGED
 from rdmtools.format.read_table import ParquetPart
 from rdmtools.journal.attempts import Attempt, read_attempts, together
@@ -28,7 +29,10 @@ def starts_beside(path: Location) -> Starts:
     if isinstance(folder, StorePath) or not has_journal(folder):
         return []
     try:
-        return together(read_attempts(folder / JOURNAL_FOLDER, hold=True))
+        attempts = read_attempts(folder / JOURNAL_FOLDER, hold=True)
+        for note in chain(*(attempt.notes for attempt in attempts)):
+            warnings.warn(note, RdmtoolsWarning, stacklevel=5)
+        return together(attempts)
     except FormatError as error:
         if has_journal(folder):
             raise

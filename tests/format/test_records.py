@@ -35,8 +35,9 @@ def record(kind: Kind, step: int, payload: bytes) -> bytes:
     return record_header(kind, step, 1e9 + step, payload) + payload
 
 
-def rows(losses=LOSSES) -> bytes:
-    return b"".join(record(Kind.LOSSES, 10 * row, losses[row].tobytes()) for row in range(len(losses)))
+def rows(losses=LOSSES, first=0) -> bytes:
+    steps = range(first, first + 10 * len(losses), 10)
+    return b"".join(record(Kind.LOSSES, step, row.tobytes()) for step, row in zip(steps, losses, strict=True))
 
 
 def journal(folder: Path, segment: bytes = b"", *, scalars=b"", draws=b"", **changes) -> Path:
@@ -118,7 +119,7 @@ def test_a_record_of_another_kind_ends_its_segment(tmp_path):
 
 def test_bytes_left_are_counted_over_all_segments(tmp_path):
     folder = journal(tmp_path, rows()[:-1])
-    (folder / attempt_name(0) / segment_file(Kind.LOSSES, 1)).write_bytes(rows() + b"junk")
+    (folder / attempt_name(0) / segment_file(Kind.LOSSES, 1)).write_bytes(rows(first=40) + b"junk")
     found = read_journal(folder)
     assert len(found.steps) == 2 * ROWS - 1
     assert found.bytes_left == ROW_BYTES - 1 + len(b"junk")

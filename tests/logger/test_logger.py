@@ -276,7 +276,7 @@ def test_a_path_that_cannot_be_written_raises_at_construction(tmp_path):
 
 def test_a_run_that_cannot_be_begun_leaves_nothing(path, monkeypatch):
     monkeypatch.setattr("rdmtools.logger.begin.Writer", full_disk)
-    for arguments in ({"unit": path}, {"samples": {"text": ["a"]}}):
+    for arguments in ({"samples": ["a"]}, {"samples": {"text": ["a"]}}):
         with pytest.raises(ParameterError, match="cannot be begun"):
             ProbeLogger(path, **arguments)
         assert list(path.parent.iterdir()) == []
