@@ -13,6 +13,8 @@ import numpy as np
 
 from rdmtools.errors import FormatError, reading
 from rdmtools.format.lock import holder
+from rdmtools.format.marks import segments_beside
+from rdmtools.format.ours import is_file
 from rdmtools.format.read_table import StoredGroup, stored_about, stored_groups
 from rdmtools.format.records import (
     HEADER_BYTES,
@@ -50,14 +52,14 @@ class Attempt:
     """What had to be mended in its manifest, a line each."""
 
     @property
-    def segments_folder(self) -> Path:
-        """Where its segments are."""
-        return self.folder if self.manifest.segments is None else Path(self.manifest.segments)
+    def scratch(self) -> Path | None:
+        """The folder elsewhere that has segments of it; None where there is none, or it is another's."""
+        return segments_beside(self.folder, self.manifest)
 
     @property
     def out_of_reach(self) -> bool:
         """Whether there may be segments on a machine that is not this one."""
-        if self.manifest.accepted is not None or self.segments_folder.is_dir():
+        if self.manifest.accepted is not None or self.manifest.segments is None or self.scratch is not None:
             return False
         return not segments(self.folder, Kind.LOSSES)  # brought home, and then killed
 
@@ -80,7 +82,11 @@ class Attempt:
 
     def segments(self, kind: Kind) -> dict[int, Path]:
         """Its segments of one kind, by number, oldest first; those that were moved to its folder too."""
-        return dict(sorted((segments(self.segments_folder, kind) | segments(self.folder, kind)).items()))
+        found: dict[int, Path] = {}
+        scratch = self.scratch
+        if scratch is not None:  # first, for what is moved meanwhile; no links, which lead anywhere
+            found = {number: path for number, path in segments(scratch, kind).items() if is_file(path)}
+        return dict(sorted((found | segments(self.folder, kind)).items()))
 
     def records(self, kind: Kind) -> Iterator[tuple[Path, Record]]:
         """Valid records of one kind, in the order written, each with the segment it is in."""

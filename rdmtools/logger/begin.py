@@ -4,18 +4,19 @@ Whatever another process is writing is never touched.
 """
 
 import os
-import shutil
 import socket
 import tempfile
 import time
-from collections.abc import Collection, Iterable, Sequence
+import warnings
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from rdmtools.errors import FormatError, ParameterError, RdmtoolsError
+from rdmtools.errors import FormatError, ParameterError, RdmtoolsError, RdmtoolsWarning
 from rdmtools.format.lock import Lock, can_tell, holder
+from rdmtools.format.marks import kept_beside, removable_beside, remove_segments, write_mark
 from rdmtools.format.names import (
     ANALYSIS_FOLDER,
     DRAWS_FILE,
@@ -25,9 +26,9 @@ from rdmtools.format.names import (
     SAMPLE_ID,
     SAMPLES_FILE,
     SCALARS_FILE,
-    SUMMARY_FILE,
     companion,
 )
+from rdmtools.format.ours import is_analysis, is_folder, remove_analysis, remove_attempt, remove_journal
 from rdmtools.format.read_table import (
     join_samples,
     read_table,
@@ -36,12 +37,22 @@ from rdmtools.format.read_table import (
     stored_ids,
     stored_table,
 )
-from rdmtools.format.records import Kind, Manifest, next_attempt, write_manifest
+from rdmtools.format.records import (
+    MANIFEST_FILE,
+    Kind,
+    Manifest,
+    is_attempt,
+    listed,
+    next_attempt,
+    read_manifest,
+    write_manifest,
+)
 from rdmtools.format.write_table import write_table
 from rdmtools.journal.attempts import Attempt, read_attempts
 from rdmtools.journal.supersede import check_claims, same_samples
 from rdmtools.logger.compaction import about
 from rdmtools.logger.cuda import Leaving
+from rdmtools.logger.put_away import left_behind
 from rdmtools.logger.sigterm import forget, seal_at_sigterm
 from rdmtools.logger.writer import Sync, Writer
 
@@ -128,7 +139,7 @@ def begin(
                 _refuse(path, others)
             folder = next_attempt(journal, manifest.rank)
             folder.mkdir(parents=True)  # exclusively: of two processes, one gets an error
-            undo.callback(shutil.rmtree, folder, ignore_errors=True)
+            undo.callback(_remove, remove_attempt, folder)
             lock = Lock(folder)
             undo.callback(lock.release)
         except OSError as error:
@@ -139,8 +150,9 @@ def begin(
             scratch = folder
             if journal_dir is not None:
                 scratch = _scratch(journal_dir, f"{path.stem}-{folder.name}-")
-                undo.callback(shutil.rmtree, scratch, ignore_errors=True)
+                undo.callback(_remove, remove_segments, scratch)
                 manifest = replace(manifest, segments=str(scratch), host=socket.gethostname())
+                write_mark(scratch, folder, manifest)
             if columns is not None:
                 _check_tables(path, columns)
                 write_table(folder / SAMPLES_FILE, columns, about=about(manifest))
@@ -153,6 +165,12 @@ def begin(
             raise ParameterError(f"{path} cannot be begun ({error}); make room or correct that") from error
         undo.pop_all()
     return OpenAttempt(path=path, folder=folder, lock=lock, writer=writer)
+
+
+def _remove(remover: Callable[[Path], object], folder: Path) -> None:
+    """Take back what we made just now, as far as the system lets us."""
+    with suppress(OSError):
+        remover(folder)
 
 
 def _scratch(folder: str | os.PathLike[str], prefix: str) -> Path:
@@ -203,7 +221,7 @@ def refuse_live(path: Path, others: Collection[Path] = ()) -> None:
 def _refuse(path: Path, others: Collection[Path]) -> None:
     """Raise ParameterError where anything of a run is at `path`, but for `others` in its journal."""
     way_out = "pass resume=True to go on, overwrite=True to delete that run, or choose another path"
-    if _journals(path, others):
+    if _attempts(path, others):
         journal = companion(path) / JOURNAL_FOLDER
         raise ParameterError(
             f"{path} has rows that a logger left in {journal}, which read as they are; {way_out}"
@@ -213,31 +231,42 @@ def _refuse(path: Path, others: Collection[Path]) -> None:
 
 
 def _delete(path: Path, others: Collection[Path]) -> None:
-    """Delete the run at `path`, and what we analysed of it, but for `others` in its journal."""
-    with suppress(FormatError):  # a manifest that does not read is deleted as well
-        for attempt in read_attempts(companion(path) / JOURNAL_FOLDER):
-            if attempt.folder not in others and attempt.segments_folder != attempt.folder:
-                shutil.rmtree(attempt.segments_folder, ignore_errors=True)
-    analysis = companion(path) / ANALYSIS_FOLDER
-    analyses = [analysis] if (analysis / SUMMARY_FILE).exists() else []
-    for old in (*_tables(path), *_journals(path, others), *analyses):
-        if old.is_dir():
-            shutil.rmtree(old)
-        else:
-            old.unlink(missing_ok=True)
+    """Delete the run at `path`, and what we analysed of it, but for `others` in its journal.
+
+    All of it is ours: tables and journal by their places, which `path` tells; segments and analysis by their
+    marks. What else lies there stays, and is warned of. Raises ParameterError where something is in the way.
+    """
+    for entry in (*_attempts(path, others), *_tables(path)):
+        if is_attempt(entry.name) != is_folder(entry):
+            raise ParameterError(
+                f"{entry} is not what rdmtools writes under that name; move it away, or choose another path"
+            )
+    left: list[Path] = []
+    for folder in _attempts(path, others):
+        with suppress(FormatError):  # what its manifest names is left, where that does not read
+            manifest = read_manifest(folder)
+            scratch = removable_beside(folder, manifest)
+            left += kept_beside(folder, manifest) if scratch is None else remove_segments(scratch)
+    for table in _tables(path):
+        table.unlink(missing_ok=True)
+    left += remove_journal(companion(path) / JOURNAL_FOLDER, others)
+    if is_analysis(companion(path) / ANALYSIS_FOLDER):
+        left += remove_analysis(companion(path) / ANALYSIS_FOLDER)
+    if told := left_behind(left):
+        warnings.warn(told, RdmtoolsWarning, stacklevel=4)
 
 
 def _tables(path: Path) -> list[Path]:
     files = (path, *(companion(path) / table for table in _TABLES))
-    return [file for file in files if file.exists()]
+    return [file for file in files if os.path.lexists(file)]
 
 
-def _journals(path: Path, others: Collection[Path]) -> list[Path]:
-    """The journal at `path`, or what is in it beside `others`."""
+def _attempts(path: Path, others: Collection[Path]) -> list[Path]:
+    """Folders of attempts in the journal at `path`, beside `others`; those of other releases too."""
     journal = companion(path) / JOURNAL_FOLDER
-    if others:
-        return [entry for entry in journal.glob("*") if entry not in others]
-    return [journal] if journal.exists() else []
+    manifests = {file.parent for file in listed(journal, f"*/{MANIFEST_FILE}")}
+    named = {entry for entry in listed(journal, "*") if is_attempt(entry.name)}
+    return sorted((manifests | named) - set(others))
 
 
 def _check_tables(path: Path, columns: Any) -> None:

@@ -20,7 +20,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rdmtools.format.records import Kind, Manifest, part_file, replacing, segment_file, sync_folder
+from rdmtools.format.marks import remove_segments
+from rdmtools.format.ours import is_file
+from rdmtools.format.records import (
+    Kind,
+    Manifest,
+    is_segment,
+    part_file,
+    replacing,
+    segment_file,
+    sync_folder,
+)
 from rdmtools.format.write_table import write_losses
 from rdmtools.journal.segments import open_segment
 from rdmtools.logger.segment import Segment
@@ -106,7 +116,7 @@ def compact(
         order = np.argsort(manifest.sample_ids, kind="stable")
         segment = open_segment(path, manifest, order, pace=pace)
         rows = len(segment.steps)
-        if segment.bytes_left or not rows or not room_for(path.stat().st_size, folder):
+        if segment.bytes_left or not rows or not room_for(path.stat().st_size, folder) or not is_file(path):
             return False
 
         def blocks() -> Iterator[tuple[NDArray[np.int64], NDArray[Any]]]:
@@ -123,7 +133,7 @@ def compact(
             dtype=manifest.dtype,
             about=about(manifest) | {"ended": segment.ended},
         )
-        path.unlink()
+        path.unlink()  # in a folder that this logger made, by a name that it gave
         sync_folder(path.parent)
     except _Stopped:
         raise
@@ -142,10 +152,18 @@ def room_for(size: int, folder: Path) -> bool:
     return shutil.disk_usage(folder).free >= size + _SPARE
 
 
-def move_segments(scratch: Path, folder: Path) -> None:
-    """Move what is left in `scratch` to `folder`, each segment whole or not at all, and remove `scratch`."""
-    for segment in scratch.glob("*.rdj"):
-        with replacing(folder / segment.name) as file, segment.open("rb") as source:
-            shutil.copyfileobj(source, file)
-        segment.unlink()
-    shutil.rmtree(scratch, ignore_errors=True)
+def move_segments(scratch: Path, folder: Path) -> list[Path]:
+    """Bring segments in `scratch`, which is ours, to `folder`, each whole or not at all, and remove it.
+
+    Returns what is left of `scratch`: what is not ours.
+    """
+    copy_segments(scratch, folder)
+    return remove_segments(scratch)
+
+
+def copy_segments(scratch: Path, folder: Path) -> None:
+    """Copy the segments in `scratch` to `folder`, each whole or not at all."""
+    for segment in sorted(scratch.iterdir()):
+        if is_segment(segment.name) and is_file(segment):
+            with replacing(folder / segment.name) as file, segment.open("rb") as source:
+                shutil.copyfileobj(source, file)

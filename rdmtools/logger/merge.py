@@ -10,18 +10,20 @@ checkpoint logs steps that an earlier start had logged already: those are supers
 import os
 import shutil
 import time
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, count
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rdmtools.errors import FormatError
+from rdmtools.errors import FormatError, ParameterError, RdmtoolsWarning, one_line, reading
 from rdmtools.format.lock import guarded
+from rdmtools.format.marks import kept_beside
 from rdmtools.format.names import (
     DRAW,
     DRAWS_FILE,
@@ -35,12 +37,14 @@ from rdmtools.format.names import (
 )
 from rdmtools.format.read_table import stored_about, stored_groups, stored_ids, stored_table
 from rdmtools.format.records import MANIFEST_FILE, Kind, listed, write_manifest
+from rdmtools.format.trusted import Tell, is_number
 from rdmtools.format.write_table import write_draws, write_losses, write_scalars, write_table
 from rdmtools.journal.attempts import Attempt, read_attempts, together
-from rdmtools.journal.extras import draws, samples, scalars, stored_draws
+from rdmtools.journal.extras import Scalars, draws, samples, scalars, stored_draws
 from rdmtools.journal.supersede import Logged, file_start, losses, superseding
 from rdmtools.logger.begin import OpenAttempt, may_be_open, refuse_live, run_file
-from rdmtools.logger.compaction import about, move_segments, room_for
+from rdmtools.logger.compaction import about, room_for
+from rdmtools.logger.put_away import left_behind, put_away
 
 Row = TypeVar("Row")
 Merge = Literal["auto", True, False]
@@ -67,8 +71,9 @@ def recover(path: str | os.PathLike[str]) -> Written:
     """Turn the journal beside `path`, which a crash or a large run left, into ``run.parquet``, and remove it.
 
     The journal reads as it is; this makes one file of it, and of the run that was there before. A journal
-    with damaged bytes is kept, as ``run.rdm/journal.damaged``; one with steps that some rank lacks as
-    ``run.rdm/journal.partial``.
+    with damaged bytes, or with scalars, draws or samples that cannot be merged, is kept, as
+    ``run.rdm/journal.damaged``; one with steps that some rank lacks as ``run.rdm/journal.partial``. Only what
+    a logger wrote is removed, file by file; a user's files stay.
 
     Parameters
     ----------
@@ -81,6 +86,11 @@ def recover(path: str | os.PathLike[str]) -> Written:
         Where a logger still has the run open.
     FormatError
         Where there is no journal, or it cannot be written out. Then everything stays as it is.
+
+    Warns
+    -----
+    RdmtoolsWarning
+        Of what was mended or left out beside the losses, and of what is left where it was.
 
     Examples
     --------
@@ -103,40 +113,54 @@ def recover(path: str | os.PathLike[str]) -> Written:
         if not attempts:  # merged while we waited
             raise missing
         for attempt in attempts:
-            if attempt.out_of_reach:
-                raise FormatError(
-                    f"{file} has rows in {attempt.segments_folder} on {attempt.manifest.host}; "
-                    "needed that folder here: recover the run on that machine, or copy it"
-                )
+            _refuse_out_of_reach(file, attempt)
+        told = [note for attempt in attempts for note in attempt.notes]
         try:
-            written = _write_tables(file, attempts, strict=False)
+            written = _write_tables(file, attempts, told.append, strict=False)
         except Exception as error:
             raise FormatError(f"{file} not written ({error}); its rows are safe in {journal}") from error
-        _put_away(journal, attempts, written)
+        try:
+            told += put_away(journal, attempts, _more(written, told))
+        except OSError as error:
+            raise FormatError(
+                f"{file} is written, but {journal} not put away ({error}); mend that and try again"
+            ) from error
+    for note in told:
+        warnings.warn(note, RdmtoolsWarning, stacklevel=2)
     return written
+
+
+def _refuse_out_of_reach(file: Path, attempt: Attempt) -> None:
+    if attempt.out_of_reach:
+        place, host = one_line(str(attempt.manifest.segments)), one_line(attempt.manifest.host)
+        found = "" if not kept_beside(attempt.folder, attempt.manifest) else "; what is there is not of it"
+        raise FormatError(
+            f"{file} has rows in {place} on {host}{found}; "
+            "needed that folder here: recover the run on that machine, or copy it"
+        )
 
 
 def close_attempt(
     attempt: OpenAttempt, accepted: Mapping[Kind, int], refused: Mapping[str, int], merge: Merge
 ) -> str | None:
-    """Say what the journal must hold of a sealed attempt, let go of it and merge; if that is left, why."""
+    """Say what the journal must hold of a sealed attempt, let go of it and merge; what is to be told."""
     writer = attempt.writer
-    writer.bring_home()
+    kept = left_behind(writer.bring_home())
     counts = {kind.word: records for kind, records in accepted.items()}
     writer.manifest = replace(writer.manifest, accepted=counts, refused=dict(refused), closed=time.time())
     write_manifest(attempt.folder, writer.manifest)
     attempt.lock.release()
     with guarded(companion(attempt.path)):
         if not attempt.folder.exists():  # another rank, which came later, has merged it
-            return None
-        left = _merge(attempt.path, merge)
+            return kept
+        told = _merge(attempt.path, merge)
         if attempt.folder.exists():
             writer.settle()
-    return left
+    return "; ".join(filter(None, (told, kept))) or None
 
 
 def _merge(path: Path, merge: Merge) -> str | None:
-    """Merge the journal of a logger that was sealed, where that is quick and loses nothing; else why not.
+    """Merge the journal of a logger that was sealed, where that is quick and loses nothing; what is to tell.
 
     The last of several ranks merges for all.
     """
@@ -157,27 +181,20 @@ def _merge(path: Path, merge: Merge) -> str | None:
                 f"{dropped} steps that some rank lacks would be dropped; all stays in {journal}, and reads "
                 f"without them; {later} what is whole and keeps the rest"
             )
-    _put_away(journal, attempts, _write_tables(path, attempts, strict=True))
-    return None
+    told = [note for attempt in attempts for note in attempt.notes]
+    written = _write_tables(path, attempts, told.append, strict=True)
+    told += put_away(journal, attempts, _more(written, told))
+    return "; ".join(told) or None
 
 
-def _put_away(journal: Path, attempts: Sequence[Attempt], written: Written) -> None:
-    """Remove a journal that is written out; one that has more is kept under another name."""
-    more = "damaged" if written.bytes_left else "partial" if written.dropped_steps else None
-    name = f"{journal.name}.{more or 'gone'}"
-    names = chain([name], (f"{name}-{number}" for number in count(2)))
-    away = next(path for path in map(journal.with_name, names) if not path.exists())
-    journal.rename(away)  # gone at once for whoever looks, then from the disk
-    for attempt in attempts:
-        if attempt.segments_folder != attempt.folder and attempt.segments_folder.is_dir():
-            if more:
-                move_segments(attempt.segments_folder, away / attempt.folder.name)
-            shutil.rmtree(attempt.segments_folder, ignore_errors=True)
-    for gone in journal.parent.glob(f"{journal.name}.gone*"):  # one that a kill left half removed, too
-        shutil.rmtree(gone, ignore_errors=True)
+def _more(written: Written, told: Sequence[str]) -> str | None:
+    """What to call a journal that has more than was merged, None where it has not."""
+    if told or written.bytes_left:
+        return "damaged"
+    return "partial" if written.dropped_steps else None
 
 
-def _write_tables(path: Path, attempts: Sequence[Attempt], *, strict: bool) -> Written:
+def _write_tables(path: Path, attempts: Sequence[Attempt], tell: Tell, *, strict: bool) -> Written:
     """Write the tables of which there are records; the losses last: where they are, the rest is.
 
     Parameters
@@ -186,6 +203,8 @@ def _write_tables(path: Path, attempts: Sequence[Attempt], *, strict: bool) -> W
         The run, ``run.parquet``; what is there of earlier starts of the training comes first.
     attempts
         Attempts on the same samples, at least one. Their folders are left as they are.
+    tell
+        Takes a line about each thing beside the losses that cannot be merged.
     strict
         Whether all that closed loggers accepted must be there; else whatever is whole is taken.
 
@@ -219,11 +238,10 @@ def _write_tables(path: Path, attempts: Sequence[Attempt], *, strict: bool) -> W
     }
     of_run = _about_run(before, starts, counts)
     recorded = any(len(attempt.shard.steps) for attempt in attempts)
-    wrote_scalars = _write_scalars(folder / SCALARS_FILE, starts, of_run)
-    wrote_draws, dropped = _write_draws(folder / DRAWS_FILE, starts, logged.ids, dtype, of_run)
-    of_samples = samples(folder, starts)
-    if of_samples is not None and (recorded or wrote_scalars or wrote_draws):
-        write_table(folder / SAMPLES_FILE, of_samples, about=of_run)
+    wrote_scalars = _write_scalars(folder / SCALARS_FILE, starts, of_run, tell)
+    wrote_draws, dropped = _write_draws(folder / DRAWS_FILE, starts, logged.ids, dtype, of_run, tell)
+    if recorded or wrote_scalars or wrote_draws:
+        _write_samples(folder, starts, of_run, tell)
     if recorded and len(logged.steps):
         blocks = ((rows.steps, rows.read_all()) for rows in logged.ranges())
         write_losses(path, blocks, logged.ids, dtype=dtype, about=of_run)
@@ -274,30 +292,67 @@ def _about_run(
     return of_run | {name: value for name, value in further.items() if value}
 
 
-def _write_scalars(file: Path, starts: Sequence[Sequence[Attempt]], of_run: dict[str, Any]) -> bool:
+def _write_samples(
+    folder: Path, starts: Sequence[Sequence[Attempt]], of_run: dict[str, Any], tell: Tell
+) -> None:
+    """Write what is known of the samples, but never over a table that does not read, or does not fit."""
+    faults: list[str] = []
+    known = samples(folder, starts, faults.append)
+    for fault in faults:
+        tell(fault)
+    if known is not None and not (faults and (folder / SAMPLES_FILE).exists()):
+        write_table(folder / SAMPLES_FILE, known, about=of_run)
+
+
+def _write_scalars(
+    file: Path, starts: Sequence[Sequence[Attempt]], of_run: dict[str, Any], tell: Tell
+) -> bool:
     """Write the scalars of all starts, after those that are in the file; whether there are any."""
-    logged = [scalars(start) for start in starts]
+    logged = [scalars(start, tell) for start in starts]
     if not any(logged):
         return False
     if file.exists():
-        logged = [stored_table(file), *logged]
+        try:
+            logged = [_stored_scalars(file), *logged]
+        except FormatError as error:
+            tell(f"{error}; the scalars of the journal are not in it")
+            return False
     write_scalars(file, list(_kept(logged, lambda row: int(row[STEP]))), about=of_run)
     return True
 
 
+def _stored_scalars(file: Path) -> list[Scalars]:
+    """The scalars of the run as it was merged before. Raises FormatError where they are no such table."""
+    with reading(file):
+        rows = stored_table(file)
+        for row in rows:
+            if not isinstance(row.get(STEP), int) or not all(map(is_number, row.values())):
+                raise ParameterError("it has rows without a whole step, or with values that are no numbers")
+        return rows
+
+
 def _write_draws(
-    file: Path, starts: Sequence[Sequence[Attempt]], ids: NDArray[Any], dtype: str, of_run: dict[str, Any]
+    file: Path,
+    starts: Sequence[Sequence[Attempt]],
+    ids: NDArray[Any],
+    dtype: str,
+    of_run: dict[str, Any],
+    tell: Tell,
 ) -> tuple[bool, int]:
     """Write the draws of all starts, after those that are in the file; and how many steps some rank lacks."""
-    logged, lacking = zip(*(draws(start) for start in starts), strict=True)
+    logged, lacking = zip(*(draws(start, tell) for start in starts), strict=True)
     if not any(logged):
         return False, sum(lacking)
-    if file.exists():
-        logged = (stored_draws(file, ids), *logged)
-        stored = {group.losses.dtype for group in stored_groups(file, ids, (STEP, DRAW))}
-        dtype = str(np.result_type(dtype, *stored))
-    blocks = ((drawn.step, drawn.read()) for drawn in _kept(logged, lambda drawn: drawn.step))
-    write_draws(file, blocks, ids, dtype=dtype, about=of_run)
+    try:
+        if file.exists():
+            logged = (stored_draws(file, ids), *logged)
+            stored = {group.losses.dtype for group in stored_groups(file, ids, (STEP, DRAW))}
+            dtype = str(np.result_type(dtype, *stored))
+        blocks = ((drawn.step, drawn.read()) for drawn in _kept(logged, lambda drawn: drawn.step))
+        write_draws(file, blocks, ids, dtype=dtype, about=of_run)
+    except FormatError as error:
+        tell(f"{error}; the draws of the journal are not in {file.name}")
+        return False, sum(lacking)
     return True, sum(lacking)
 
 

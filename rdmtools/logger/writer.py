@@ -117,11 +117,16 @@ class Writer:
         """Where records are, or those of the last while."""
         return self._segments_folder
 
-    def bring_home(self) -> None:
-        """After `end`, bring segments that are elsewhere to the attempt's folder. Raises OSError."""
-        if self._segments_folder != self._folder:
-            move_segments(self._segments_folder, self._folder)
-            self._segments_folder = self._folder
+    def bring_home(self) -> list[Path]:
+        """After `end`, bring segments that are elsewhere to the attempt's folder; what is left there.
+
+        The folder is the one that this logger made. Raises OSError.
+        """
+        if self._segments_folder == self._folder:
+            return []
+        left = move_segments(self._segments_folder, self._folder)
+        self._segments_folder = self._folder
+        return left
 
     def settle(self) -> None:
         """After `end` and `bring_home`, turn the segments of losses that are left into parts."""

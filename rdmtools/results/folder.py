@@ -18,6 +18,8 @@ import pandas as pd
 from rdmtools.errors import ParameterError
 from rdmtools.format.names import (
     ANALYSIS_FOLDER,
+    ANALYSIS_MARK,
+    ANALYSIS_TABLES,
     FIGURES_FOLDER,
     REPORT_FILE,
     SUMMARY_FILE,
@@ -51,9 +53,9 @@ class Contents:
 
 ANALYSIS = Contents(
     what="an analysis",
-    mark="rdmtools analysis",
+    mark=ANALYSIS_MARK,
     marked_file=SUMMARY_FILE,
-    tables=("observables", "events", "modes", "groups", "spectra", "gaussian", "shc_map"),
+    tables=ANALYSIS_TABLES,
     drawn=(REPORT_FILE, FIGURES_FOLDER),
 )
 COMPARISON = Contents(

@@ -353,7 +353,7 @@ def test_a_file_that_is_replaced_while_it_is_read_is_read_again(path, monkeypatc
 def test_a_journal_that_was_merged_and_not_removed_is_not_read_twice(path, monkeypatch, then):
     log_attempt(path, [0, 10])
     with monkeypatch.context() as patch:  # killed between the two
-        patch.setattr("rdmtools.logger.merge._put_away", lambda *_: None)
+        patch.setattr("rdmtools.logger.merge.put_away", lambda *_: [])
         log_attempt(path, [10, 20], attempt=1)
     journal = companion(path) / "journal"
     assert journal.exists()

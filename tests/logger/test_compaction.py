@@ -214,7 +214,8 @@ def test_rows_go_first_to_a_disk_of_the_machine_where_asked(path, tmp_path):
     compacted(log)
     assert files(path) == ["losses-000000.parquet"]
     [folder] = scratch.iterdir()
-    assert {file.name for file in folder.iterdir()} == {"losses-000001.rdj", "draws-000000.rdj"}
+    found = {file.name for file in folder.iterdir()}
+    assert found == {"losses-000001.rdj", "draws-000000.rdj", "rdmtools-attempt.json"}
     check(path, 15)
     killed(log)
     away = folder.rename(tmp_path / "away")  # as on another machine

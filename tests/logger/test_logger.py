@@ -391,8 +391,10 @@ def test_overwriting_removes_what_was_analysed_of_the_run_before(path):
     with ProbeLogger(path) as log:
         log(0, row(0))
     analysis = companion(path) / "analysis"
-    analysis.mkdir(parents=True)
-    (analysis / "summary.json").write_text("{}")
+    (analysis / "figures").mkdir(parents=True)
+    (analysis / "summary.json").write_text('{"contents": "rdmtools analysis"}')
+    for name in ("report.html", "events.parquet", "figures/overview.png", "figures/event_3.svg"):
+        (analysis / name).write_text("")
     with ProbeLogger(path, overwrite=True) as log:
         log(0, row(0))
     assert not analysis.exists()
