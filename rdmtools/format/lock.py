@@ -27,6 +27,7 @@ class Lock:
 
     def __init__(self, folder: Path) -> None:
         self._pid = os.getpid()
+        # In a folder that this logger has just made, alone; what is there is never cut short.
         self._fd: int | None = os.open(folder / LOCK_FILE, os.O_CREAT | os.O_RDWR, 0o666)
         try:
             os.write(self._fd, f"process {os.getpid()} on {socket.gethostname()}".encode())

@@ -276,8 +276,10 @@ def check_version(found: dict[str, Any], path: Named) -> None:
 def replacing(path: Path) -> Generator[IO[bytes]]:
     """A file that becomes `path` when the block ends, whole and on disk, or not at all.
 
-    Until then it lies beside it under a name that is ours, with ``.tmp``. What a kill left of that name is
-    removed, a link as a link; it is made anew, exclusively, so that nothing is ever written through a link.
+    `path` is what the user named as a run, or of a name of ours in its companion: it alone is replaced, a
+    link as a link. Until then it lies beside it under a name that is ours, with ``.tmp``. What a kill left
+    of that name is removed, a link as a link; it is made anew, exclusively, so that nothing is ever written
+    through a link.
     """
     temporary = path.with_name(path.name + ".tmp")
     temporary.unlink(missing_ok=True)

@@ -184,7 +184,7 @@ def remove_empty(path: Path) -> None:
     with suppress(OSError):
         for folder in (companion(path) / JOURNAL_FOLDER, companion(path)):
             if folder.exists():
-                folder.rmdir()  # where it is empty
+                folder.rmdir()  # where it is empty, and of our own naming
 
 
 def _siblings(path: Path, manifest: Manifest) -> list[Attempt]:
@@ -248,7 +248,7 @@ def _delete(path: Path, others: Collection[Path]) -> None:
             scratch = removable_beside(folder, manifest)
             left += kept_beside(folder, manifest) if scratch is None else remove_segments(scratch)
     for table in _tables(path):
-        table.unlink(missing_ok=True)
+        table.unlink(missing_ok=True)  # which the user said by overwrite=True; of a link, the link
     left += remove_journal(companion(path) / JOURNAL_FOLDER, others)
     if is_analysis(companion(path) / ANALYSIS_FOLDER):
         left += remove_analysis(companion(path) / ANALYSIS_FOLDER)

@@ -26,6 +26,7 @@ class Segment:
     """
 
     def __init__(self, path: Path, number: int, *, always: bool) -> None:
+        # Exclusively: no file that was there, nor what a link points to, is ever written or cut short.
         flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND | getattr(os, "O_BINARY", 0)
         self._fd: int | None = os.open(path, flags, 0o666)
         self.number = number

@@ -92,6 +92,7 @@ class _Unnamed:
     """A file that nobody sees, closed when nothing refers to it any more."""
 
     def __init__(self, folder: Path) -> None:
+        # Made anew, exclusively, and unnamed at once: nobody's file is written.
         self.file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
         weakref.finalize(self, self.file.close)
 

@@ -15,6 +15,7 @@ from rdmtools.format.marks import MARK_FILE, write_mark
 from rdmtools.format.ours import is_file, is_folder, remove, remove_attempt, remove_journal
 from rdmtools.format.records import Kind, read_manifest, record_header
 from rdmtools.logger import writer
+from rdmtools.logger.compaction import copy_segments
 
 IDS = ["c", "a", "b"]
 ROW_BYTES = 32 + 4 * len(IDS)
@@ -303,6 +304,17 @@ def test_segments_of_an_earlier_release_are_read_and_left_and_told(path, tmp_pat
         assert rdm.recover(path).rows == 3
     assert os.listdir(folder) == ["losses-000000.rdj"]
     assert read_run(path).steps.tolist() == [0, 1, 2]
+
+
+def test_a_kill_while_segments_come_home_leaves_no_row_twice_and_nothing_behind(path, tmp_path):
+    attempt = crashed(path, journal_dir=tmp_path / "scratch")
+    [folder] = (tmp_path / "scratch").iterdir()
+    copy_segments(folder, attempt)
+    assert read_run(path).steps.tolist() == [0, 1, 2]
+    (folder / "losses-000000.rdj").unlink()  # the mark goes last
+    assert read_run(path).steps.tolist() == [0, 1, 2]
+    assert rdm.recover(path).rows == 3
+    assert list((tmp_path / "scratch").iterdir()) == []
 
 
 def test_a_copy_of_a_run_reads_the_segments_and_leaves_them_to_the_run(path, tmp_path):
