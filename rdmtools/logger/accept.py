@@ -93,8 +93,10 @@ def checked_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
         ) from error
 
 
-def checked_unit(unit: str) -> str:
-    """`unit`. Raises ParameterError where it is no text, or none that a file can hold."""
+def checked_unit(unit: str | None) -> str | None:
+    """`unit`, None where nobody named it. Raises ParameterError where it is no text that a file can hold."""
+    if unit is None:
+        return None
     if not isinstance(unit, str) or writable(unit) != unit:  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ParameterError(f"unit is {unit!a}; needed text in UTF-8, such as 'nats'")
     return unit

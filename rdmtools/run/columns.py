@@ -130,7 +130,7 @@ def better_step(table: pa.Table, names: Mapping[str, str]) -> str | None:
         codes, steps = pd.factorize(integers(column, each.name))
         cells = codes.astype(np.int64) * width + samples
         if 1 < len(steps) <= len(codes) // width and len(np.unique(cells)) == len(steps) * width:
-            return str(field.name)
+            return str(each.name)
     return None
 
 
@@ -171,8 +171,9 @@ class Words:
     def learn(self, dictionary: pa.Array) -> None:
         """Put the words in order, unless they are those that were put in order before."""
         if self.dictionary is None or not dictionary.equals(self.dictionary):
-            by_word = pc.array_sort_indices(dictionary)  # UTF-8 sorts as its characters do
-            words = np.array(dictionary.take(by_word).to_pylist(), dtype=object)
+            plain = _plain_strings(pa.chunked_array([dictionary])).combine_chunks()
+            by_word = pc.array_sort_indices(plain)  # UTF-8 sorts as its characters do
+            words = np.array(plain.take(by_word).to_pylist(), dtype=object)
             first = np.append(True, words[1:] != words[:-1])[: len(words)]  # a word may stand there twice
             self.order = np.empty(len(words), np.int64)
             self.order[by_word.to_numpy()] = np.cumsum(first) - 1
