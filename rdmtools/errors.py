@@ -42,8 +42,10 @@ class RdmtoolsWarning(UserWarning):
     """Something was refused or trusted; the work went on."""
 
 
-# Those whose errors speak of what they read; few of these are OSError or ValueError.
+# Those whose words tell what is wrong with a file: the system and its readers. Of others the type says more.
+_TELLING = OSError | ValueError | EOFError
 _READERS = ("pyarrow", "polars", "pandas", "zipfile", "zlib")
+_PANIC = "pyo3_runtime"  # where polars finds what it did not expect; not even an Exception
 
 
 @contextmanager
@@ -55,8 +57,9 @@ def reading(
 ) -> Generator[None]:
     """Whatever goes wrong in here is wrong with `place`, a file or a store, and is told in one line.
 
-    A ParameterError speaks of rows and columns, and becomes a FormatError with the path. What the system or a
-    reader of files raises becomes one that says what was `needed`; a file that vanishes is a ChangedError.
+    A ParameterError speaks of rows and columns, and becomes a FormatError with the path. Whatever else is
+    raised becomes one that says what was `needed`: readers raise anything over what is damaged, or lies. A
+    file that vanishes is a ChangedError. In here only read, and make sense of it.
 
     Parameters
     ----------
@@ -67,22 +70,29 @@ def reading(
         yield
     except ParameterError as error:
         raise FormatError(f"{place}: {error}") from error
-    except RdmtoolsError:
+    except (RdmtoolsError, Warning):  # warnings that somebody made errors speak for themselves
         raise
-    except Exception as error:
-        told = _fault(place, error, needed) if explain is None else explain(error)
+    except BaseException as error:
+        if isinstance(error, Exception):
+            told = _fault(place, error, needed) if explain is None else explain(error)
+        else:
+            told = _fault(place, error, needed) if type(error).__module__ == _PANIC else None
         if told is None:
             raise
         raise told from error
 
 
-def _fault(place: object, error: Exception, needed: str) -> FormatError | None:
+def _fault(place: object, error: BaseException, needed: str) -> FormatError:
     if isinstance(error, FileNotFoundError):
         return ChangedError(f"{place} vanished while it was read; read the run again")
-    of_a_file = isinstance(error, OSError | ValueError | EOFError | MemoryError)
-    if not of_a_file and type(error).__module__.partition(".")[0] not in _READERS:
-        return None
-    return FormatError(f"{place} cannot be read ({one_line(error)}); needed {needed}")
+    return FormatError(f"{place} cannot be read ({cause(error)}); needed {needed}")
+
+
+def cause(error: BaseException) -> str:
+    """What an error says, in one short line, and what it is where its words alone do not tell."""
+    said, name = one_line(error), type(error).__name__
+    telling = isinstance(error, _TELLING) or type(error).__module__.partition(".")[0] in _READERS
+    return said if telling or said == name else f"{name}: {said}"
 
 
 def one_line(error: BaseException | str) -> str:
