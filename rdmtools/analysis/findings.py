@@ -4,6 +4,7 @@ run.stored -> spans -> span_values (here or by workers) -> observables -> find_e
                                                                           run.rows -> window_modes
 """
 
+import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -24,12 +25,12 @@ from rdmtools.analysis.modes import window_modes
 from rdmtools.analysis.settings import AnalysisSettings, chosen
 from rdmtools.analysis.spans import Span, SpanValues, joined, map_every, map_lengths, span_values, spans
 from rdmtools.analysis.spectra import spectrum_columns
-from rdmtools.errors import ParameterError
+from rdmtools.errors import ChangedError, FormatError, ParameterError, RdmtoolsWarning
 from rdmtools.executor import results
 from rdmtools.run.frames import Tables
 from rdmtools.run.progress import Progress
 from rdmtools.run.quality import counted
-from rdmtools.run.run import Run
+from rdmtools.run.run import Draws, Run
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -117,9 +118,20 @@ def find(
         modes=modes_table(run, events),
         groups=groups_table(run, events),
         spectra=spectra_table(events),
-        gaussian=gaussian_table(run.draws, spectrum=settings.spectrum, modes=settings.modes),
+        gaussian=gaussian_table(_draws(run), spectrum=settings.spectrum, modes=settings.modes),
         shc_map=_map_table(run, values, settings),
     )
+
+
+def _draws(run: Run) -> Draws:
+    """The draws of the run; where they do not read, that is told, and nothing is said of them."""
+    try:
+        return run.draws
+    except ChangedError:
+        raise
+    except FormatError as error:
+        warnings.warn(f"{error}; analysed without draws", RdmtoolsWarning, stacklevel=2)
+        return []
 
 
 def _lengths(windows: Sequence[int]) -> str:

@@ -7,8 +7,8 @@ order that `write_table` gives them, are read by the same means. NumPy and pyarr
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 # pyright: reportUnknownParameterType=false
 
-import json
 import os
+import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
@@ -21,16 +21,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from rdmtools.errors import ChangedError, FormatError, one_line, reading
+from rdmtools.errors import ChangedError, FormatError, RdmtoolsWarning, cause, one_line, reading
+from rdmtools.format.about import read_about
 from rdmtools.format.names import LOSS, METADATA_KEY, SAMPLE_ID, STEP, Named
-from rdmtools.format.records import check_version
+from rdmtools.format.unfolding import refuse_unfolded, row_width, text_bytes, with_plain_text
 from rdmtools.format.values import column, floats, losses_type, plain_values
 
 Stamp = tuple[Any, ...]
 
 _MAGIC = b"PAR1"
-# What Arrow raises over a bad file; what speaks to a store may raise anything.
-_RAISED = (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError, RuntimeError)
 _BUFFER_BYTES = 1 << 20
 _CHANGED = "{path} changed while it was read; read it again"
 
@@ -79,6 +78,8 @@ class ParquetPart:
     schema: pa.Schema
     about: dict[str, Any]
     """What a file of ours says of itself."""
+    faults: Sequence[str]
+    """What is wrong with that, a line each."""
     stamp: Stamp
     """Place, size and time of the last change: a file that changes between two reads is refused."""
     seen: Callable[[int], object] = field(default=int, compare=False)
@@ -93,8 +94,12 @@ class ParquetPart:
             reading(path, explain=partial(_fault, path, stamp)),
             pq.ParquetFile(source) as file,
         ):
-            about = file_metadata(file, path)
-            return cls(path=path, metadata=file.metadata, schema=file.schema_arrow, about=about, stamp=stamp)
+            about, faults = file_metadata(file, path)
+            schema = file.schema_arrow
+            schema.names  # noqa: B018  # are they UTF-8?
+            return cls(
+                path=path, metadata=file.metadata, schema=schema, about=about, faults=faults, stamp=stamp
+            )
 
     @property
     def rows(self) -> int:
@@ -113,13 +118,42 @@ class ParquetPart:
 
     def read(self, columns: Sequence[str] | None = None, group: int | None = None) -> pa.Table:
         """Some columns, of one row group or of all. Raises FormatError."""
-        strings = [name for name in columns or () if str(self.schema.field(name).type).endswith("string")]
+        self._check_columns(columns or ())
+        self.refuse_unfolded(columns, group)
+        texts = [field.name for field in self.schema if _is_text(field.type)]
+        texts = [name for name in texts if self.schema.names.count(name) == 1]
+        # as dictionaries, whose words are there once, however often they come
+        strings = texts if columns is None else [name for name in columns if name in texts]
         side_by_side = not isinstance(self.path, Path)  # one request for what lies so
         with self._file(read_dictionary=strings, pre_buffer=side_by_side) as file:
             table = file.read(columns) if group is None else file.read_row_group(group, columns)
             table.validate(full=True)  # damaged bytes may decode to offsets that point anywhere
             _check_rows(table.num_rows, self.metadata if group is None else self.metadata.row_group(group))
-            return table
+            if columns is None:
+                refuse_unfolded(self.path, text_bytes(table), self._size)
+                table = with_plain_text(table, self.schema, strings)
+            return table.replace_schema_metadata(None)  # pandas would do what it says there
+
+    def refuse_unfolded(self, columns: Sequence[str] | None, group: int | None = None) -> None:
+        """Raise FormatError where columns of one row group, or of all, unfold to far more than is there."""
+        rows = self.rows if group is None else self.metadata.row_group(group).num_rows
+        width = row_width(field.type for field in self.schema if columns is None or field.name in columns)
+        refuse_unfolded(self.path, max(0, rows) * width, self._size)
+
+    @property
+    def _size(self) -> int:
+        """Bytes of the file; in a store, by what it says."""
+        if isinstance(self.path, Path):
+            return self.stamp[1]
+        # a column of a damaged row group, asked for its size, would end the process
+        groups = map(self.metadata.row_group, range(self.metadata.num_row_groups))
+        return sum(max(0, group.total_byte_size) for group in groups)
+
+    def _check_columns(self, columns: Sequence[str]) -> None:
+        names = self.schema.names
+        if absent := [name for name in columns if names.count(name) != 1]:
+            found = ", ".join(names) or "none"
+            raise FormatError(f"{self.path}: needed one column {absent[0]!r}; found {found:.200}")
 
     def row_groups(self, columns: Sequence[str]) -> Iterator[tuple[int, pa.Table]]:
         """Some columns of each row group that has rows, with its number. Raises FormatError."""
@@ -133,6 +167,7 @@ class ParquetPart:
 
     def batches(self, columns: Sequence[str], rows: int) -> Iterator[pa.Table]:
         """Some columns, at most so many rows at a time, none of them empty. Raises FormatError."""
+        self._check_columns(columns)
         # without a size of the buffer, a whole row group would be in memory at once
         with self._file(buffer_size=_BUFFER_BYTES, pre_buffer=False) as file:
             read = 0
@@ -173,7 +208,8 @@ class RowGroup:
     def read_all(self) -> NDArray[Any]:
         """(rows, samples) in the order of the file."""
         table = self.part.read([self.column], self.group)
-        return floats(table.column(self.column), self.column).reshape(self.shape)
+        with reading(self.part.path):
+            return floats(table.column(self.column), self.column).reshape(self.shape)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -234,8 +270,11 @@ def stored_groups(
 
 
 def stored_about(path: Path) -> dict[str, Any]:
-    """What the file at `path` says of itself, as `file_metadata` tells it."""
-    return ParquetPart.open(path).about
+    """What the file at `path` says of itself; what is wrong with that is a warning."""
+    part = ParquetPart.open(path)
+    for fault in part.faults:
+        warnings.warn(f"{path}: {fault}", RdmtoolsWarning, stacklevel=2)
+    return part.about
 
 
 def stored_table(path: Path) -> list[dict[str, Any]]:
@@ -275,23 +314,17 @@ def join_samples(tables: Sequence[Any]) -> Any:
     return joined.take(column(np.array([last[sample] for sample in ids], np.int64)))
 
 
-def file_metadata(file: pq.ParquetFile, path: Named) -> dict[str, Any]:
-    """What a file of ours says of itself: `format`, `writer` and what `about` said; {} if not ours.
+def file_metadata(file: pq.ParquetFile, path: Named) -> tuple[dict[str, Any], list[str]]:
+    """What a file of ours says of itself, {} if not ours, and what is wrong with that.
 
     Raises FormatError where a later major version of the format wrote `path`, saying which release reads it.
     """
     text = (file.metadata.metadata or {}).get(METADATA_KEY)
-    if text is None:
-        return {}
-    try:
-        found = json.loads(text)
-        check_version(found, path)
-    except (ValueError, KeyError, TypeError) as error:
-        raise FormatError(
-            f"{path} has '{METADATA_KEY.decode()}' metadata that do not read ({error!r}); "
-            "needed JSON with a format version; rewrite the file without them"
-        ) from error
-    return found
+    return ({}, []) if text is None else read_about(text, path)
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return str(kind) in ("string", "large_string", "binary", "large_binary")
 
 
 def _changed(path: Place, stamp: Stamp) -> bool:
@@ -304,10 +337,8 @@ def _changed(path: Place, stamp: Stamp) -> bool:
         return isinstance(path, Path)
 
 
-def _fault(path: Place, stamp: Stamp | None, error: Exception) -> FormatError | None:
-    """What is wrong where Arrow raises over a file, or over a store whatever speaks to it."""
-    if isinstance(path, Path) and not isinstance(error, _RAISED):
-        return None
+def _fault(path: Place, stamp: Stamp | None, error: Exception) -> FormatError:
+    """What is wrong where Arrow raises over a file, or whatever speaks to a store."""
     if stamp is not None and _changed(path, stamp):
         return ChangedError(_CHANGED.format(path=path))
     if stamp is None and isinstance(path, Path) and isinstance(error, FileNotFoundError):
@@ -342,4 +373,4 @@ def _diagnosis(path: Place, error: Exception) -> str:
         return (
             f"{path} is cut short after {size:,} bytes; needed a whole Parquet file; write or copy it again"
         )
-    return f"{path} is damaged ({one_line(error)}); needed a whole Parquet file; write or copy it again"
+    return f"{path} is damaged ({cause(error)}); needed a whole Parquet file; write or copy it again"

@@ -1,7 +1,10 @@
 """What lies beside the losses? Samples, scalars and draws, in the companion folder and the journal."""
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownParameterType=false
 
+import re
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,10 +12,11 @@ from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from numpy.typing import NDArray
 
-from rdmtools.errors import FormatError, ParameterError, reading
-from rdmtools.format.names import DRAW, GROUP, SAMPLE_ID, SAMPLES_FILE, STEP
+from rdmtools.errors import ChangedError, FormatError, ParameterError, RdmtoolsWarning, reading
+from rdmtools.format.names import DRAW, GROUP, SAMPLE_ID, SAMPLES_FILE, SCALARS_FILE, STEP
 from rdmtools.format.read_table import ParquetPart
 from rdmtools.format.values import integers
 from rdmtools.journal import extras
@@ -28,6 +32,12 @@ from rdmtools.run.run import Draws
 
 Row = TypeVar("Row")
 
+_UNNAMED_INDEX = re.compile(r"__index_level_\d+__")
+_NULLABLE: dict[Any, Any] = {
+    getattr(pa, kind.lower())(): getattr(pd, f"{kind}Dtype")()
+    for kind in ("Int8", "Int16", "Int32", "Int64", "UInt8", "UInt16", "UInt32", "UInt64")
+}
+
 
 def samples_of(
     path: Location, journal: Starts, parts: Sequence[ParquetPart], ids: NDArray[Any], rules: Rules
@@ -36,24 +46,55 @@ def samples_of(
 
     Their `group` is, where the rules name one, a column of samples.parquet or of the losses in `parts`.
     """
-    folder = companion_of(path)
-    if journal and isinstance(folder, Path):
-        table = extras.samples(folder, journal)
-        frame = None if table is None else table.to_pandas()
-    else:
-        frame = _frame(folder / SAMPLES_FILE)
-    with reading(folder / SAMPLES_FILE):
-        samples, unused = match_samples(frame, ids)
-        if rules.group_by in samples:
-            check_groups(samples[rules.group_by])
-            samples[GROUP] = samples[rules.group_by]
+    file = companion_of(path) / SAMPLES_FILE
+    try:
+        samples, unused = _described(file, journal, ids, rules)
+    except ChangedError:
+        raise
+    except FormatError as error:
+        in_losses = parts and all(rules.group_by in part.schema.names for part in parts)
+        if rules.group_by is not None and not in_losses:
+            raise
+        _warn(f"{error}; read without {SAMPLES_FILE}")
+        samples, unused = match_samples(None, ids)
     if rules.group_by is not None and rules.group_by not in samples:
         samples[GROUP] = _groups_of(path, parts, rules, samples)
     return samples, unused
 
 
+def _described(file: Location, journal: Starts, ids: NDArray[Any], rules: Rules) -> tuple[pd.DataFrame, int]:
+    """What samples.parquet, and those of the journal, say of `ids`, and how many others they describe."""
+    with reading(file):
+        if journal and isinstance(file, Path):
+            table = extras.samples(file.parent, journal)
+            frame = None if table is None else _pandas(table)
+        else:
+            frame = _frame(file)
+        samples, unused = match_samples(frame, ids, told=lambda words: _warn(f"{file}: {words}"))
+        if rules.group_by in samples:
+            check_groups(samples[rules.group_by])
+            samples[GROUP] = samples[rules.group_by]
+    return samples, unused
+
+
+def _warn(words: str) -> None:
+    warnings.warn(words, RdmtoolsWarning, stacklevel=2)
+
+
 def _frame(file: Location) -> pd.DataFrame | None:
-    return ParquetPart.open(file).read().to_pandas() if _is_there(file) else None
+    return _pandas(ParquetPart.open(file).read()) if _is_there(file) else None
+
+
+def _pandas(table: pa.Table) -> pd.DataFrame:
+    """The table, but for what pandas kept as an index without a name; whole numbers with nulls stay whole."""
+    table = table.drop_columns([name for name in table.column_names if _UNNAMED_INDEX.fullmatch(name)])
+    columns = [
+        column.to_pandas(types_mapper=_NULLABLE.get) if column.null_count else column.to_pandas()
+        for column in table.columns
+    ]
+    frame = pd.concat(columns, axis=1) if columns else pd.DataFrame()
+    frame.columns = table.column_names
+    return frame
 
 
 def _is_there(file: Location) -> bool:
@@ -77,8 +118,8 @@ def _groups_of(
     for part in parts:
         key = find_columns(part.schema, rules.columns)[SAMPLE_ID]
         for _, table in part.row_groups([key, name]):
-            frame = table.to_pandas()[[key, name]].astype(object).set_axis([SAMPLE_ID, GROUP], axis=1)
             with reading(part.path):
+                frame = table.to_pandas()[[key, name]].astype(object).set_axis([SAMPLE_ID, GROUP], axis=1)
                 check_groups(frame[GROUP])
             pairs.append(frame.drop_duplicates())
     groups = pd.concat(pairs).drop_duplicates()
@@ -92,9 +133,14 @@ def _groups_of(
 
 def scalars_of(file: Location, journal: Starts) -> pd.DataFrame:
     """The scalars of the file before the first of the journal, and those."""
-    frame = _frame(file)
-    with reading(file):
-        table = scalars_table(frame)
+    try:
+        with reading(file):
+            table = scalars_table(_frame(file))
+    except ChangedError:
+        raise
+    except FormatError as error:
+        _warn(f"{error}; read without {SCALARS_FILE}")
+        table = scalars_table(None)
     logged = _latest([extras.scalars(start) for start in journal], lambda row: int(row[STEP]))
     if not logged:
         return table

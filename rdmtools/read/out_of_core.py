@@ -77,6 +77,7 @@ def in_order(parts: Sequence[ParquetPart], rules: Rules, opening: Opening) -> Op
         rows.refuse_little_room(in_all * (rows.row_bytes + dtype.itemsize))
         for part, (_, names) in zip(parts, columns, strict=True):
             refuse_empty(part.rows)
+            part.refuse_unfolded([*names.values()])
             tables = part.batches([*names.values()], BATCH_ROWS)
             for tidy in restarts.attempts(numbered(tidy_rows(table, names), index) for table in tables):
                 rows.append(tidy)

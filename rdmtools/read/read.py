@@ -163,7 +163,10 @@ def _read(path: Location, rules: Rules, name: str | None, progress: Progress | N
     stored = losses.stored.chosen(rows, kept) if quality.nonfinite else losses.stored
     samples, unused = samples_of(path, journal, parts, losses.ids, rules)
     about = next((part.about for part in parts if part.about), {})
-    metadata = about["metadata"] if isinstance(about.get("metadata"), Mapping) else {}
+    metadata = about.get("metadata", {})
+    for part in parts:
+        for fault in part.faults:
+            warnings.warn(f"{part.path}: {fault}", RdmtoolsWarning, stacklevel=4)
     for attempt in chain(*journal):
         about = about if attempt.manifest.unit is None else about | {"unit": attempt.manifest.unit}
         metadata = {**metadata, **attempt.manifest.metadata}

@@ -6,7 +6,7 @@ not fit is a ParameterError; `read` adds the path and makes it a FormatError.
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -55,8 +55,14 @@ def check_groups(groups: pd.Series) -> None:
         raise ParameterError(f"group of a sample is {group}; needed one number or text for each; join them")
 
 
-def match_samples(samples: Any, ids: NDArray[Any]) -> tuple[pd.DataFrame, int]:
-    """What `samples` says of `ids`, in their order, and how many others it describes."""
+def match_samples(
+    samples: Any, ids: NDArray[Any], *, told: Callable[[str], object] | None = None
+) -> tuple[pd.DataFrame, int]:
+    """What `samples` says of `ids`, in their order, and how many others it describes.
+
+    Raises ParameterError where it lacks some; where it has others, and there is somebody to be `told`, what
+    is known of those that it lacks is null instead.
+    """
     if samples is None:
         return samples_table(ids, len(ids)), 0
     table = _frame(samples, "samples", ids=SAMPLE_ID)
@@ -65,11 +71,17 @@ def match_samples(samples: Any, ids: NDArray[Any]) -> tuple[pd.DataFrame, int]:
     table = samples_table(table, len(table))
     place = pd.Index(table[SAMPLE_ID]).get_indexer(pd.Index(ids))
     if len(absent := ids[place < 0]):
-        raise ParameterError(
+        first = absent.tolist()[0]
+        such = f", such as {table[SAMPLE_ID].tolist()[0]!r}" if len(table) else ""
+        lacking = (
             f"samples lacks {counted(len(absent), 'id')} of the {len(ids)} in the losses "
-            f"(first: {absent.tolist()[0]!r}, of type {type(absent.tolist()[0]).__name__}); "
-            f"found {len(table)}, such as {table[SAMPLE_ID].tolist()[0]!r}; add them"
+            f"(first: {first!r}, of type {type(first).__name__}); found {len(table)}{such}; add them"
         )
+        if told is None or len(absent) == len(ids):
+            raise ParameterError(lacking)
+        told(f"{lacking}; read with nulls there")
+        known = table.set_index(SAMPLE_ID).reindex(pd.Index(ids, name=SAMPLE_ID)).reset_index()
+        return known[table.columns], len(table) - int((place >= 0).sum())
     return table.iloc[place].reset_index(drop=True), len(table) - len(ids)
 
 

@@ -217,7 +217,11 @@ KINDS = {
         write=_journal, target=_JOURNAL + "losses*.parquet", ways=_ALL, doors=("read", "recover")
     ),
     "journal samples": Kind(
-        write=_journal, target=_JOURNAL + "samples.parquet", ways=_ALL, doors=("read", "recover")
+        write=_journal,
+        target=_JOURNAL + "samples.parquet",
+        ways=_ALL,
+        doors=("read", "recover"),
+        losses_stay=True,
     ),
     # what analyses leave
     "analysis summary": Kind(

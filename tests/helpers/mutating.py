@@ -6,6 +6,7 @@ import json
 import struct
 import zipfile
 import zlib
+from copy import deepcopy
 
 from rdmtools.format.records import record_header
 
@@ -27,6 +28,10 @@ _WORDS = (
 
 def pick(rng, values):
     return values[int(rng.integers(len(values)))]
+
+
+def _leaf(rng):
+    return deepcopy(pick(rng, _LEAVES))  # which may be changed in its turn
 
 
 def of_bytes(data, rng, first=0):
@@ -95,7 +100,7 @@ def _in_json(value, rng):
     """`value` with one place in it changed."""
     places = [*_places(value)]
     if not places:
-        return pick(rng, _LEAVES)
+        return _leaf(rng)
     holder, key = pick(rng, places)
     what = rng.random()
     if what < 0.15:
@@ -103,9 +108,9 @@ def _in_json(value, rng):
     elif what < 0.25 and isinstance(holder, dict):
         holder[pick(rng, ("", "\ud800", "a", key + key))] = holder.pop(key)
     elif what < 0.3:
-        return pick(rng, _LEAVES)
+        return _leaf(rng)
     else:
-        holder[key] = pick(rng, _LEAVES)
+        holder[key] = _leaf(rng)
     return value
 
 
