@@ -156,7 +156,10 @@ def _large(source: Path, layout: str | None, columns: Mapping[str, str] | None) 
 
         large = Batches.of(part.schema, layout, columns, tables, rows)
         ours = large is not None and open_whole_steps([part], columns) is not None
-        return None if ours else large
+        if large is None or ours:
+            return None
+        part.refuse_unfolded([*large.names.values()])
+        return large
 
 
 def _ordered(source: Path, target: Path, large: Batches, rules: Rules) -> list[str]:

@@ -17,8 +17,9 @@ from shlex import quote
 
 from rdmtools.errors import FormatError, reading
 from rdmtools.format.names import COMPANION_SUFFIX, JOURNAL_FOLDER, LOSSES_SUFFIX, companion
+from rdmtools.format.unfolding import refuse_unfolded
 from rdmtools.read.batches import Batches
-from rdmtools.read.formats import arrow, cartography, csv, devinterp, hive, json_lines, npy, tensorboard
+from rdmtools.read.formats import arrow, cartography, csv, devinterp, dialect, hive, json_lines, npy, tensorboard
 from rdmtools.read.formats.listing import some_paths
 from rdmtools.read.formats.told import refuse_told
 from rdmtools.read.formats.unfolded import unfolded_bytes
@@ -155,7 +156,10 @@ def inside(folder: Path) -> dict[Path, str]:
 
 def refuse_large(path: Path) -> None:
     """Raise FormatError where `path` holds more than is read without being converted first."""
-    if (size := _size_of(path)) > LARGE_BYTES:
+    size = _size_of(path)
+    if path.is_file():
+        refuse_unfolded(path, size, path.stat().st_size, dialect.UNPACK)
+    if size > LARGE_BYTES:
         raise FormatError(
             f"{path} has {size / GB:.1f} GB; needed at most {LARGE_BYTES / GB:.1f} GB of this form; "
             f"convert it first (rdmtools convert {quote(str(path))})"

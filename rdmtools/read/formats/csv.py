@@ -11,6 +11,7 @@ null would do so in every column, among ids too, so numbers are made here.
 
 import csv
 import io
+import math
 import os
 import re
 import sys
@@ -40,6 +41,7 @@ _ABSENT = (
     *("", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN"),
     *("N/A", "NA", "NULL", "NaN", "n/a", "nan", "null"),
 )
+MOST_BYTES = 1 << 29  # of text that is read at once
 _GZIPPED = 4  # times as large as text, about
 _FEW = 4
 _EXACT = float(1 << 53)
@@ -53,7 +55,7 @@ def read(
     path: Path, layout: str | None, columns: Mapping[str, str] | None, *, delimiter: str = ","
 ) -> tuple[Losses, list[str]]:
     """The losses in `path`, gzipped or not, and what was guessed. Raises ParameterError, and OSError."""
-    text = _Text.opened(path, delimiter)
+    text = replace(_Text.opened(path, delimiter), most=MOST_BYTES)
     plan = planned(text.schema, layout, columns)
     if plan.layout != "long":
         losses, notes = of_plan(text.chosen(plan), plan.among(plan.places), columns)
@@ -92,6 +94,8 @@ class _Text:
     """Its columns; the types are those of what is written in the first block."""
     rows: float
     """About how many there are in all."""
+    most: float = math.inf
+    """Bytes of text of which there may be rows in memory at once."""
     notes: list[str]
     """What was guessed, more of it as lines are read."""
 
@@ -162,7 +166,14 @@ class _Text:
     def tables(self, kinds: Mapping[int, pa.DataType]) -> Iterator[pa.Table]:
         """The columns at those places, of those types, some lines at a time."""
         names = [self.names[place] for place in kinds]
+        size = 0
         for lines in self._lines():
+            size += len(lines)
+            if size > self.most:  # the file said that there would be less
+                raise ParameterError(
+                    f"it unfolds to more than {self.most / 1e9:.1f} GB, and says that it has less; "
+                    "needed text that tells its size; unpack it (gunzip) and convert that"
+                )
             columns = zip(self._words(lines, kinds), names, kinds.values(), strict=True)
             yield pa.Table.from_arrays([self._column(*column) for column in columns], names)
 

@@ -11,13 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rdmtools.errors import ParameterError
+from rdmtools.format.unfolding import refuse_unfolded
+from rdmtools.read.formats.unfolded import unfolded_bytes
 
 BLOCK_BYTES = 16 << 20
 NEEDED = "needed one line of names, then lines as long, with whole steps and numbers for losses"
 
 _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _BOM = b"\xef\xbb\xbf"
-_LONGEST = 1 << 28  # of a field
+UNPACK = "unpack it (gunzip), look at it, and read that"
+_LONGEST = 1 << 26  # of a field
 _EMPTY_LINE = re.compile(rb'("[^"]*")|^\r?\n', re.MULTILINE)  # not within quotes
 _NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*")
 _WHOLE = re.compile(r"\s*[-+]?\d+\s*")
@@ -82,14 +85,19 @@ def dialect(path: Path, delimiter: str) -> Dialect:
 
 def blocks(path: Path, note: Callable[[str], None] = lambda said: None) -> Iterator[bytes]:
     """The text as whole lines, none of them empty, many at a time; `note` is told where the end lacks."""
+    unfolded, size, said = 0, path.stat().st_size, unfolded_bytes(path)
     with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as file:
         text = file.read(len(_BOM)).removeprefix(_BOM)
         while chunk := file.read(BLOCK_BYTES):
+            unfolded += len(chunk)
+            refuse_unfolded(path, max(unfolded, said), size, UNPACK)
             text += chunk
             end = text.rfind(b"\n") + 1
             if end and (text.count(b'"', 0, end) % 2 == 0 or end > _LONGEST):  # no field goes on after it
                 yield _without_empty_lines(text[:end])
                 text = text[end:]
+            if len(text) > 2 * _LONGEST:
+                raise ParameterError(f"a line has more than {len(text) / 1e9:.1f} GB; {NEEDED}")
         if text and not text.endswith((b"\n", b"\r")):
             note(CUT)
         yield _without_empty_lines(text if b"\n" in text else text.replace(b"\r", b"\n"))
