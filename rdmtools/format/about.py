@@ -95,7 +95,7 @@ def _is_object(value: Any) -> bool:
 
 _COUNTS = (
     *("duplicates", "duplicates_replaced", "order_trusted", "superseded_rows", "missing", "nonfinite"),
-    *("dropped_samples", "dropped_steps", "unused_samples", "bytes_left", "out_of_reach"),
+    *("dropped_samples", "dropped_steps", "unused_samples", "bytes_left", "out_of_reach", "restarts"),
 )
 _FIELDS: dict[str, Callable[[Any], bool]] = {
     "name": _is_text,

@@ -21,7 +21,7 @@ from rdmtools.format.values import integers, losses_of, one_chunk
 from rdmtools.run.clean import Grid, grid
 from rdmtools.run.columns import better_step, find_columns, sample_codes, tidy_rows, type_notes
 from rdmtools.run.dirt import GapsError
-from rdmtools.run.layout import Plan, STEP_IN_NAME, planned
+from rdmtools.run.layout import STEP_IN_NAME, Plan, planned
 from rdmtools.run.quality import Quality, counted
 from rdmtools.run.restarts import looked_at
 from rdmtools.run.rules import Rules

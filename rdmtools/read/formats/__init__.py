@@ -19,7 +19,17 @@ from rdmtools.errors import FormatError, reading
 from rdmtools.format.names import COMPANION_SUFFIX, JOURNAL_FOLDER, LOSSES_SUFFIX, companion
 from rdmtools.format.unfolding import refuse_unfolded
 from rdmtools.read.batches import Batches
-from rdmtools.read.formats import arrow, cartography, csv, devinterp, dialect, hive, json_lines, npy, tensorboard
+from rdmtools.read.formats import (
+    arrow,
+    cartography,
+    csv,
+    devinterp,
+    dialect,
+    hive,
+    json_lines,
+    npy,
+    tensorboard,
+)
 from rdmtools.read.formats.listing import some_paths
 from rdmtools.read.formats.told import refuse_told
 from rdmtools.read.formats.unfolded import unfolded_bytes
