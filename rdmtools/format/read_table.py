@@ -10,7 +10,7 @@ order that `write_table` gives them, are read by the same means. NumPy and pyarr
 import os
 import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -106,9 +106,12 @@ class ParquetPart:
         return self.metadata.num_rows
 
     @contextmanager
-    def _file(self, **options: Any) -> Generator[pq.ParquetFile]:
-        """The file, opened anew. Raises FormatError, also where it is not the one that was opened before."""
-        explain = partial(_fault, self.path, self.stamp)
+    def _file(self, where: Callable[[], str], **options: Any) -> Generator[pq.ParquetFile]:
+        """The file, opened anew. Raises FormatError, also where it is not the one that was opened before.
+
+        `where` is asked which of its row groups were read, once that failed.
+        """
+        explain = partial(_fault, self.path, self.stamp, where=where)
         with reading(self.path, explain=explain), opened(self.path) as (source, stamp):
             if stamp != self.stamp:
                 raise ChangedError(_CHANGED.format(path=self.path))
@@ -125,7 +128,9 @@ class ParquetPart:
         # as dictionaries, whose words are there once, however often they come
         strings = texts if columns is None else [name for name in columns if name in texts]
         side_by_side = not isinstance(self.path, Path)  # one request for what lies so
-        with self._file(read_dictionary=strings, pre_buffer=side_by_side) as file:
+        groups = range(self.metadata.num_row_groups) if group is None else [group]
+        where = partial(self._damaged, columns, groups)
+        with self._file(where, read_dictionary=strings, pre_buffer=side_by_side) as file:
             table = file.read(columns) if group is None else file.read_row_group(group, columns)
             table.validate(full=True)  # damaged bytes may decode to offsets that point anywhere
             _check_rows(table.num_rows, self.metadata if group is None else self.metadata.row_group(group))
@@ -169,8 +174,9 @@ class ParquetPart:
         """Some columns, at most so many rows at a time, none of them empty. Raises FormatError."""
         self._check_columns(columns)
         # without a size of the buffer, a whole row group would be in memory at once
-        with self._file(buffer_size=_BUFFER_BYTES, pre_buffer=False) as file:
-            read = 0
+        read = 0
+        how: dict[str, Any] = {"buffer_size": _BUFFER_BYTES, "pre_buffer": False}
+        with self._file(lambda: self._damaged(columns, self._around(read, rows)), **how) as file:
             for batch in file.iter_batches(rows, columns=list(columns)):
                 table = pa.Table.from_batches([batch])
                 table.validate(full=True)
@@ -179,6 +185,32 @@ class ParquetPart:
                 if table.num_rows:
                     yield table
             _check_rows(read, self.metadata)
+
+    def _damaged(self, columns: Sequence[str] | None, groups: Sequence[int]) -> str:
+        """Which of the row groups cannot be read; the first is looked for in a file on this machine alone."""
+        if len(groups) > 1 and isinstance(self.path, Path):
+            for group in groups:
+                with suppress(Exception), pq.ParquetFile(self.path, page_checksum_verification=True) as file:
+                    table = file.read_row_group(group, columns)
+                    table.validate(full=True)
+                    _check_rows(table.num_rows, self.metadata.row_group(group))
+                    continue
+                return _in_groups([group])
+        return _in_groups(groups)
+
+    def _around(self, row: int, rows: int) -> Sequence[int]:
+        """Which row groups hold the `rows` rows from `row` on."""
+        counts = [self.metadata.row_group(group).num_rows for group in range(self.metadata.num_row_groups)]
+        ends = np.cumsum(counts)
+        first, last = np.searchsorted(ends, [row, row + rows - 1], side="right").tolist()
+        return range(first, min(last, len(counts) - 1) + 1)
+
+
+def _in_groups(groups: Sequence[int]) -> str:
+    if not len(groups):
+        return ""
+    several = f"s {groups[0]} to {groups[-1]}" if len(groups) > 1 else f" {groups[0]}"
+    return f" in row group{several}, counted from 0"
 
 
 def _check_rows(read: int, footer: Any) -> None:
@@ -337,16 +369,21 @@ def _changed(path: Place, stamp: Stamp) -> bool:
         return isinstance(path, Path)
 
 
-def _fault(path: Place, stamp: Stamp | None, error: Exception) -> FormatError:
-    """What is wrong where Arrow raises over a file, or whatever speaks to a store."""
+def _fault(
+    path: Place, stamp: Stamp | None, error: Exception, where: Callable[[], str] = str
+) -> FormatError:
+    """What is wrong where Arrow raises over a file, or whatever speaks to a store.
+
+    `where` says which row groups were read.
+    """
     if stamp is not None and _changed(path, stamp):
         return ChangedError(_CHANGED.format(path=path))
     if stamp is None and isinstance(path, Path) and isinstance(error, FileNotFoundError):
         return ChangedError(f"{path} vanished while it was read; read the run again")
-    return FormatError(_diagnosis(path, error))
+    return FormatError(_diagnosis(path, error, where))
 
 
-def _diagnosis(path: Place, error: Exception) -> str:
+def _diagnosis(path: Place, error: Exception, where: Callable[[], str]) -> str:
     if isinstance(error, UnicodeEncodeError):
         return f"{path} has a name that is not UTF-8; needed one that is: rename it"
     if not isinstance(path, Path) and (refused := path.refusal(error)) is not None:
@@ -373,4 +410,6 @@ def _diagnosis(path: Place, error: Exception) -> str:
         return (
             f"{path} is cut short after {size:,} bytes; needed a whole Parquet file; write or copy it again"
         )
-    return f"{path} is damaged ({cause(error)}); needed a whole Parquet file; write or copy it again"
+    return (
+        f"{path} is damaged{where()} ({cause(error)}); needed a whole Parquet file; write or copy it again"
+    )
