@@ -49,6 +49,7 @@ def _facts(run: Run) -> dict[str, Any]:
         "metadata": run.metadata,
         "quality": run.quality.to_dict(),
         "notes": run.quality.notes(),
+        "checksums": run.quality.checksums(),
     }
 
 
@@ -70,6 +71,8 @@ def _print(facts: dict[str, Any]) -> None:
         "quality": "\n".join(map(in_flags, facts["notes"]))
         or "clean: nothing dropped, replaced or taken on trust",
     }
+    if facts["checksums"]:
+        rows["checksums"] = facts["checksums"]
     for name, value in rows.items():
         table.add_row(name, Text(value))
     console.OUT.print(table)

@@ -40,8 +40,8 @@ from rdmtools.run.run import Run
 _ROWS = 256
 _ROOM = 'choose another place with target="…"'
 _ROW_BYTES = 20  # of a tidy row in memory, without copies
-# What counts what lies beside a file, and what is said when it is converted: not of what is in it.
-_TOLD = ("unused_samples", "guesses")
+# What counts what lies beside the source, its own pages, or is said when it is converted: not of the new file.
+_OF_THE_SOURCE = ("unused_samples", "unchecked", "guesses")
 
 
 def convert(
@@ -237,7 +237,9 @@ def _write(run: Run, target: Path, overwrite: bool) -> None:
 
 def _about(target: Path, quality: Quality, unit: str | None, metadata: Any) -> dict[str, Any]:
     """What the file says of itself, and of what it took to get its losses."""
-    counts = {name: count for name, count in quality.to_dict().items() if count and name not in _TOLD}
+    counts = {
+        name: count for name, count in quality.to_dict().items() if count and name not in _OF_THE_SOURCE
+    }
     about = {
         "name": target.stem,
         "unit": unit,

@@ -21,6 +21,7 @@ from typing import Any
 
 from rdmtools.errors import ChangedError, ParameterError, RdmtoolsWarning, reading
 from rdmtools.format.names import DRAWS_FILE, SAMPLE_ID, SCALARS_FILE
+from rdmtools.format.page_checksums import pages_are_checked
 from rdmtools.format.read_table import ParquetPart
 from rdmtools.read import formats
 from rdmtools.read.companion import draws_of, samples_of, scalars_of
@@ -170,8 +171,11 @@ def _read(path: Location, rules: Rules, name: str | None, progress: Progress | N
     for attempt in chain(*journal):
         about = about if attempt.manifest.unit is None else about | {"unit": attempt.manifest.unit}
         metadata = {**metadata, **attempt.manifest.metadata}
-    guesses = [note for part in parts[:1] for note in type_notes(part.schema, named[0])]
-    unused = Quality(unused_samples=max(0, unused - losses.quality.dropped_samples), guesses=tuple(guesses))
+    others = Quality(
+        unused_samples=max(0, unused - losses.quality.dropped_samples),
+        unchecked=_unchecked(parts, rules),
+        guesses=tuple(note for part in parts[:1] for note in type_notes(part.schema, named[0])),
+    )
     return Run(
         name=stem_of(path) if name is None else name,
         unit=about.get("unit"),
@@ -179,10 +183,19 @@ def _read(path: Location, rules: Rules, name: str | None, progress: Progress | N
         samples=samples[kept].reset_index(drop=True),
         scalars=scalars_of(companion_of(path) / SCALARS_FILE, journal),
         metadata=dict(metadata),
-        quality=losses.quality + quality + recorded(about) + unused,
+        quality=losses.quality + quality + recorded(about) + others,
         source=path,
         stored=stored,
         stored_draws=partial(draws_of, companion_of(path) / DRAWS_FILE, journal, losses.ids, kept),
+    )
+
+
+def _unchecked(parts: Sequence[ParquetPart], rules: Rules) -> int:
+    """How many files have losses in pages without checksums; those in a store are not looked at."""
+    return sum(
+        not pages_are_checked(part.path, part.metadata, find_columns(part.schema, rules.columns).values())
+        for part in parts
+        if isinstance(part.path, Path)
     )
 
 

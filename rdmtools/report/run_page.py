@@ -60,6 +60,7 @@ def page(findings: Findings, drawn: str | None = None) -> str:
         event_count=len(findings.events),
         several_windows=len(findings.settings.windows) > 1,
         notes=run.quality.notes(),
+        checksums=run.quality.checksums(),
         settings={name: _setting(value) for name, value in findings.settings.to_dict().items()},
         command=reproduce.command(findings),
         python=reproduce.python(findings),

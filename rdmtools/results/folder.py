@@ -85,7 +85,7 @@ def table_file(table: str) -> str:
 def write_tables(place: Path, tables: Mapping[str, pd.DataFrame]) -> None:
     """Write each table by its name into the folder `place`."""
     for name, table in tables.items():
-        table.to_parquet(place / table_file(name), index=False)
+        table.to_parquet(place / table_file(name), index=False, write_page_checksum=True)
 
 
 def write_json(path: Path, content: Mapping[str, Any], indent: int | None = 2) -> None:

@@ -28,7 +28,8 @@ def summarise(findings: Findings) -> dict[str, Any]:
     - `run`: `name`, `source` (path or None), `rows`, `samples`, `first_step`, `last_step`, `spacing` (steps:
       `median`, `smallest`, `largest`), `unit` of the losses, `metadata` (the user's own).
     - `settings`: the fields of `AnalysisSettings`; `windows` is a list.
-    - `quality`: the counts of `run.quality`, all 0 and false for a clean run; `notes`: the same as sentences.
+    - `quality`: the counts of `run.quality`, all 0 and false for a clean run but for `unchecked`, the files
+      without checksums; `notes`: the same as sentences.
     - `verdict`: plain words, one finding a line.
     - `events`: a list of rows of events.parquet.
     - `peaks`: for each window length `window`, `step` of its largest SHC, and there `shc`, `total_variance`,

@@ -1,6 +1,6 @@
 """What did it take to make a run clean? Counts of what was dropped, replaced or trusted."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 
@@ -34,6 +34,9 @@ class Quality:
     """Journals whose rows lie, in part, on another machine."""
     guesses: tuple[str, ...] = ()
     """What columns and names were taken for, or left out, in words."""
+    unchecked: int = field(default=0, compare=False)
+    """Parquet files of losses whose pages carry no checksums. That tells of the files, as most people's are,
+    and not of what is in them, so a run may be clean all the same; those in a store are not looked at."""
 
     def notes(self) -> list[str]:
         """One plain sentence per finding; empty for a clean run."""
@@ -59,6 +62,15 @@ class Quality:
         )
         told = [sentence.format(counted(count, noun)) for count, noun, sentence in found if count]
         return [*self.guesses, *told]
+
+    def checksums(self) -> str:
+        """What cannot be verified, in one plain sentence; empty where all was, or nobody looked."""
+        if not self.unchecked:
+            return ""
+        files = counted(self.unchecked, "file")
+        return (
+            f"none in the pages of {files}: a flipped bit would pass; rdmtools convert writes a run with them"
+        )
 
     def __add__(self, other: "Quality") -> "Quality":
         more = asdict(other)

@@ -51,8 +51,9 @@ def row(step, sample, loss, **more):
 
 
 def found(run):
-    """What the quality says was found, without the zeros."""
-    return {name: count for name, count in run.quality.to_dict().items() if count}
+    """What the quality says was found in the rows, without the zeros."""
+    counts = run.quality.to_dict()
+    return {name: count for name, count in counts.items() if count and name != "unchecked"}
 
 
 def says(text):
