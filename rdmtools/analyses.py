@@ -13,7 +13,7 @@ from rdmtools.analysis.findings import Findings, find
 from rdmtools.analysis.settings import AnalysisSettings, chosen
 from rdmtools.errors import ParameterError
 from rdmtools.format.names import FIGURES_FOLDER, REPORT_FILE
-from rdmtools.results.folder import ANALYSIS, default_folder, replaced
+from rdmtools.results.folder import ANALYSIS, default_folder, replaced, settled
 from rdmtools.results.saved import write_results
 from rdmtools.results.summary import summarise
 from rdmtools.run.progress import Progress
@@ -76,9 +76,10 @@ def save(
     ------
     ParameterError
         Where the run has no file here and no folder is named, the place cannot be written, or it holds a
-        comparison or files that rdmtools did not write.
+        comparison or files that rdmtools did not write; and where the default folder holds the results of
+        another run that is there still, as ``ok.csv`` beside ``ok.parquet``.
     """
-    folder = default_folder(findings.run) if folder is None else Path(folder)
+    folder = default_folder(findings.run) if folder is None else settled(folder)
     with replaced(folder, ANALYSIS) as place:
         write_results(findings, place, fingerprint)
         if report:

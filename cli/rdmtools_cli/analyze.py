@@ -1,6 +1,5 @@
 """`rdmtools analyze`: runs -> events on the screen, tables and a report on disk."""
 
-import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Set
 from concurrent.futures import Executor
@@ -16,12 +15,19 @@ from rdmtools.analysis.findings import find
 from rdmtools.analysis.settings import AnalysisSettings
 from rdmtools.errors import ParameterError, RdmtoolsError
 from rdmtools.executor import noted, results
-from rdmtools.format.names import ANALYSIS_FOLDER, FINGERPRINT, REPORT_FILE, SUMMARY_FILE
+from rdmtools.format.names import ANALYSIS_FOLDER, FINGERPRINT, REPORT_FILE
 from rdmtools.read.paths import companion_of, named_paths
 from rdmtools.read.read import read
 from rdmtools.read.stores import Location, StorePath
+from rdmtools.results.checked import checked_summary
 from rdmtools.results.fingerprint import fingerprint, sealed
-from rdmtools.results.folder import refuse_address
+from rdmtools.results.folder import (
+    ANALYSIS,
+    clear_leftovers,
+    refuse_address,
+    refuse_other_run,
+    settled,
+)
 from rdmtools.results.saved import is_whole
 from rdmtools.results.summary import plain
 from rdmtools.results.words import shown
@@ -93,6 +99,8 @@ class Job:
 
     def do(self, phase: console.Phase, executor: Executor | None = None) -> list[str]:
         """Read, analyse, save; returns what was warned of, where nobody hears it."""
+        if isinstance(self.path, Path) and self.folder == _beside(self.path):
+            refuse_other_run(self.folder, self.path)
         # Before the run is read: that of a run which changes meanwhile never fits again.
         name = fingerprint(self.path, self.rules, self.settings)
         with noted(self.home) as notes:
@@ -109,14 +117,15 @@ class Job:
 
     def unchanged(self) -> bool:
         """Whether the results in place are those that would be made again."""
+        clear_leftovers(self.folder, ANALYSIS)
         if not is_whole(self.folder, report=self.report):
             return False
         try:
-            summary = json.loads((self.folder / SUMMARY_FILE).read_text(encoding="utf-8"))
+            summary = checked_summary(self.folder)
             made, run = summary[FINGERPRINT], summary["run"]
             if (run["name"], run["source"]) != (plain(self.name), plain(str(self.path))):
                 return False
-        except (OSError, ValueError, LookupError, TypeError):
+        except (OSError, ValueError, LookupError, RdmtoolsError):
             return False
         name = fingerprint(self.path, self.rules, self.settings)
         return name is not None and made == sealed(summary, name)
@@ -147,6 +156,7 @@ def _folders(paths: Mapping[str, Location], out: Path | None) -> dict[str, Path]
     """Where the results of each run go. Raises ParameterError where they would be in each other's way."""
     if out is not None:
         refuse_address(out)
+        out = settled(out)
     folders: dict[str, Path] = {}
     owners: dict[Path, Location] = {}
     for name, path in paths.items():
@@ -155,7 +165,7 @@ def _folders(paths: Mapping[str, Location], out: Path | None) -> dict[str, Path]
         elif isinstance(path, StorePath):
             raise ParameterError(f"{path} lies in a store, where nothing is written; needed --out DIR")
         else:
-            folder = companion_of(path) / ANALYSIS_FOLDER
+            folder = _beside(path)
         if (other := owners.setdefault(folder, path)) != path:  # x.parquet and x.csv
             raise ParameterError(
                 f"{other} and {path} have one folder for results, {folder.parent}; needed one each; "
@@ -172,9 +182,14 @@ def _folders(paths: Mapping[str, Location], out: Path | None) -> dict[str, Path]
     return folders
 
 
+def _beside(path: Path) -> Path:
+    """Where results go by default."""
+    return companion_of(path) / ANALYSIS_FOLDER
+
+
 def _print(job: Job, unchanged: bool, as_json: bool) -> None:
     """What the summary in the folder of results says."""
-    summary = json.loads((job.folder / SUMMARY_FILE).read_text(encoding="utf-8"))
+    summary = checked_summary(job.folder)
     if as_json:
         console.print_json(summary)
         return

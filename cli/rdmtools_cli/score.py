@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rdmtools.analysis.settings import AnalysisSettings
-from rdmtools.results.folder import SCORE, SCORE_PAGE_FILE, refuse_place
+from rdmtools.results.folder import SCORE, SCORE_PAGE_FILE, free_place, settled
 from rdmtools.results.summary import plain_records
 from rdmtools.results.words import is_missing, percent, shown
 from rdmtools_cli import console, options
@@ -38,8 +38,8 @@ def score(
     """
     from rdmtools.scores import score as scored  # scipy.stats: a second that no other command needs
 
-    place = corpus / "score" if out is None else out
-    refuse_place(place, SCORE)
+    place = settled(corpus / "score" if out is None else out)
+    free_place(place, SCORE)
     with staff(sharing) as (executor, _), console.patient_progress(str(corpus)) as phase:
         scores = scored(corpus, window=window, executor=executor, progress=phase("scoring", console.in_runs))
     _print(scores, as_json)

@@ -24,7 +24,7 @@ from rdmtools.report.panels import observable_panel
 from rdmtools.report.stack import POINTS, Sheet, stacked
 from rdmtools.report.style import WIDE_IN, drawable, own_style, series_colour, series_title
 from rdmtools.report.svg import save_figure
-from rdmtools.results.folder import COMPARISON, PAGE_FILE, replaced, write_json, write_tables
+from rdmtools.results.folder import COMPARISON, PAGE_FILE, replaced, settled, write_json, write_tables
 from rdmtools.results.summary import plain_records
 from rdmtools.results.words import is_missing, number, shown
 from rdmtools.run.quality import counted
@@ -44,7 +44,7 @@ def save_comparison(comparison: "Comparison", folder: str | Path) -> Path:
     ParameterError
         Where the place cannot be written, or it holds an analysis or files that rdmtools did not write.
     """
-    folder = Path(folder)
+    folder = settled(folder)
     with replaced(folder, COMPARISON) as place:
         write_tables(place, {name: _storable(getattr(comparison, name)) for name in COMPARISON.tables})
         found = {"contents": COMPARISON.mark, "rdmtools": __version__, "runs": plain_records(comparison.runs)}

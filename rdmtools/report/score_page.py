@@ -27,7 +27,7 @@ from rdmtools.report.score_words import (
     points,
     winners,
 )
-from rdmtools.results.folder import SCORE, SCORE_PAGE_FILE, replaced, write_json, write_tables
+from rdmtools.results.folder import SCORE, SCORE_PAGE_FILE, replaced, settled, write_json, write_tables
 from rdmtools.results.summary import plain_records
 from rdmtools.results.words import number, percent
 from rdmtools.run.quality import counted
@@ -62,7 +62,7 @@ def save_score(score: "ScoreTables", folder: str | Path) -> Path:
     ParameterError
         Where the place cannot be written, or it holds other results or files that rdmtools did not write.
     """
-    folder = Path(folder)
+    folder = settled(folder)
     with replaced(folder, SCORE) as place:
         write_tables(place, score.tables())
         found = {

@@ -5,22 +5,20 @@ gaussian.parquet     shc_map.parquet summary.json
 report.html          figures/overview.png, .svg, event_1.png, ...   where they were asked for
 """
 
-import json
-import shutil
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pandas as pd
 
 from rdmtools.analysis.findings import Findings
-from rdmtools.errors import FormatError, ParameterError, one_line
+from rdmtools.errors import FormatError, ParameterError, one_line, reading
 from rdmtools.format.names import FIGURES_FOLDER, FINGERPRINT, REPORT_FILE, SAMPLE_ID, SUMMARY_FILE
-from rdmtools.format.records import check_version
+from rdmtools.results.checked import checked_summary, checked_table
 from rdmtools.results.fingerprint import sealed
-from rdmtools.results.folder import ANALYSIS, table_file, write_json, write_tables
+from rdmtools.results.folder import ANALYSIS, new_place, remove_ours, table_file, write_json, write_tables
 from rdmtools.results.summary import summarise
 
 
@@ -76,41 +74,51 @@ def is_whole(folder: Path, *, report: bool) -> bool:
 
 
 def saved(folder: Path) -> Compared:
-    """What `Analysis.save`, or a cache, left. Raises FormatError where it is not whole."""
-    try:
-        summary = json.loads((folder / SUMMARY_FILE).read_text(encoding="utf-8"))
-        check_version(summary, folder / SUMMARY_FILE)
-        found = Compared(
+    """What is compared of what `Analysis.save`, or a cache, left. Raises FormatError."""
+    with reading_saved(folder):
+        summary = checked_summary(folder)
+        return Compared(
             summary=summary,
-            events=pd.read_parquet(folder / table_file("events")),
-            observables=pd.read_parquet(folder / table_file("observables")),
+            events=checked_table(folder, "events", summary),
+            observables=checked_table(folder, "observables", summary),
         )
-        run_row("", found)
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-        raise FormatError(
-            f"{folder} is not a whole saved analysis ({one_line(error)}); "
-            "needed its summary, events and observables; analyse the run again"
-        ) from error
-    return found
+
+
+@contextmanager
+def reading_saved(folder: Path) -> Generator[None]:
+    """Whatever is wrong in here is wrong with the saved analysis in `folder`: a FormatError of one line."""
+
+    def explain(error: Exception) -> FormatError:
+        if isinstance(error, OSError):
+            why = f"{Path(str(error.filename)).name}: {error.strerror}" if error.filename else one_line(error)
+        else:
+            why = one_line(error)
+        return FormatError(
+            f"{folder} is not a whole saved analysis ({why}); needed what Analysis.save leaves; "
+            "analyse the run again"
+        )
+
+    with reading(folder, explain=explain):
+        yield
 
 
 def keep(found: Compared, cache: Path, key: str) -> None:
     """Put what is compared into its place in the cache, as a whole. Raises ParameterError."""
     try:
         cache.mkdir(parents=True, exist_ok=True)
-        place = cache / f".new-{uuid4().hex}"
+        place = new_place(cache / key)
         place.mkdir()
         try:
             write_tables(place, {"events": found.events, "observables": found.observables})
             write_json(place / SUMMARY_FILE, _named(found.summary, key), indent=None)
-            shutil.rmtree(cache / key, ignore_errors=True)  # half of one, or it would have been used
+            remove_ours(cache / key, ANALYSIS)  # half of one, or it would have been used
             try:
                 place.rename(cache / key)
             except OSError:
                 if not (cache / key).is_dir():  # else another made it meanwhile
                     raise
         finally:
-            shutil.rmtree(place, ignore_errors=True)
+            remove_ours(place, ANALYSIS)
     except OSError as error:
         raise ParameterError(
             f"cache {cache} cannot be written ({error.strerror}); needed a folder that can; "

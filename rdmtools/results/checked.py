@@ -1,0 +1,226 @@
+"""Is what lies in a folder what `Analysis.save` leaves? Types, ranges and counts, before anything is used.
+
+Whatever a summary or a table holds instead is told in one line: a folder may come from a stranger, or from a
+disk that lies. What later releases may add is passed over.
+"""
+
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from rdmtools.analysis.observables import leading_first
+from rdmtools.analysis.settings import AnalysisSettings
+from rdmtools.analysis.spans import map_lengths
+from rdmtools.errors import ParameterError
+from rdmtools.format.names import SUMMARY_FILE
+from rdmtools.format.read_table import ParquetPart
+from rdmtools.format.records import check_version
+from rdmtools.results.folder import ANALYSIS, read_json, table_file
+from rdmtools.results.summary import plain
+
+_INT64 = 1 << 63
+
+# What must be in each table; the others have columns that only people read.
+_INTEGERS = {
+    "observables": ("step", "first_step", "window"),
+    "events": ("event", "window", "alarm_step", "peak_step"),
+    "modes": ("event", "mode"),
+    "groups": ("event", "mode", "samples"),
+    "spectra": ("event",),
+    "gaussian": ("step",),
+    "shc_map": ("window", "step"),
+}
+_NUMBERS = {
+    "observables": tuple(row.name for row in leading_first() if row.compared),
+    "events": ("rise_decades", "pr_at_peak"),
+    "modes": ("loading", "loss_change"),
+    "groups": ("mode_share", "sample_share"),
+    "spectra": ("eigenvalue", "share"),
+    "gaussian": ("shc", "pr", "total_variance"),
+    "shc_map": ("shc",),
+}
+
+
+def checked_summary(folder: Path) -> dict[str, Any]:
+    """The summary in `folder`. Raises OSError, or ValueError with what is wrong in it."""
+    path = folder / SUMMARY_FILE
+    found = read_json(path)
+    _need(found, "contents", lambda value: value == ANALYSIS.mark, repr(ANALYSIS.mark))
+    _need(found, "format", _is_version, "a version")
+    check_version(found, path)
+    try:
+        summary: dict[str, Any] = plain(found)  # without what no text and no table could hold
+    except RecursionError:
+        raise ValueError(f"{SUMMARY_FILE} is nested too deeply") from None
+    _check_run(_part(summary, "run"))
+    settings = _settings(_part(summary, "settings"))
+    _part(summary, "quality")
+    _need(summary, "notes", _is_list_of(str), "a list of texts")
+    _need(summary, "verdict", _is(str), "text")
+    for name in ("first_mean_loss", "last_mean_loss"):
+        _need(summary, name, _is_number, "a number or null")
+    _need(summary, "peaks", _is_list_of(dict), "a list of objects")
+    for peak in summary["peaks"]:
+        _check_peak(peak)
+    if [peak["window"] for peak in summary["peaks"]] != list(settings.windows):
+        raise ValueError("the peaks are not those of its windows")
+    if max(settings.windows) > summary["run"]["rows"]:
+        raise ValueError("a window is longer than the run")
+    if summary.get("gaussian") is not None:
+        _need(_part(summary, "gaussian"), "steps", _is_count, "a count")
+    _need(summary, "events", _is_list_of(dict), "a list of objects")
+    for event in summary["events"]:
+        for name in _INTEGERS["events"]:
+            _need(event, name, _is_integer, "an integer")
+    return summary
+
+
+def checked_settings(summary: Mapping[str, Any]) -> AnalysisSettings:
+    """The settings of a summary that was checked."""
+    return _settings(summary["settings"])
+
+
+def checked_table(folder: Path, name: str, summary: Mapping[str, Any]) -> pd.DataFrame:
+    """A table in `folder`, page checksums verified. Raises FormatError or ValueError with what is wrong."""
+    path = folder / table_file(name)
+    if not path.is_file():
+        raise ValueError(f"{path.name} is missing")
+    part = ParquetPart.open(path)
+    if part.rows not in (rows := _rows_of(name, summary)):  # before anything of that size is read
+        most = f"{'' if len(rows) == 1 else 'at most '}{rows[-1]}"
+        raise ValueError(f"{path.name} has {part.rows} rows where the summary makes {most}")
+    arrow = part.read()
+    try:
+        table: pd.DataFrame = arrow.to_pandas()
+    except Exception as error:  # what pandas left in a file may say anything
+        raise ValueError(f"{path.name} makes no table") from error
+    if len(table.columns) != len(arrow.column_names) or not table.columns.is_unique:
+        raise ValueError(f"{path.name} names a column twice")
+    for column in _INTEGERS[name]:
+        _check_column(table, column, _holds_integers, "integers", path)
+    for column in _NUMBERS[name]:
+        _check_column(table, column, _holds_numbers, "floating-point numbers", path)
+    if name == "observables" and {*table["window"].unique()} != {peak["window"] for peak in summary["peaks"]}:
+        raise ValueError(f"{path.name} has other windows than the summary")
+    return table
+
+
+def _rows_of(name: str, summary: Mapping[str, Any]) -> range:
+    """How many rows a table may have."""
+    settings, run, events = checked_settings(summary), summary["run"], len(summary["events"])
+    match name:
+        case "events":
+            return _just(events)
+        case "gaussian":
+            return _just(summary["gaussian"]["steps"] if summary.get("gaussian") else 0)
+        case "observables":
+            rows = run["rows"]
+            return _just(sum(-(-(rows - window + 1) // settings.stride) for window in settings.windows))
+        case "spectra":
+            return range(events * max(settings.windows) + 1)
+        case "shc_map":
+            return range(run["rows"] * len(map_lengths(settings)) + 1)
+        case _:
+            return range(events * settings.modes * run["samples"] + 1)
+
+
+def _just(count: int) -> range:
+    return range(count, count + 1)
+
+
+def _check_column(
+    table: pd.DataFrame, name: str, fits: Callable[[Any], bool], needed: str, path: Path
+) -> None:
+    if name not in table.columns:
+        raise ValueError(f"{path.name} has no column {name!r}")
+    if len(table) and not fits(table[name]):
+        raise ValueError(f"column {name!r} of {path.name} holds {table[name].dtype}, not {needed}")
+
+
+def _holds_integers(values: Any) -> bool:
+    return pd.api.types.is_integer_dtype(values.dtype) and not values.hasnans
+
+
+def _holds_numbers(values: Any) -> bool:
+    return pd.api.types.is_float_dtype(values.dtype)
+
+
+def _check_run(run: Mapping[str, Any]) -> None:
+    for name in ("name", "unit"):
+        _need(run, name, _is(str), "text")
+    _need(run, "source", lambda value: value is None or isinstance(value, str), "text or null")
+    for name in ("rows", "samples"):
+        _need(run, name, _is_count, "a count")
+    for name in ("first_step", "last_step"):
+        _need(run, name, _is_integer, "a step")
+    if run["first_step"] > run["last_step"]:
+        raise ValueError("its last step is before its first")
+    _need(run, "metadata", _is(dict), "an object")
+
+
+def _settings(found: Mapping[str, Any]) -> AnalysisSettings:
+    known = {each.name: found[each.name] for each in fields(AnalysisSettings) if each.name in found}
+    try:
+        settings = AnalysisSettings(**known)
+    except (ParameterError, TypeError, OverflowError) as error:
+        raise ValueError(f"settings: {error}") from error
+    if not all(map(_is_integer, (*settings.windows, settings.stride, settings.modes))):
+        raise ValueError("settings: a number is too large")
+    return settings
+
+
+def _check_peak(peak: Mapping[str, Any]) -> None:
+    for name in ("window", "step"):
+        _need(peak, name, _is_integer, "an integer")
+    for name in ("shc", "total_variance", "pr", "largest_rise_decades"):
+        _need(peak, name, _is_number, "a number or null")
+
+
+def _part(found: Mapping[str, Any], name: str) -> dict[str, Any]:
+    _need(found, name, _is(dict), "an object")
+    return found[name]
+
+
+def _need(found: Mapping[str, Any], name: str, fits: Callable[[Any], bool], needed: str) -> None:
+    if name not in found:
+        raise ValueError(f"{name!r} is missing")
+    if not fits(found[name]):
+        raise ValueError(f"{name!r} is {_short(found[name])}, not {needed}")
+
+
+def _short(value: Any) -> str:
+    """What stands there instead, unless it is long."""
+    if isinstance(value, dict | list):
+        return f"{type(value).__name__} of {len(value)}"
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:60]}…"
+
+
+def _is(kind: type) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, kind)
+
+
+def _is_list_of(kind: type) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, list) and all(isinstance(each, kind) for each in value)
+
+
+def _is_integer(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and -_INT64 <= value < _INT64
+
+
+def _is_version(value: Any) -> bool:
+    return isinstance(value, str) and re.fullmatch(r"\d{1,9}(\.\d{1,9})*", value, re.ASCII) is not None
+
+
+def _is_count(value: Any) -> bool:
+    return _is_integer(value) and value > 0
+
+
+def _is_number(value: Any) -> bool:
+    return value is None or isinstance(value, float) or _is_integer(value)
