@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rdmtools.logger.probe_logger import ProbeLogger
     from rdmtools.read.convert import convert
     from rdmtools.read.read import read_run, read_runs
+    from rdmtools.results.read_analysis import read_analysis
     from rdmtools.run.run import Run
 
 __version__ = "0.1.0"
@@ -29,6 +30,7 @@ _HOMES = {
     "analyze": "rdmtools.analyses",
     "compare": "rdmtools.comparison",
     "convert": "rdmtools.read.convert",
+    "read_analysis": "rdmtools.results.read_analysis",
     "read_run": "rdmtools.read.read",
     "read_runs": "rdmtools.read.read",
     "recover": "rdmtools.logger.merge",
@@ -48,6 +50,7 @@ __all__ = [
     "analyze",
     "compare",
     "convert",
+    "read_analysis",
     "read_run",
     "read_runs",
     "recover",

@@ -27,13 +27,14 @@ from rdmtools.read.paths import companion_of, is_pattern, located, run_names, ru
 from rdmtools.read.read import read, warn_of_guesses
 from rdmtools.read.stores import Location, StorePath
 from rdmtools.results.fingerprint import fingerprint
+from rdmtools.results.read_analysis import SavedAnalysis
 from rdmtools.results.saved import Compared, compared, keep, metadata_columns, run_row, saved, still_holding
 from rdmtools.run.frames import Tables
 from rdmtools.run.progress import Progress
 from rdmtools.run.rules import Rules
 from rdmtools.run.run import Run
 
-Comparable = Findings | Run | str | Path | StorePath
+Comparable = Findings | SavedAnalysis | Run | str | Path | StorePath
 
 ON_ERROR = ("raise", "report")
 
@@ -151,7 +152,7 @@ def named_runs(runs: Iterable[Comparable] | Mapping[str, Comparable]) -> dict[st
         named = dict(cast("Mapping[str, Comparable]", runs))
         for name, run in named.items():
             _refuse_pattern(name, run)
-    elif isinstance(runs, str | Location | Run | Findings) or not isinstance(runs, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
+    elif isinstance(runs, str | Location | Run | Findings | SavedAnalysis) or not isinstance(runs, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ParameterError(f"runs is {runs!r}; needed a list of them, such as [{runs!r}]")
     else:
         named = _by_own_names(runs)
@@ -206,7 +207,7 @@ def _run_of(path: Location) -> Location:
 def _own_name(run: Comparable) -> str:
     if isinstance(run, Findings):
         return run.run.name
-    return run.name if isinstance(run, Run) else str(run)
+    return run.name if isinstance(run, Run | SavedAnalysis) else str(run)
 
 
 def _events(found: Compared) -> pd.DataFrame:
@@ -298,6 +299,8 @@ def _known(
     """What is known of the run already, else what there is to do."""
     if isinstance(run, Findings):
         return compared(run)
+    if isinstance(run, SavedAnalysis):
+        return run.compared()
     if isinstance(run, Run):
         return _Job(name=name, run=run, settings=settings, rules=rules)
     if not isinstance(run, str | Location):  # pyright: ignore[reportUnnecessaryIsInstance]

@@ -1,0 +1,120 @@
+"""What is in a folder that `Analysis.save` left? The same tables and summary, checked, without the run.
+
+folder -> checked -> SavedAnalysis
+"""
+
+from dataclasses import dataclass, field
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from rdmtools.analysis.events import records
+from rdmtools.analysis.settings import AnalysisSettings
+from rdmtools.errors import FormatError, ParameterError
+from rdmtools.format.names import ANALYSIS_FOLDER, SUMMARY_FILE
+from rdmtools.read.paths import companion_of, local_path
+from rdmtools.results.checked import checked_settings, checked_summary, checked_table
+from rdmtools.results.folder import ANALYSIS
+from rdmtools.results.saved import Compared, reading_saved
+from rdmtools.results.words import shown
+from rdmtools.run.frames import Tables
+from rdmtools.run.quality import counted
+
+_MOST_EVENTS = 20
+_TOLD = ("event", "window", "alarm_step", "peak_step", "rise_decades", "kind", "direction", "top_group")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SavedAnalysis(Tables):
+    """What `Analysis.save` left of one analysis: its tables and summary, and not the run."""
+
+    folder: Path
+    settings: AnalysisSettings
+    observables: pd.DataFrame
+    """Each table as `Analysis` has it."""
+    events: pd.DataFrame
+    modes: pd.DataFrame
+    groups: pd.DataFrame
+    spectra: pd.DataFrame
+    gaussian: pd.DataFrame
+    shc_map: pd.DataFrame
+    _summary: dict[str, Any] = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        """Of the run."""
+        return self._summary["run"]["name"]
+
+    def summary(self) -> dict[str, Any]:
+        """Settings, data quality, verdict and events as plain values, as `Analysis.summary` gives them."""
+        return dict(self._summary)
+
+    def compared(self) -> Compared:
+        """What `compare` takes of it."""
+        return Compared(summary=self._summary, events=self.events, observables=self.observables)
+
+    def __repr__(self) -> str:
+        run, windows = self._summary["run"], self.settings.windows
+        return (
+            f"SavedAnalysis of {self.name!r}: {counted(run['rows'], 'row')}, "
+            f"{counted(run['samples'], 'sample')}, window{'s' * (len(windows) > 1)} "
+            f"{', '.join(map(str, windows))}, {counted(len(self.events), 'event')}, from {str(self.folder)!r}"
+        )
+
+    def _repr_html_(self) -> str:
+        parts = [f"<p><b>{escape(shown(self.name, 120))}</b>, from {escape(shown(self.folder, 400))}</p>"]
+        parts += [f"<p>{escape(line)}</p>" for line in self._summary["verdict"].split("\n")]
+        columns = [name for name in _TOLD if name in self.events]
+        if len(self.events):
+            head = "".join(f"<th>{name.replace('_', ' ')}</th>" for name in columns)
+            rows = [
+                "".join(f"<td>{escape(shown(event[name], 60))}</td>" for name in columns)
+                for event in records(self.events.head(_MOST_EVENTS))
+            ]
+            body = "".join(f"<tr>{row}</tr>" for row in rows)
+            parts.append(f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>")
+        return f"<div>{''.join(parts)}</div>"
+
+
+def read_analysis(folder: str | Path) -> SavedAnalysis:
+    """The tables and the summary in a folder that `Analysis.save`, or ``rdmtools analyze``, left.
+
+    Page checksums are verified, and types and counts checked.
+
+    Raises
+    ------
+    FormatError
+        Where the folder holds no whole analysis.
+    ParameterError
+        Where `folder` can be none on this machine.
+
+    Examples
+    --------
+    >>> import tempfile, numpy as np, rdmtools
+    >>> run = rdmtools.Run.from_arrays(np.arange(40), np.random.default_rng(0).random((40, 3)), name="noise")
+    >>> folder = rdmtools.analyze(run).save(tempfile.mkdtemp() + "/noise", report=False)
+    >>> rdmtools.read_analysis(folder).observables.columns[:4].tolist()
+    ['step', 'first_step', 'window', 'shc']
+    """
+    place = local_path(folder)
+    _refuse_run(place)
+    with reading_saved(place):
+        summary = checked_summary(place)
+        tables = {name: checked_table(place, name, summary) for name in ANALYSIS.tables}
+        settings = checked_settings(summary)
+    return SavedAnalysis(folder=place, settings=settings, _summary=summary, **tables)
+
+
+def _refuse_run(place: Path) -> None:
+    """Somebody may name the run, or its companion folder, whose analysis lies beside it."""
+    if (place / SUMMARY_FILE).exists():
+        return
+    for beside in (place / ANALYSIS_FOLDER, companion_of(place) / ANALYSIS_FOLDER):
+        if (beside / SUMMARY_FILE).exists():
+            raise ParameterError(
+                f"{place} is no folder of results; needed that of an analysis, as {str(beside)!r}"
+            )
+    if not place.is_dir():
+        raise FormatError(f"no folder {place}; needed one that Analysis.save left; check the path")
