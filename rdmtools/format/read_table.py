@@ -10,7 +10,7 @@ order that `write_table` gives them, are read by the same means. NumPy and pyarr
 import os
 import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from rdmtools.errors import ChangedError, FormatError, RdmtoolsWarning, cause, one_line, reading
 from rdmtools.format.about import read_about
+from rdmtools.format.damage import around, check_rows, damaged
 from rdmtools.format.names import LOSS, METADATA_KEY, SAMPLE_ID, STEP, Named
 from rdmtools.format.unfolding import refuse_unfolded, row_width, text_bytes, with_plain_text
 from rdmtools.format.values import column, floats, losses_type, plain_values
@@ -49,6 +50,10 @@ class Remote(Named, Protocol):
 
     def ahead(self, calls: Iterable[Callable[[], Any]], /) -> Iterator[Any]:
         """What the calls return, in their order; a few of the next ones are made meanwhile."""
+        ...
+
+    def within(self, call: Callable[[], Any], size: int = 0, /) -> Any:
+        """What `call` returns, which reads `size` bytes. Raises FormatError where that takes too long."""
         ...
 
 
@@ -88,6 +93,10 @@ class ParquetPart:
     @classmethod
     def open(cls, path: Place) -> Self:
         """Read the footer of `path`. Raises FormatError."""
+        return cls._open(path) if isinstance(path, Path) else path.within(partial(cls._open, path))
+
+    @classmethod
+    def _open(cls, path: Place) -> Self:
         with (
             reading(path, explain=partial(_fault, path, None)),
             opened(path) as (source, stamp),
@@ -123,17 +132,29 @@ class ParquetPart:
         """Some columns, of one row group or of all. Raises FormatError."""
         self._check_columns(columns or ())
         self.refuse_unfolded(columns, group)
+        groups = range(self.metadata.num_row_groups) if group is None else [group]
+        if isinstance(self.path, Path):
+            return self._read(columns, group, groups)
+        return self.path.within(partial(self._read, columns, group, groups), self._unpacked_bytes(groups))
+
+    def _in_time(self, batches: Iterator[Any]) -> Iterator[Any]:
+        """The batches; for none of those in a store is waited longer than for all row groups."""
+        if isinstance(self.path, Path):
+            return batches
+        size = self._unpacked_bytes(range(self.metadata.num_row_groups))
+        return iter(partial(self.path.within, partial(next, batches, None), size), None)
+
+    def _read(self, columns: Sequence[str] | None, group: int | None, groups: Sequence[int]) -> pa.Table:
         texts = [field.name for field in self.schema if _is_text(field.type)]
         texts = [name for name in texts if self.schema.names.count(name) == 1]
         # as dictionaries, whose words are there once, however often they come
         strings = texts if columns is None else [name for name in columns if name in texts]
         side_by_side = not isinstance(self.path, Path)  # one request for what lies so
-        groups = range(self.metadata.num_row_groups) if group is None else [group]
-        where = partial(self._damaged, columns, groups)
+        where = partial(damaged, self.path, self.metadata, columns, groups)
         with self._file(where, read_dictionary=strings, pre_buffer=side_by_side) as file:
             table = file.read(columns) if group is None else file.read_row_group(group, columns)
             table.validate(full=True)  # damaged bytes may decode to offsets that point anywhere
-            _check_rows(table.num_rows, self.metadata if group is None else self.metadata.row_group(group))
+            check_rows(table.num_rows, self.metadata if group is None else self.metadata.row_group(group))
             if columns is None:
                 refuse_unfolded(self.path, text_bytes(table), self._size)
                 table = with_plain_text(table, self.schema, strings)
@@ -150,9 +171,12 @@ class ParquetPart:
         """Bytes of the file; in a store, by what it says."""
         if isinstance(self.path, Path):
             return self.stamp[1]
+        return self._unpacked_bytes(range(self.metadata.num_row_groups))
+
+    def _unpacked_bytes(self, groups: Sequence[int]) -> int:
+        """Bytes of row groups, as they say."""
         # a column of a damaged row group, asked for its size, would end the process
-        groups = map(self.metadata.row_group, range(self.metadata.num_row_groups))
-        return sum(max(0, group.total_byte_size) for group in groups)
+        return sum(max(0, self.metadata.row_group(group).total_byte_size) for group in groups)
 
     def _check_columns(self, columns: Sequence[str]) -> None:
         names = self.schema.names
@@ -176,46 +200,17 @@ class ParquetPart:
         # without a size of the buffer, a whole row group would be in memory at once
         read = 0
         how: dict[str, Any] = {"buffer_size": _BUFFER_BYTES, "pre_buffer": False}
-        with self._file(lambda: self._damaged(columns, self._around(read, rows)), **how) as file:
-            for batch in file.iter_batches(rows, columns=list(columns)):
+        with self._file(
+            lambda: damaged(self.path, self.metadata, columns, around(self.metadata, read, rows)), **how
+        ) as file:
+            for batch in self._in_time(file.iter_batches(rows, columns=list(columns))):
                 table = pa.Table.from_batches([batch])
                 table.validate(full=True)
                 read += table.num_rows
                 self.seen(table.num_rows)
                 if table.num_rows:
                     yield table
-            _check_rows(read, self.metadata)
-
-    def _damaged(self, columns: Sequence[str] | None, groups: Sequence[int]) -> str:
-        """Which of the row groups cannot be read; the first is looked for in a file on this machine alone."""
-        if len(groups) > 1 and isinstance(self.path, Path):
-            for group in groups:
-                with suppress(Exception), pq.ParquetFile(self.path, page_checksum_verification=True) as file:
-                    table = file.read_row_group(group, columns)
-                    table.validate(full=True)
-                    _check_rows(table.num_rows, self.metadata.row_group(group))
-                    continue
-                return _in_groups([group])
-        return _in_groups(groups)
-
-    def _around(self, row: int, rows: int) -> Sequence[int]:
-        """Which row groups hold the `rows` rows from `row` on."""
-        counts = [self.metadata.row_group(group).num_rows for group in range(self.metadata.num_row_groups)]
-        ends = np.cumsum(counts)
-        first, last = np.searchsorted(ends, [row, row + rows - 1], side="right").tolist()
-        return range(first, min(last, len(counts) - 1) + 1)
-
-
-def _in_groups(groups: Sequence[int]) -> str:
-    if not len(groups):
-        return ""
-    several = f"s {groups[0]} to {groups[-1]}" if len(groups) > 1 else f" {groups[0]}"
-    return f" in row group{several}, counted from 0"
-
-
-def _check_rows(read: int, footer: Any) -> None:
-    if read != footer.num_rows:
-        raise pa.ArrowInvalid(f"{read} rows where the footer says {footer.num_rows}")
+            check_rows(read, self.metadata)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

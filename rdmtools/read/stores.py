@@ -33,6 +33,7 @@ from rdmtools.errors import (
     reading,
 )
 from rdmtools.format.read_table import Stamp
+from rdmtools.read.patience import patient, within
 
 Result = TypeVar("Result")
 
@@ -45,7 +46,9 @@ _VERSION = {"etag", "mtime", "modified", "lastmodified", "updated", "created", "
 _DENIED = re.compile(
     r"\b40[13]\b|denied|forbidden|unauthorized|credential|access_key|signature_|(access|expired).token", re.I
 )
-_UNREACHED = re.compile(r"network|connect|resolv|service not known|timed? ?out|unreachable", re.I)
+_UNREACHED = re.compile(
+    r"network|connect|resolv|service not known|timed? ?out|unreachable|status 50[0234]|slow ?down", re.I
+)
 _CREDENTIALS = {
     "s3": "AWS_ACCESS_KEY_ID or AWS_PROFILE",
     "gs": "GOOGLE_APPLICATION_CREDENTIALS",
@@ -68,9 +71,12 @@ def refusal(place: "StorePath | str", error: Exception) -> FormatError | None:
             f"{place}: the store refuses ({reason}); check the credentials{named} and the name"
         )
     if _UNREACHED.search(words):
-        where = " and AWS_ENDPOINT_URL" if scheme == "s3" else ""
-        return FormatError(f"{place}: no answer from the store ({reason}); check the network{where}")
+        return FormatError(f"{place}: no answer from the store ({reason}); {_to_check(place)}")
     return None
+
+
+def _to_check(place: "StorePath | str") -> str:
+    return "check the network" + " and AWS_ENDPOINT_URL" * str(place).startswith("s3:")
 
 
 def ahead(calls: Iterable[Callable[[], Result]]) -> Iterator[Result]:
@@ -105,6 +111,10 @@ class StorePath:
 
     refusal = refusal
     ahead = staticmethod(ahead)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For another process, where the file system is to be as patient as here."""
+        return _sent, (self.base, self.key, self.root, self.query, self.filesystem, self.kind)
 
     def __str__(self) -> str:
         query = self.query if self.base.startswith("s3:") else "?…" * bool(self.query)  # it may hold a secret
@@ -163,12 +173,15 @@ class StorePath:
             raise ValueError(f"mode {mode!r}; nothing is written to a store")
         return self.filesystem.open_input_file(self.path)
 
+    def within(self, call: Callable[[], Result], size: int = 0) -> Result:
+        """What `call` returns, which reads `size` bytes. Raises FormatError where that takes too long."""
+        return within(self, call, size, _to_check(self))
+
     def iterdir(self) -> "Iterator[StorePath]":
         """What lies in this folder; nothing where it is not there."""
+        asked = FileSelector(self.path, allow_not_found=True)
         with _of_store(self):
-            found: list[FileInfo] = self.filesystem.get_file_info(
-                FileSelector(self.path, allow_not_found=True)
-            )
+            found: list[FileInfo] = self.within(partial(self.filesystem.get_file_info, asked))
         for info in found:
             if info.base_name:  # else the mark of the folder itself, as some programs leave one
                 yield replace(self / info.base_name, kind=info.type)
@@ -187,12 +200,13 @@ class StorePath:
         if isinstance(self.filesystem, PyFileSystem):
             store = self.filesystem.handler.fs
             store.invalidate_cache(self.path)  # a listing that it kept would hide the change
-            about: dict[str, Any] = store.info(self.path)
-            with self.open() as file:
+            about: dict[str, Any] = self.within(partial(store.info, self.path))
+            with self.within(self.open) as file:
                 yield file, (about.get("size"), *_version(about))
             return
-        with self.open() as file:
-            version = _version(file.metadata() or {}) or [self.filesystem.get_file_info(self.path).mtime_ns]
+        with self.within(self.open) as file:
+            version = _version(self.within(file.metadata) or {})
+            version = version or [self.within(partial(self.filesystem.get_file_info, self.path)).mtime_ns]
             yield file, (file.size(), *version)
 
     def _at(self, key: str) -> "StorePath":
@@ -202,7 +216,7 @@ class StorePath:
         if self.kind is not None:
             return self.kind
         with _of_store(self):
-            return self.filesystem.get_file_info(self.path).type
+            return self.within(partial(self.filesystem.get_file_info, self.path)).type
 
 
 Location = Path | StorePath
@@ -231,12 +245,20 @@ def at(address: str) -> StorePath:
             uri = given + query
             if scheme in ("gs", "gcs") and _PATIENCE not in query:
                 uri += f"{'&' if query else '?'}{_PATIENCE}=20"
-            filesystem, root = FileSystem.from_uri(uri)
+            # Which may ask where a bucket lies.
+            filesystem, root = within(f"{base}/{key}", partial(FileSystem.from_uri, uri), 0, _to_check(base))
+            filesystem = patient(filesystem)
     else:
         filesystem, root = _fsspec(f"{scheme}://{place}", f"{base}/{key}")
     return StorePath(
         base=base, key=key.lstrip("/"), root=root.rstrip("/"), query=query, filesystem=filesystem
     )
+
+
+def _sent(
+    base: str, key: str, root: str, query: str, filesystem: FileSystem, kind: FileType | None
+) -> StorePath:
+    return StorePath(base=base, key=key, root=root, query=query, filesystem=patient(filesystem), kind=kind)
 
 
 def _fsspec(address: str, shown: str) -> tuple[FileSystem, str]:
