@@ -6,6 +6,7 @@ Its name is no verb's: a module `rdmtools.analyze` would hide the function of th
 """
 
 from concurrent.futures import Executor
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +14,13 @@ from rdmtools.analysis.findings import Findings, find
 from rdmtools.analysis.settings import AnalysisSettings, chosen
 from rdmtools.errors import ParameterError
 from rdmtools.format.names import FIGURES_FOLDER, REPORT_FILE
+from rdmtools.read.read import read_run
+from rdmtools.read.stores import Location
 from rdmtools.results.folder import ANALYSIS, default_folder, replaced, settled
 from rdmtools.results.saved import write_results
 from rdmtools.results.summary import summarise
 from rdmtools.run.progress import Progress
+from rdmtools.run.rules import Rules
 from rdmtools.run.run import Run
 
 if TYPE_CHECKING:
@@ -92,7 +96,7 @@ def save(
 
 
 def analyze(
-    run: Run,
+    run: Run | str | Location,
     settings: AnalysisSettings | None = None,
     *,
     window: int | None = None,
@@ -105,10 +109,11 @@ def analyze(
     Parameters
     ----------
     run
-        From `read_run`, `Run.from_arrays` or `Run.from_frame`.
+        From `read_run`, `Run.from_arrays` or `Run.from_frame`; or a path, which is read first.
     settings, window, **changes
         Every choice; ``window=64`` is short for ``windows=(64,)``, and other fields of `AnalysisSettings` may
-        be given by name.
+        be given by name. And options of `read_run`, for a path: `columns`, `missing`, `nonfinite`,
+        `duplicates`, `restarts`, `group_by`.
     executor
         Any `concurrent.futures.Executor`: the work goes to its workers, stretch of rows by stretch, and the
         result is the same to the bit. Losses in files are read by the workers, others are sent to them.
@@ -119,6 +124,8 @@ def analyze(
     ------
     ParameterError
         Where a setting does not fit, or a window is longer than the run.
+    FormatError
+        Where a path does not make a run.
     WorkerError
         Where the executor lost its workers.
 
@@ -137,9 +144,16 @@ def analyze(
     >>> analyze(Run.from_arrays(10 * np.arange(120), losses, name="ramp"), window=15)
     Analysis of 'ramp': 120 rows, 7 samples, window 15, 1 event
     """
+    if isinstance(run, str | Location):
+        options = {each.name: changes.pop(each.name) for each in fields(Rules) if each.name in changes}
+        run = read_run(run, **options)
     if not isinstance(run, Run):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ParameterError(
             f"run is a {type(run).__name__}; needed a Run; read_run(path) makes one of a file"
+        )
+    if given := [each.name for each in fields(Rules) if each.name in changes]:
+        raise ParameterError(
+            f"{given[0]} is an option of reading; needed a path to read: pass it to read_run"
         )
     settings = chosen(settings, window, changes)
     return Analysis(**vars(find(run, settings, executor=executor, progress=progress)))

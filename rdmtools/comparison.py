@@ -64,7 +64,7 @@ class Comparison(Tables):
 
 
 def compare(
-    runs: Iterable[Comparable] | Mapping[str, Comparable],
+    runs: str | Location | Iterable[Comparable] | Mapping[str, Comparable],
     settings: AnalysisSettings | None = None,
     *,
     errors: str = "raise",
@@ -146,13 +146,17 @@ def side_by_side(found: Mapping[str, Compared], failures: Sequence[Mapping[str, 
     )
 
 
-def named_runs(runs: Iterable[Comparable] | Mapping[str, Comparable]) -> dict[str, Comparable]:
+def named_runs(
+    runs: str | Location | Iterable[Comparable] | Mapping[str, Comparable],
+) -> dict[str, Comparable]:
     """Each of `runs` by its name, at least one; globs are expanded."""
     if isinstance(runs, Mapping):
         named = dict(cast("Mapping[str, Comparable]", runs))
         for name, run in named.items():
             _refuse_pattern(name, run)
-    elif isinstance(runs, str | Location | Run | Findings | SavedAnalysis) or not isinstance(runs, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
+    elif isinstance(runs, str | Location):
+        named = _by_own_names([runs])
+    elif isinstance(runs, Run | Findings | SavedAnalysis) or not isinstance(runs, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ParameterError(f"runs is {runs!r}; needed a list of them, such as [{runs!r}]")
     else:
         named = _by_own_names(runs)

@@ -234,7 +234,7 @@ def test_settings_come_in_numpys_types_too():
     assert found == rdm.AnalysisSettings(windows=(9,), stride=2)
 
 
-@pytest.mark.parametrize("run", ["run.parquet", None])
+@pytest.mark.parametrize("run", [5, None])
 def test_only_a_run_is_analysed(run):
     with pytest.raises(rdm.ParameterError, match=r"needed a Run; read_run\(path\) makes one of a file"):
         rdm.analyze(run)
@@ -243,3 +243,28 @@ def test_only_a_run_is_analysed(run):
 def test_repr_says_what_was_found():
     found = rdm.analyze(runs.with_event(), windows=(10, 20))
     assert repr(found) == "Analysis of 'event': 150 rows, 14 samples, windows 10, 20, 2 events"
+
+
+def test_a_path_is_read_first_with_the_options_of_reading(tmp_path):
+    path = tmp_path / "run.parquet"
+    frame = pd.DataFrame({"step": np.repeat(np.arange(60), 3), "sample_id": np.tile([0, 1, 2], 60)})
+    frame["nll"] = np.random.default_rng(0).random(180)
+    frame.drop(7).to_parquet(path)
+    options = {"columns": {"loss": "nll"}, "missing": "drop-steps"}
+    found = rdm.analyze(path, window=20, **options)
+    expected = rdm.analyze(rdm.read_run(path, **options), window=20)
+    pd.testing.assert_frame_equal(found.observables, expected.observables)
+    pd.testing.assert_frame_equal(rdm.analyze(str(path), window=20, **options).observables, found.observables)
+    with pytest.raises(rdm.FormatError, match="no column 'loss'"):
+        rdm.analyze(path)
+    with pytest.raises(rdm.ParameterError, match="missing is an option of reading; needed a path"):
+        rdm.analyze(rdm.read_run(path, **options), missing="drop-steps")
+
+
+def test_a_pattern_alone_names_the_runs_of_a_comparison(tmp_path):
+    for name in ("a", "b"):
+        runs_frame = pd.DataFrame({"step": np.repeat(np.arange(60), 3), "sample_id": np.tile([0, 1, 2], 60)})
+        runs_frame.assign(loss=np.random.default_rng(0).random(180)).to_parquet(tmp_path / f"{name}.parquet")
+    assert rdm.compare(str(tmp_path / "*.parquet")).runs["run"].tolist() == ["a", "b"]
+    assert rdm.compare(tmp_path / "a.parquet").runs["run"].tolist() == ["a"]
+    assert rdm.evaluation.score is not None

@@ -105,7 +105,7 @@ def test_nothing_to_compare_is_an_error(nothing):
         rdm.compare(nothing)
 
 
-@pytest.mark.parametrize("one", [runs.with_event(), "run.parquet", 5])
+@pytest.mark.parametrize("one", [runs.with_event(), 5])
 def test_a_single_run_is_not_a_list(one):
     with pytest.raises(rdm.ParameterError, match="needed a list"):
         rdm.compare(one)

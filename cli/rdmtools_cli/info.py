@@ -6,8 +6,8 @@ import pandas as pd
 from rich.table import Table
 from rich.text import Text
 
+from rdmtools.read.faults import examined
 from rdmtools.read.paths import named_paths
-from rdmtools.read.read import read
 from rdmtools.read.stores import Location
 from rdmtools.results.words import shown
 from rdmtools.run.rules import Rules
@@ -17,17 +17,26 @@ from rdmtools_cli.in_flags import in_flags
 
 
 def info(runs: options.Paths, *, rules: Rules, as_json: options.Json = False) -> bool:
-    """What is in a run, and what is wrong with it."""
+    """What is in a run, and what is wrong with it.
+
+    Of a bad one all faults are told, and what is in it but for those.
+    """
+    bad = False
 
     def work(name: str, path: Location) -> None:
+        nonlocal bad
         with console.patient_progress(name) as phase:
-            facts = _facts(read(path, rules, name=name, progress=phase("opening")))
-        if as_json:
-            console.print_json(facts)
-        else:
-            _print(facts)
+            run, faults = examined(path, rules, name=name, progress=phase("opening"))
+        bad = bad or bool(faults)
+        for fault in faults if run is None or not as_json else ():
+            console.print_error(fault, str(path), as_json)
+        if run is not None and as_json:
+            told = [in_flags(str(fault)) for fault in faults]
+            console.print_json(_facts(run) | ({"error": told[0], "faults": told} if told else {}))
+        elif run is not None:
+            _print(_facts(run))
 
-    return console.all_done(named_paths(runs), work, as_json)
+    return console.all_done(named_paths(runs), work, as_json) and not bad
 
 
 def _facts(run: Run) -> dict[str, Any]:

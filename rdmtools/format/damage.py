@@ -35,6 +35,23 @@ def damaged(
     return f" in row group{several}, counted from 0"
 
 
+def damaged_groups(path: Path) -> tuple[list[int], int]:
+    """Row groups of a file that cannot be read, all of them; and how many there are, 0 without a footer."""
+    damaged: list[int] = []
+    try:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            count = file.metadata.num_row_groups
+    except Exception:
+        return [], 0
+    for group in range(count):
+        try:
+            with pq.ParquetFile(path, page_checksum_verification=True) as file:
+                file.read_row_group(group).validate(full=True)
+        except Exception:
+            damaged.append(group)
+    return damaged, count
+
+
 def around(metadata: pq.FileMetaData, row: int, rows: int) -> Sequence[int]:
     """The row groups that hold the `rows` rows from `row` on."""
     counts = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]

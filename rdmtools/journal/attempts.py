@@ -15,7 +15,6 @@ from rdmtools.errors import FormatError, reading
 from rdmtools.format.lock import holder
 from rdmtools.format.marks import segments_beside
 from rdmtools.format.ours import is_file
-from rdmtools.format.read_table import StoredGroup, stored_about, stored_groups
 from rdmtools.format.records import (
     HEADER_BYTES,
     Kind,
@@ -28,6 +27,7 @@ from rdmtools.format.records import (
     read_records,
     segments,
 )
+from rdmtools.format.stored import StoredGroup, stored_about, stored_groups
 from rdmtools.format.trusted import is_number
 from rdmtools.journal.segments import Segment, Shard, file_size, open_segment
 

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from rdmtools.errors import ChangedError, FormatError, RdmtoolsWarning, reading
 from rdmtools.format.names import DRAW, SAMPLE_ID, SAMPLES_FILE, STEP
-from rdmtools.format.read_table import join_samples, read_table, stored_groups
 from rdmtools.format.records import Kind, Manifest, Record
+from rdmtools.format.stored import join_samples, read_table, stored_groups
 from rdmtools.format.trusted import Tell, from_json, is_number, writable
 from rdmtools.format.values import plain_values
 from rdmtools.journal.attempts import Attempt

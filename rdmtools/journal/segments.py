@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rdmtools.errors import reading
-from rdmtools.format.read_table import StoredGroup
 from rdmtools.format.records import HEADER_BYTES, Kind, Manifest, read_records
+from rdmtools.format.stored import StoredGroup
 
 _NO_STEPS = np.empty(0, np.int64)
 

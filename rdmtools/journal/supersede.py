@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rdmtools.errors import FormatError
-from rdmtools.format.read_table import stored_groups
+from rdmtools.format.stored import stored_groups
 from rdmtools.journal.attempts import Attempt
 from rdmtools.journal.segments import Shard
 

@@ -29,14 +29,6 @@ from rdmtools.format.names import (
     companion,
 )
 from rdmtools.format.ours import is_analysis, is_folder, remove_analysis, remove_attempt, remove_journal
-from rdmtools.format.read_table import (
-    join_samples,
-    read_table,
-    stored_about,
-    stored_groups,
-    stored_ids,
-    stored_table,
-)
 from rdmtools.format.records import (
     MANIFEST_FILE,
     Kind,
@@ -46,6 +38,14 @@ from rdmtools.format.records import (
     next_attempt,
     read_manifest,
     write_manifest,
+)
+from rdmtools.format.stored import (
+    join_samples,
+    read_table,
+    stored_about,
+    stored_groups,
+    stored_ids,
+    stored_table,
 )
 from rdmtools.format.write_table import write_table
 from rdmtools.journal.attempts import Attempt, read_attempts

@@ -35,8 +35,8 @@ from rdmtools.format.names import (
     STEP,
     companion,
 )
-from rdmtools.format.read_table import stored_about, stored_groups, stored_ids, stored_table
 from rdmtools.format.records import MANIFEST_FILE, Kind, listed, write_manifest
+from rdmtools.format.stored import stored_about, stored_groups, stored_ids, stored_table
 from rdmtools.format.trusted import Tell, is_number
 from rdmtools.format.write_table import write_draws, write_losses, write_scalars, write_table
 from rdmtools.journal.attempts import Attempt, read_attempts, together

@@ -40,7 +40,7 @@ from rdmtools.run.run import Run
 _ROWS = 256
 _ROOM = 'choose another place with target="…"'
 _ROW_BYTES = 20  # of a tidy row in memory, without copies
-# What counts what lies beside the source, its own pages, or is said when it is converted: not of the new file.
+# Of what lies beside the source, of its own pages, or said when it is converted; not of the new file.
 _OF_THE_SOURCE = ("unused_samples", "unchecked", "guesses")
 
 

@@ -96,8 +96,8 @@ def checked_table(folder: Path, name: str, summary: Mapping[str, Any]) -> pd.Dat
         most = f"{'' if len(rows) == 1 else 'at most '}{rows[-1]}"
         raise ValueError(f"{path.name} has {part.rows} rows where the summary makes {most}")
     arrow = part.read()
-    try:
-        table: pd.DataFrame = arrow.to_pandas()
+    try:  # with the types that pandas had
+        table: pd.DataFrame = arrow.replace_schema_metadata(part.schema.metadata).to_pandas()
     except Exception as error:  # what pandas left in a file may say anything
         raise ValueError(f"{path.name} makes no table") from error
     if len(table.columns) != len(arrow.column_names) or not table.columns.is_unique:
@@ -152,9 +152,9 @@ def _holds_numbers(values: Any) -> bool:
 
 
 def _check_run(run: Mapping[str, Any]) -> None:
-    for name in ("name", "unit"):
-        _need(run, name, _is(str), "text")
-    _need(run, "source", lambda value: value is None or isinstance(value, str), "text or null")
+    _need(run, "name", _is(str), "text")
+    for name in ("source", "unit"):
+        _need(run, name, lambda value: value is None or isinstance(value, str), "text or null")
     for name in ("rows", "samples"):
         _need(run, name, _is_count, "a count")
     for name in ("first_step", "last_step"):
@@ -165,6 +165,8 @@ def _check_run(run: Mapping[str, Any]) -> None:
 
 
 def _settings(found: Mapping[str, Any]) -> AnalysisSettings:
+    if absent := [name for name in ("detrend", "decades") if name not in found]:
+        raise ValueError(f"settings: no {absent[0]}")
     known = {each.name: found[each.name] for each in fields(AnalysisSettings) if each.name in found}
     try:
         settings = AnalysisSettings(**known)

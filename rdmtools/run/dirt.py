@@ -24,8 +24,28 @@ _NOTHING_STAYS = {
 _NOUNS = {"missing": "pair", "nonfinite": "loss"}
 
 
-class GapsError(ParameterError):
+class DirtyError(ParameterError):
+    """Something is wrong with the rows that an option of reading can pass over."""
+
+    option: str
+
+
+class NonfiniteError(DirtyError):
+    """Some losses are NaN or infinite."""
+
+    option = "nonfinite"
+
+
+class DoublesError(DirtyError):
+    """Some rows came twice with different losses."""
+
+    option = "duplicates"
+
+
+class GapsError(DirtyError):
     """Some samples lack a loss at some steps."""
+
+    option = "missing"
 
     def mended_by(self, step: str | None) -> "GapsError":
         """The same, where another column makes every sample come at every step."""
@@ -90,7 +110,7 @@ def clean_part(
         start += len(dirt.clean_rows)
     if not count:
         return rows, samples, Quality()
-    wrong = GapsError if option == "missing" else ParameterError
+    wrong = GapsError if option == "missing" else NonfiniteError
     if rule == "error":
         raise wrong(
             _WRONG[option].format(counted(count, _NOUNS[option]), first, _drops(option, rows, samples))
@@ -136,7 +156,7 @@ class Doubles:
     def quality(self, steps: NDArray[np.int64], ids: Sequence[Any], rule: str) -> Quality:
         """The counts. Raises ParameterError where losses differ and may not."""
         if self.replaced and rule == "error":
-            raise ParameterError(
+            raise DoublesError(
                 f"{counted(self.replaced, 'row')} came twice with different losses "
                 f"(first: {_cell(self.first, steps, ids)}); needed one loss for each step and sample; "
                 'add a column attempt, or pass duplicates="last" to keep the last'

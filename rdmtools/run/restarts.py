@@ -50,9 +50,8 @@ class _Start:
 
         At the same steps its rows are doubles, which are counted as such.
         """
-        first = int(np.searchsorted(later.steps, self.steps[0]))
-        stop = int(np.searchsorted(later.steps, self.steps[-1], side="right"))
-        between = ~np.isin(later.steps[first:stop], self.steps)
+        inside = (later.steps >= self.steps[0]) & (later.steps <= self.steps[-1])
+        between = ~np.isin(later.steps[inside], self.steps)
         return bool(between.any() and np.isin(later.samples, self.samples).any())
 
 

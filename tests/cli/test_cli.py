@@ -340,7 +340,7 @@ def test_interrupted_is_130_without_a_traceback(place):
 
 def test_garbage_is_collected_again_once_the_imports_are_done(place):
     script = (
-        "import gc, sys, rdmtools_cli.info as command, rdmtools_cli.main as program\n"
+        "import gc, sys, rdmtools.read.faults as command, rdmtools_cli.main as program\n"
         "told = lambda *args, **kwargs: sys.exit(f'{gc.isenabled()} {gc.get_freeze_count() > 0}')\n"
         "command.read = told\n"
         f"sys.argv = ['rdmtools', 'info', {LOUD!r}]\n"

@@ -66,7 +66,8 @@ def cross_entropy(logits: NDArray[np.float64], gold: NDArray[np.intp]) -> NDArra
     Logits (samples, classes) are taken relative to that of the gold class, so that neither large logits
     overflow nor a small loss cancels.
     """
-    return np.logaddexp.reduce(logits - np.take_along_axis(logits, gold[:, None], axis=1), axis=1)
+    with np.errstate(invalid="ignore", over="ignore"):  # logits that are not finite give losses that are not
+        return np.logaddexp.reduce(logits - np.take_along_axis(logits, gold[:, None], axis=1), axis=1)
 
 
 def _epoch(epoch: int, path: Path) -> pa.Table:

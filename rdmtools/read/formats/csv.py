@@ -275,9 +275,9 @@ def _whole_doubles(words: "pl.Series", decimal: str) -> "tuple[pl.Series, pl.Ser
 
 def _kind(words: "pl.Series", decimal: str) -> pa.DataType:
     """The type of a column, by its words."""
-    few = words.head(_FEW)  # tells nearly always, and soon
-    kinds = [kind for kind in (pa.int64(), pa.float64()) if not len(_numbers(few, kind, decimal)[1])]
-    for kind in kinds:
+    few = words.head(_FEW).to_list()  # tells nearly always, and soon
+    whole = all(word is None or word in _ABSENT or word.strip().lstrip("+-").isdigit() for word in few)
+    for kind in (pa.int64(), pa.float64()) if whole else (pa.float64(),):
         numbers, odd = _numbers(words, kind, decimal)
         if not len(odd):
             return pa.null() if numbers.null_count() == len(numbers) else kind
