@@ -10,14 +10,12 @@ from rdmtools.read.convert import converted
 from rdmtools.read.formats import suffixes
 from rdmtools.read.read import read_run
 from rdmtools.results.words import shown
+from rdmtools.run.layout import LAYOUTS
 from rdmtools.run.quality import counted
 from rdmtools.run.rules import Rules
 from rdmtools_cli import console, options
 
-
-class Layout(StrEnum):
-    long = "long"
-    wide = "wide"
+Layout = StrEnum("Layout", {layout: layout for layout in LAYOUTS})
 
 
 def convert(
@@ -35,7 +33,7 @@ def convert(
     ] = None,
     layout: Annotated[
         Layout | None,
-        typer.Option(help="Rows: one a step and sample, or one a step; else guessed."),
+        typer.Option(help="A row a step and sample, a row a step, lists, or a row a sample; else guessed."),
     ] = None,
     *,
     rules: Annotated[Rules, options.Without({"group_by"})],

@@ -174,7 +174,7 @@ def _read(path: Location, rules: Rules, name: str | None, progress: Progress | N
     others = Quality(
         unused_samples=max(0, unused - losses.quality.dropped_samples),
         unchecked=_unchecked(parts, rules),
-        guesses=tuple(note for part in parts[:1] for note in type_notes(part.schema, named[0])),
+        guesses=tuple(note for part in parts[:1] for note in type_notes(part.schema, named[0], losses.ids)),
     )
     return Run(
         name=stem_of(path) if name is None else name,

@@ -103,14 +103,16 @@ def _refuse_means(schema: pa.Schema, names: Mapping[str, str], columns: Mapping[
         raise no_sample_losses(others)
 
 
-def type_notes(schema: pa.Schema, names: Mapping[str, str]) -> list[str]:
-    """What is said of columns that hold whole numbers, ids or losses as another type."""
+def type_notes(schema: pa.Schema, names: Mapping[str, str], ids: NDArray[Any] | None = None) -> list[str]:
+    """What is said of columns that hold numbers or ids as another type; `ids` are what was made of them."""
     notes: list[str] = []
     for role, name in names.items():
         kind = _value_type(schema.field(name).type)
         if role == LOSS and types.is_decimal(kind):
             notes.append(f"read column {name!r} of type {kind} as float64")
-        elif role == SAMPLE_ID and _is_binary(kind):
+        elif role == SAMPLE_ID and (
+            _is_binary(kind) or (types.is_uint64(kind) and ids is not None and ids.dtype.kind == "O")
+        ):
             notes.append(f"read column {name!r} of type {kind} as text")
         elif role != LOSS and is_fractional(kind):
             notes.append(f"read column {name!r}, whole numbers of type {kind}, as integers")

@@ -49,7 +49,7 @@ class Quality:
                 self.restarts,
                 "time",
                 "saw steps fall back {}, as where a training starts again; no start supersedes another "
-                '(restarts="keep")',
+                '(restarts="keep"; "supersede" lets the later ones)',
             ),
             (self.missing, "pair", "found no loss for {} of step and sample"),
             (self.nonfinite, "loss", "found {} not finite"),

@@ -201,7 +201,9 @@ def test_hashes_and_bytes_are_ids_as_text(tmp_path, groups):
     hashes = [2**63 + 7919 * n for n in range(SAMPLES)]
     frame = long(ids=np.array(hashes, np.uint64))
     frame.to_parquet(tmp_path / "x.parquet", row_group_size=SAMPLES * ROWS // groups)
-    same(read(tmp_path / "x.parquet")[0], ids=[str(each) for each in hashes])
+    run, notes = read(tmp_path / "x.parquet")
+    same(run, ids=[str(each) for each in hashes])
+    assert notes == ["read column 'sample_id' of type uint64 as text"]
     frame.to_csv(tmp_path / "y.csv", index=False)
     same(read(tmp_path / "y.csv")[0], ids=[str(each) for each in hashes])
     words = [b"s0", b"s1", b"s2", b"s3", "sé".encode()]
@@ -293,7 +295,7 @@ def test_steps_that_fall_back_once_are_told_and_superseded_where_asked(tmp_path,
     assert len(run.steps) == 24
     assert notes == [
         "saw steps fall back 1 time, as where a training starts again; no start supersedes another "
-        '(restarts="keep")'
+        '(restarts="keep"; "supersede" lets the later ones)'
     ]
     run, notes = read(path, restarts="supersede")
     same(run, [*first[:10], *second], np.vstack([losses[0][:10], losses[1]]))
