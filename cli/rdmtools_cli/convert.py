@@ -10,12 +10,18 @@ from rdmtools.read.convert import converted
 from rdmtools.read.formats import suffixes
 from rdmtools.read.read import read_run
 from rdmtools.results.words import shown
-from rdmtools.run.layout import LAYOUTS
 from rdmtools.run.quality import counted
 from rdmtools.run.rules import Rules
 from rdmtools_cli import console, options
 
-Layout = StrEnum("Layout", {layout: layout for layout in LAYOUTS})
+
+class Layout(StrEnum):
+    """`LAYOUTS`, as typer asks for a choice."""
+
+    long = "long"
+    wide = "wide"
+    lists = "lists"
+    samples = "samples"
 
 
 def convert(

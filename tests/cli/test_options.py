@@ -14,7 +14,9 @@ from typer.testing import CliRunner
 import rdmtools as rdm
 from rdmtools.errors import ParameterError, RdmtoolsError, RdmtoolsWarning
 from rdmtools.report import reproduce
+from rdmtools.run.layout import LAYOUTS
 from rdmtools_cli import options
+from rdmtools_cli.convert import Layout
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,3 +148,7 @@ def test_the_line_that_makes_an_analysis_again_has_every_setting(choice, tmp_pat
     done = CliRunner().invoke(app, words)
     assert (done.exit_code, done.output) == (0, "")
     assert calls == [([str(run.source)], settings)]
+
+
+def test_the_layouts_that_convert_takes_are_those_of_the_library():
+    assert [each.value for each in Layout] == list(LAYOUTS)
