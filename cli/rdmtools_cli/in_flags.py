@@ -21,8 +21,12 @@ _ARGUMENT = re.compile(
 _VALUE = re.compile(_ONE)
 
 
+_SAVE = re.compile(r'\bsave\("([^"]*)"\)')
+
+
 def in_flags(message: str) -> str:
     """The message with each argument that a command takes as its flag, to be pasted into a shell."""
+    message = _SAVE.sub(lambda found: f"--out {_quoted(found[1])}", message)
     return _ARGUMENT.sub(lambda found: _as_flag(_FLAGS[found[1]], found[2]), message)
 
 

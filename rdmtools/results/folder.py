@@ -31,7 +31,7 @@ from rdmtools.results.leftovers import HERE, abandoned
 from rdmtools.run.run import Run
 
 PAGE_FILE, SCORE_PAGE_FILE = "comparison.html", "score.html"
-ELSEWHERE = 'name another folder: --out DIR, or save("DIR")'
+ELSEWHERE = 'name another folder: save("DIR")'
 # What file managers leave anywhere; nobody misses it.
 _UNNOTICED = {".DS_Store", "Thumbs.db", "desktop.ini"}
 _MOST_BYTES = 32 << 20

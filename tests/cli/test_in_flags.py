@@ -20,6 +20,7 @@ from rdmtools_cli.in_flags import in_flags
         ("windows=(10, 20)", "--window 10 --window 20"),
         ('choose another with target="…"', "choose another with --out …"),
         ('(restarts="keep")', "(--restarts keep)"),
+        ('name another folder: save("DIR")', "name another folder: --out DIR"),
         ("needed one probe set: pass the same samples= each time", None),
         ("e.g. with reduction='none', and log it", None),
         ("x.csv: step 3 follows step 4", None),

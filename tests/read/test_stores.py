@@ -189,7 +189,7 @@ def test_an_analysis_is_the_same_wherever_the_run_lies(tmp_path, root, store, me
     assert len(there.events) == 1
     assert there.summary()["run"]["source"] == address
     assert made_again(there) == f"rdmtools analyze {address} --out analysis"
-    with pytest.raises(ParameterError, match=rf"{address} lies in a store, where nothing is .*--out DIR"):
+    with pytest.raises(ParameterError, match=rf"{address} lies in a store, where nothing is .*save\(.DIR.\)"):
         there.save(report=False)
     assert (there.save(tmp_path / "out", report=False) / "summary.json").exists()
     compared = rdm.compare({"here": str(path), "there": address}).runs

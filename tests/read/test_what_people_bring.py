@@ -1,6 +1,7 @@
 """Files as trackers, trainers, data frames and spreadsheets leave them: read rightly, or told in one line."""
 
 import decimal
+import re
 import shlex
 import warnings
 
@@ -361,3 +362,25 @@ def test_a_glob_stands_for_the_one_run_that_it_matches(tmp_path):
     long().to_parquet(tmp_path / "seed1.parquet")
     with pytest.raises(rdmtools.ParameterError, match=r"matches 2 runs, .*; needed one; read_runs reads"):
         read_run(tmp_path / "seed*.parquet")
+
+
+def test_text_of_a_spreadsheet_in_utf_16_is_read(tmp_path):
+    long().to_csv(tmp_path / "x.csv", sep="\t", index=False, encoding="utf-16")
+    run, notes = read(tmp_path / "x.csv")
+    same(run)
+    assert notes == ["read fields between tabs", "read as UTF-16"]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"\x1f\x8b\x08 and more", "by its first bytes it is gzipped; .* mv 'a b.csv' 'a b.csv.gz'"),
+        (b"PAR1 and more", "by its first bytes it is Parquet; .* mv 'a b.csv' 'a b.parquet'"),
+        ("größe,b\n".encode("latin-1"), r"it is no text in UTF-8 \(byte 0xf6\); .* save it again"),
+        (b"# a comment\nstep,sample_id,loss\n", "the first line is a comment .* grep -v '\\^#' 'a b.csv' >"),
+        (b"step sample_id loss\n0 1 0.5\n", "have blanks alone between them .* sep=r'"),
+    ],
+)
+def test_what_is_no_table_of_text_is_told_by_its_first_line(tmp_path, content, said):
+    (tmp_path / "a b.csv").write_bytes(content)
+    assert re.search(said, refused(tmp_path / "a b.csv"))

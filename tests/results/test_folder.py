@@ -129,7 +129,7 @@ def test_a_link_to_a_folder_leads_to_where_results_go(one, tmp_path):
 def test_names_that_no_folder_can_have_are_told(one, tmp_path, name, why):
     (tmp_path / "round").symlink_to(tmp_path / "round")
     for place in (tmp_path / name, tmp_path / ".." / tmp_path.name / name):
-        with pytest.raises(ParameterError, match=rf"(?is)cannot be written \(.*({why}).*--out DIR"):
+        with pytest.raises(ParameterError, match=rf"(?is)cannot be written \(.*({why}).*save\(.DIR.\)"):
             save(one, place, report=False)
 
 

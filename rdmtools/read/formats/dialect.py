@@ -3,12 +3,15 @@
 The first lines tell: a comma, semicolon, tab or bar; blanks after it; a first line that is data already.
 """
 
+import codecs
 import csv
 import gzip
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
+from typing import Any
 
 from rdmtools.errors import ParameterError
 from rdmtools.format.unfolding import refuse_unfolded
@@ -19,6 +22,14 @@ NEEDED = "needed one line of names, then lines as long, with whole steps and num
 
 _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _BOM = b"\xef\xbb\xbf"
+# How files of other forms begin, what they are, and the end of a name that says so.
+_MAGIC = {
+    b"PAR1": ("Parquet", ".parquet"),
+    b"\x1f\x8b": ("gzipped", ".csv.gz"),
+    b"ARROW1": ("an Arrow file", ".arrow"),
+    b"PK\x03\x04": ("a zip archive or a spreadsheet", ".zip"),
+    b"\x93NUMPY": ("a NumPy array", ".npy"),
+}
 UNPACK = "unpack it (gunzip), look at it, and read that"
 _LONGEST = 1 << 26  # of a field
 _EMPTY_LINE = re.compile(rb'("[^"]*")|^\r?\n', re.MULTILINE)  # not within quotes
@@ -51,6 +62,7 @@ def dialect(path: Path, delimiter: str) -> Dialect:
     """
     lines = (line for block in blocks(path) for line in block.splitlines())
     header, second = next(lines, b""), next(lines, b"")
+    _refuse_no_table(path, header)
     found = _delimiter(header.decode(), delimiter)
     names, data = _fields(header, found), _fields(second, found)
     if not names:
@@ -83,10 +95,39 @@ def dialect(path: Path, delimiter: str) -> Dialect:
     return Dialect(delimiter=found, decimal=decimal, blanks=blanks, names=names, header=header, notes=notes)
 
 
+def _refuse_no_table(path: Path, first: bytes) -> None:
+    """Raise ParameterError where the first line is that of no table, saying of what it is."""
+    for magic, (what, suffix) in _MAGIC.items():
+        if first.startswith(magic):
+            raise ParameterError(
+                f"by its first bytes it is {what}; needed a name that says so: mv {quote(path.name)} "
+                f"{quote(path.name.removesuffix(path.suffix) + suffix)}"
+            )
+    try:
+        line = first.decode()
+    except UnicodeDecodeError as error:
+        raise ParameterError(
+            f"it is no text in UTF-8 (byte {first[error.start]:#x}); needed that; save it again so: "
+            'to_csv(…, encoding="utf-8")'
+        ) from error
+    if line.startswith("#"):
+        raise ParameterError(
+            f"the first line is a comment ({line[:40]!r}); needed the names of the columns; "
+            f"take comments out: grep -v '^#' {quote(path.name)} > new.csv"
+        )
+    if len(line.split()) > 1 and not any(sign in line for sign in _DELIMITERS):
+        raise ParameterError(
+            f"the words of the first line have blanks alone between them ({line[:40]!r}); needed commas, "
+            "semicolons, tabs or bars; write it anew: "
+            f"pd.read_csv({path.name!r}, sep=r'\\s+').to_csv('new.csv', index=False)"
+        )
+
+
 def blocks(path: Path, note: Callable[[str], None] = lambda said: None) -> Iterator[bytes]:
     """The text as whole lines, none of them empty, many at a time; `note` is told where the end lacks."""
     unfolded, size, said = 0, path.stat().st_size, unfolded_bytes(path)
-    with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as file:
+    with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as binary:
+        file = _as_utf8(binary, note)
         text = file.read(len(_BOM)).removeprefix(_BOM)
         while chunk := file.read(BLOCK_BYTES):
             unfolded += len(chunk)
@@ -101,6 +142,16 @@ def blocks(path: Path, note: Callable[[str], None] = lambda said: None) -> Itera
         if text and not text.endswith((b"\n", b"\r")):
             note(CUT)
         yield _without_empty_lines(text if b"\n" in text else text.replace(b"\r", b"\n"))
+
+
+def _as_utf8(file: Any, note: Callable[[str], None]) -> Any:
+    """The file as UTF-8, also where a spreadsheet wrote it as UTF-16, which its first bytes tell."""
+    mark = file.read(2)
+    file.seek(0)
+    if mark not in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        return file
+    note("read as UTF-16")
+    return codecs.EncodedFile(file, "utf-8", "utf-16")
 
 
 def _without_empty_lines(text: bytes) -> bytes:
