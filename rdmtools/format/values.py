@@ -83,7 +83,9 @@ def is_fractional(kind: pa.DataType) -> bool:
 def _whole(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
     """Whole numbers as int64. Raises ParameterError where one has a fraction, or is too large to be exact."""
     values = floats(column, name).astype(np.float64, copy=False)
-    odd = np.flatnonzero(~(np.abs(values) <= _EXACT) | (values != np.trunc(values)))
+    exact = float(1 << 11) if types.is_float16(column.type) else float(1 << 24)
+    exact = exact if types.is_floating(column.type) and not types.is_float64(column.type) else _EXACT
+    odd = np.flatnonzero(~(np.abs(values) <= exact) | (values != np.trunc(values)))
     if len(odd):
         raise ParameterError(
             f"column {name!r} has {values[odd[0]]:.15g} in row {odd[0]}; needed whole numbers; "
@@ -113,7 +115,7 @@ def floats(column: pa.ChunkedArray, name: str) -> NDArray[np.floating[Any]]:
 def losses_of(column: pa.ChunkedArray, name: str) -> NDArray[np.floating[Any]]:
     """Losses of a column that was taken for them by its place: integers, too, as float64."""
     integer = types.is_integer(_value_type(column.type))
-    return floats(column.cast(pa.float64()) if integer else column, name)
+    return floats(column.cast(pa.float64(), safe=False) if integer else column, name)  # the closest double
 
 
 def losses_type(kind: pa.DataType) -> np.dtype[Any]:

@@ -28,7 +28,14 @@ from rdmtools.format.names import (
     SCALARS_FILE,
     companion,
 )
-from rdmtools.format.ours import is_analysis, is_folder, remove_analysis, remove_attempt, remove_journal
+from rdmtools.format.ours import (
+    is_analysis,
+    is_file,
+    is_folder,
+    remove_analysis,
+    remove_attempt,
+    remove_journal,
+)
 from rdmtools.format.records import (
     MANIFEST_FILE,
     Kind,
@@ -241,6 +248,9 @@ def _delete(path: Path, others: Collection[Path]) -> None:
             raise ParameterError(
                 f"{entry} is not what rdmtools writes under that name; move it away, or choose another path"
             )
+    for table in _tables(path):
+        if table != path and is_file(table) and not _is_marked(table):
+            raise ParameterError(f"{table} is not what rdmtools wrote; move it away, or choose another path")
     left: list[Path] = []
     for folder in _attempts(path, others):
         with suppress(FormatError):  # what its manifest names is left, where that does not read
@@ -254,6 +264,14 @@ def _delete(path: Path, others: Collection[Path]) -> None:
         left += remove_analysis(companion(path) / ANALYSIS_FOLDER)
     if told := left_behind(left):
         warnings.warn(told, RdmtoolsWarning, stacklevel=4)
+
+
+def _is_marked(table: Path) -> bool:
+    """Whether a table says that rdmtools wrote it, or is too damaged to say anything."""
+    try:
+        return bool(stored_about(table))
+    except FormatError:
+        return True
 
 
 def _tables(path: Path) -> list[Path]:

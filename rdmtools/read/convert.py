@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from rdmtools.errors import FormatError, ParameterError, RdmtoolsWarning, reading
@@ -24,13 +25,13 @@ from rdmtools.format.read_table import ParquetPart
 from rdmtools.format.write_table import write_draws, write_losses
 from rdmtools.read import formats
 from rdmtools.read.batches import BATCH_ROWS, Batches
-from rdmtools.read.paths import companion_of, has_journal, local_path, stem_of
+from rdmtools.read.paths import companion_of, has_journal, local_path, run_files, stem_of
 from rdmtools.read.ranges import ordered
 from rdmtools.read.read import read, recorded
 from rdmtools.read.scratch import scratch
 from rdmtools.read.tables import open_whole_steps
 from rdmtools.run.columns import type_notes
-from rdmtools.run.from_table import of_plan
+from rdmtools.run.from_table import from_table
 from rdmtools.run.layout import LAYOUTS, planned
 from rdmtools.run.quality import Quality
 from rdmtools.run.restarts import Restarts
@@ -190,14 +191,15 @@ def _read(source: Path, layout: str | None, rules: Rules) -> tuple[Run, list[str
 
 
 def _parquet(source: Path, layout: str | None, rules: Rules) -> tuple[Run, list[str]]:
-    notes: list[str] = []
-    if source.is_file():
-        part = ParquetPart.open(source)
-        plan = planned(part.schema, layout, rules.columns)
-        if plan.layout != "long":
-            losses, notes = of_plan(part.read(), plan, rules.columns)
-            return Run.of(losses, rules), notes
-        notes = [*plan.notes, *type_notes(part.schema, plan.names)]
+    parts = [ParquetPart.open(file) for file in run_files(source, True)]
+    if not parts:  # all there is is a journal
+        return read(source, rules), _beside(source)
+    plan = planned(parts[0].schema, layout, rules.columns)
+    if plan.layout != "long":
+        table = pa.concat_tables([part.read() for part in parts], promote_options="permissive")
+        losses, notes = from_table(table, layout, rules.columns)
+        return Run.of(losses, rules), notes
+    notes = [*plan.notes, *type_notes(parts[0].schema, plan.names)] if source.is_file() else []
     return read(source, rules), notes + _beside(source)
 
 

@@ -180,7 +180,7 @@ def _offsets(column: pa.Array) -> NDArray[np.int64]:
 def _of_samples(table: pa.Table, plan: Plan) -> tuple[Wide, list[str]]:
     names = table.column_names
     found = [STEP_IN_NAME.fullmatch(names[place]) for place in plan.losses]
-    steps = np.array([int(name[1]) for name in found if name], np.int64)
+    steps = np.array([int(name[1] or name[2]) for name in found if name], np.int64)
     losses = np.stack([losses_of(table.column(place), names[place]) for place in plan.losses])
     ids = None
     if plan.step is not None:

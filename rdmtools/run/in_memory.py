@@ -62,7 +62,7 @@ def _of_pandas(frame: Any, layout: str | None, columns: Mapping[str, str] | None
     inside = [name for name in frame.index.names if name is not None and str(name) not in frame]
     if inside or frame.index.nlevels > 1:
         frame = frame.reset_index([*inside]) if inside else frame
-    elif layout != "long" and not isinstance(frame.index, pd.RangeIndex) and LOSS not in frame:
+    elif layout != "long" and not _is_counting(frame.index) and LOSS not in frame:
         frame = frame.rename_axis("").reset_index()  # as in CSV that pandas wrote
     frame = frame.rename(columns=str)
     # the other columns of a pandas table may hold what Arrow cannot
@@ -71,6 +71,11 @@ def _of_pandas(frame: Any, layout: str | None, columns: Mapping[str, str] | None
     return pa.Table.from_arrays(
         [_column(frame.iloc[:, place]) for place in range(frame.shape[1])], [*frame.columns]
     )
+
+
+def _is_counting(index: Any) -> bool:
+    """Whether an index says nothing: 0, 1, 2, ..."""
+    return isinstance(index, pd.RangeIndex) and index.start == 0 and index.step == 1
 
 
 def _column(values: pd.Series) -> pa.Array:
@@ -82,13 +87,25 @@ def _column(values: pd.Series) -> pa.Array:
 
 
 def _flat(frame: pd.DataFrame) -> pd.DataFrame:
-    """A table whose columns have two names each, as a pivot leaves it, with one: those of the samples."""
-    for level in range(frame.columns.nlevels):
-        values = frame.columns.get_level_values(level)
-        if values.nunique() == 1 and frame.columns.nlevels == 2:
-            return frame.droplevel(level, axis=1)
-        if frame.columns.nlevels == 2 and (values == LOSS).any():
-            return pd.DataFrame(frame.xs(LOSS, axis=1, level=level))
+    """A table whose columns have two names each, as a pivot leaves it, with one: those of the samples.
+
+    What has but one name, as the steps have once the index was reset, keeps it.
+    """
+    for level in range(2) if frame.columns.nlevels == 2 else ():
+        of_level = [str(name[level]) for name in frame.columns]
+        other = [str(name[1 - level]) for name in frame.columns]
+        bare = [word == "" or rest == "" for word, rest in zip(of_level, other, strict=True)]
+        words = {word for word, alone in zip(of_level, bare, strict=True) if not alone}
+        if len(words) == 1 or LOSS in words:
+            chosen = LOSS if LOSS in words else words.pop()
+            kept = [alone or word == chosen for word, alone in zip(of_level, bare, strict=True)]
+            flat = frame.loc[:, kept].copy()
+            flat.columns = [
+                (word or rest) if alone else rest
+                for word, rest, alone, keep in zip(of_level, other, bare, kept, strict=True)
+                if keep
+            ]
+            return flat
     first = ", ".join(map(repr, frame.columns[:2]))
     raise ParameterError(
         f"columns have {frame.columns.nlevels} names each, such as {first}; needed one each, or 'loss' for "

@@ -29,7 +29,8 @@ LAYOUTS = ("long", "wide", "lists", "samples")
 # What pandas calls an index that has no name: in CSV, in Arrow, and in CSV that it read and wrote again.
 _UNNAMED_INDEX = ("", "__index_level_0__", "Unnamed: 0")
 _LISTS = ("losses", LOSS, "per_sample_losses", "per_sample_loss")
-STEP_IN_NAME = re.compile(r"\D*?(-?\d+)(?:\.0*)?")
+# A minus is a sign at the start alone: checkpoint-500 is of step 500.
+STEP_IN_NAME = re.compile(r"(-?\d+)(?:\.0*)?|[^\d]*[^\d.](\d+)(?:\.0*)?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,11 +90,13 @@ def _guessed(schema: pa.Schema, columns: Mapping[str, str] | None) -> str:
         return "lists"
     known = {*names, *mapped}
     if SAMPLE_ID in known and LOSS not in known and _step_column(schema, columns) is None:
-        return "samples" if len(_step_columns(schema, columns)) > 1 else "long"
+        floats = [place for place in _step_columns(schema, columns) if _is_float(schema.field(place).type)]
+        return "samples" if len(floats) > 1 and len(floats) == len(_step_columns(schema, columns)) else "long"
     if SAMPLE_ID in known or LOSS in mapped:
         return "long"
     step = _step_column(schema, columns)
-    others = [place for place in range(len(names)) if place != step and not beside(names[place], names)]
+    others = [place for place in range(len(names)) if place != step and not _is_index(names[place], place)]
+    others = [place for place in others if not beside(names[place], names)]
     samples = [place for place in others if not is_mean(names[place])]
     if not samples:
         if step is not None and others:
@@ -129,14 +132,20 @@ def _step_column(schema: pa.Schema, columns: Mapping[str, str] | None) -> int | 
     ranked = [(rank, place) for place, name in enumerate(names) if (rank := step_rank(name)) is not None]
     if ranked:
         return min(ranked)[1]
-    return 0 if names and names[0] in _UNNAMED_INDEX else None
+    return next((place for place, name in enumerate(names) if _is_index(name, place)), None)
+
+
+def _is_index(name: str, place: int) -> bool:
+    """Whether a column is an index that pandas wrote without a name: first in text, last in Parquet."""
+    return name in _UNNAMED_INDEX and (place == 0 or name == "__index_level_0__")
 
 
 def _step_notes(name: str, columns: Mapping[str, str] | None) -> list[str]:
     if name == (columns or {}).get(STEP, STEP):
         return []
     if name in _UNNAMED_INDEX:
-        return ["took the first column, which has no name, for the steps"]
+        which = "index" if name == "__index_level_0__" else "first column"
+        return [f"took the {which}, which has no name, for the steps"]
     return [f"took {name!r} for the steps"]
 
 
@@ -144,12 +153,14 @@ def _wide(schema: pa.Schema, columns: Mapping[str, str] | None, guessed: bool) -
     names = schema.names
     step = _step_column(schema, columns)
     others = [place for place in range(len(names)) if place != step]
-    samples = [place for place in others if not beside(names[place], names)]
+    samples = [
+        place for place in others if not (beside(names[place], names) or _is_index(names[place], place))
+    ]
     kept = {*samples}
     left = [names[place] for place in others if place not in kept]
     if not samples or all(is_mean(names[place]) for place in samples):
         raise no_sample_losses([names[place] for place in samples or others])
-    if means := [names[place] for place in samples if is_mean(names[place])]:
+    if means := [names[place] for place in samples if is_mean(names[place]) and guessed]:
         samples, left = [place for place in samples if not is_mean(names[place])], left + means
     notes = [f"read as wide, a column for each of {counted(len(samples), 'sample')}"] if guessed else []
     if step is not None:
@@ -160,6 +171,9 @@ def _wide(schema: pa.Schema, columns: Mapping[str, str] | None, guessed: bool) -
 def _list_column(schema: pa.Schema, columns: Mapping[str, str] | None) -> int | None:
     """Place of the column whose rows are lists of losses, or objects of them by sample; None without one."""
     wanted = (columns or {}).get(LOSS)
+    ids = (columns or {}).get(SAMPLE_ID, SAMPLE_ID)
+    if ids in schema.names and not is_list(schema.field(schema.names.index(ids)).type):
+        return None  # a list for each sample and step: of its tokens, perhaps
     lists = [place for place, one in enumerate(schema) if _holds_losses(one.type)]
     if wanted is not None:
         return next((place for place in lists if schema.field(place).name == wanted), None)
@@ -169,10 +183,8 @@ def _list_column(schema: pa.Schema, columns: Mapping[str, str] | None) -> int | 
     numbers = [
         place for place in lists if is_list(kind := schema.field(place).type) and _is_float(kind.value_type)
     ]
-    other = LOSS in schema.names or (
-        SAMPLE_ID in schema.names and not is_list(schema.field(schema.names.index(SAMPLE_ID)).type)
-    )
-    return numbers[0] if len(numbers) == 1 and not other else None
+    like = [place for place in numbers if "loss" in schema.field(place).name.lower()]
+    return like[0] if len(like) == 1 and LOSS not in schema.names else None
 
 
 def _holds_losses(kind: pa.DataType) -> bool:
@@ -233,7 +245,7 @@ def _step_columns(schema: pa.Schema, columns: Mapping[str, str] | None) -> list[
         for place, one in enumerate(schema)
         if one.name != id_name and _is_number(one.type) and STEP_IN_NAME.fullmatch(one.name)
     ]
-    stems = {re.sub(r"-?\d+(?:\.0*)?$", "", schema.names[place]) for place in named}
+    stems = {re.sub(r"\d+(?:\.0*)?$", "", schema.names[place]).removeprefix("-") for place in named}
     return named if len(stems) == 1 else []
 
 

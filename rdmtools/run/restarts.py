@@ -52,7 +52,11 @@ class _Start:
         """
         inside = (later.steps >= self.steps[0]) & (later.steps <= self.steps[-1])
         between = ~np.isin(later.steps[inside], self.steps)
-        return bool(between.any() and np.isin(later.samples, self.samples).any())
+        return bool(between.any()) and self.shares_samples(later)
+
+    def shares_samples(self, later: "_Start") -> bool:
+        """Whether some sample is in both, as far as was looked."""
+        return bool(np.isin(later.samples, self.samples).any())
 
 
 @dataclass(slots=True, kw_only=True)
@@ -102,17 +106,22 @@ class Restarts:
                 looked_at=looked - first,
             )
             if first or not self._starts or rows[0] < self._starts[-1].steps[-1]:
+                if self.supersede and self._starts and not self._starts[-1].shares_samples(found):
+                    raise self._no_order()
                 self._starts.append(found)
             else:
                 self._rises += int(rows[0] > self._starts[-1].steps[-1])
                 self._starts[-1].add(found)
             numbers[first:stop] = len(self._starts)
         if self.supersede and not self._in_order and len(falls):
-            raise ParameterError(
-                "steps fall back all the time: the rows are in no order of time; needed them as they were "
-                'logged; add a column attempt, or pass restarts="keep"'
-            )
+            raise self._no_order()
         return numbers
+
+    def _no_order(self) -> ParameterError:
+        return ParameterError(
+            "steps fall back where no start begins: the rows are in no order of time; needed them as they "
+            'were logged; add a column attempt, or pass restarts="keep"'
+        )
 
 
 def looked_at(tidy: Tidy, rules: Rules) -> tuple[Tidy, Quality]:

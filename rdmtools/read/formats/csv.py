@@ -232,7 +232,7 @@ class _Text:
             return words.to_arrow(compat_level=_polars().CompatLevel.oldest()).dictionary_encode()
         numbers, odd = _numbers(words, kind, self.form.decimal)
         if len(odd) and kind == pa.int64():
-            whole, broken = _whole_doubles(words, self.form.decimal)
+            whole, broken = _whole_doubles(words)
             if not len(broken):
                 self.note(f"read column {name!r}, whole numbers written as {odd[0]}, as integers")
                 return whole.to_arrow()
@@ -257,6 +257,9 @@ def _numbers(words: "pl.Series", kind: pa.DataType, decimal: str) -> "tuple[pl.S
     pl = _polars()
     target = pl.Int64 if kind == pa.int64() else pl.Float64
     if decimal != "." and target == pl.Float64:
+        both = words.str.contains(".", literal=True).fill_null(False)
+        if both.any():  # one of the two marks parts thousands, and which one nothing tells
+            return words.cast(target, strict=False), words.filter(both)
         words = words.str.replace(decimal, ".", literal=True)
     numbers = words.cast(target, strict=False)
     if numbers.null_count() == words.null_count():
@@ -266,9 +269,9 @@ def _numbers(words: "pl.Series", kind: pa.DataType, decimal: str) -> "tuple[pl.S
     return numbers, words.filter(numbers.is_null() & words.is_not_null() & ~words.is_in(_ABSENT))
 
 
-def _whole_doubles(words: "pl.Series", decimal: str) -> "tuple[pl.Series, pl.Series]":
+def _whole_doubles(words: "pl.Series") -> "tuple[pl.Series, pl.Series]":
     """Integers that are written with a point, and the words that are no whole numbers."""
-    numbers, odd = _numbers(words, pa.float64(), decimal)
+    numbers, odd = _numbers(words, pa.float64(), ".")  # 1,000 may be a thousand
     broken = ~((numbers.abs() <= _EXACT) & (numbers == numbers.floor())).fill_null(True)
     return numbers.cast(_polars().Int64, strict=False), odd if len(odd) else words.filter(broken)
 

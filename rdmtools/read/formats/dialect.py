@@ -78,7 +78,7 @@ def dialect(path: Path, delimiter: str) -> Dialect:
         names = [name.strip() for name in names]
         notes.append("left out the blanks after the delimiters")
     if _are_data(names, decimal):
-        if any(_WHOLE.fullmatch(word) for word in names):
+        if any(float(word.replace(decimal, ".")).is_integer() for word in names):
             raise ParameterError(
                 f"the first line has numbers and no names ({', '.join(names[:4])}), some of them whole; "
                 "needed to know which are steps and ids; add a first line such as step,sample_id,loss"

@@ -8,6 +8,7 @@ tables are read, in memory; of large ones it is said how to write them as one.
 # pyright: reportUnknownParameterType=false, reportAttributeAccessIssue=false
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from itertools import islice
@@ -22,7 +23,7 @@ from rdmtools.format.names import LOSSES_SUFFIX, SAMPLE_ID, STEP
 from rdmtools.format.read_table import ParquetPart
 from rdmtools.read.formats.listing import some_paths
 from rdmtools.read.formats.unfolded import MB, MOST_BYTES
-from rdmtools.run.from_table import Long, Losses, from_table
+from rdmtools.run.from_table import Long, Losses, Wide, from_table
 from rdmtools.run.layout import shortened
 from rdmtools.run.quality import counted
 from rdmtools.run.rules import ROLES
@@ -68,6 +69,8 @@ def read(folder: Path, layout: str | None, columns: Mapping[str, str] | None) ->
     losses, notes = from_table(table, layout, columns)
     if isinstance(losses, Long):
         _refuse_many_runs(folder, table, names, columns or {})
+    else:
+        _refuse_wide_runs(folder, table, losses, names)
     return losses, [f"took {', '.join(names)} from the names of folders", *notes]
 
 
@@ -90,12 +93,19 @@ def _key(name: str) -> str | None:
 
 def _files(folder: Path, level: int) -> Iterator[Path]:
     with os.scandir(folder) as entries:
-        found = sorted((entry.name, entry.is_dir(follow_symlinks=level == 0)) for entry in entries)
+        found = [(entry.name, entry.is_dir(follow_symlinks=level == 0)) for entry in entries]
+    found.sort(key=lambda entry: _natural(entry[0]))  # step=15 before step=100, as they were logged
     for name, is_folder in found:
         if is_folder and level < _LEVELS and _key(name):
             yield from _files(folder / name, level + 1)
         elif level and not is_folder and name.endswith(LOSSES_SUFFIX) and name[0] not in "._":
             yield folder / name
+
+
+def _natural(name: str) -> list[tuple[int, int | str]]:
+    """What sorts names by the numbers in them."""
+    pieces = re.split(r"([0-9]{1,18})", name)
+    return [(0, int(piece)) if piece.isdecimal() else (1, piece) for piece in pieces]
 
 
 def _keys(file: Path, folder: Path) -> dict[str, str]:
@@ -142,6 +152,17 @@ def _same(column: pa.ChunkedArray, word: str) -> bool:
     except pa.ArrowException:
         return False
     return values in ([], [word]) or [value and value.removesuffix(".0") for value in values] == [word]
+
+
+def _refuse_wide_runs(folder: Path, table: pa.Table, losses: Wide, names: list[str]) -> None:
+    """The same of tables with a row for each step."""
+    for name in names:
+        values = pc.unique(table.column(name)).to_pylist()
+        if 1 < len(values) < len(losses.steps) and len({*losses.steps.tolist()}) < len(losses.steps):
+            raise ParameterError(
+                f"folders of {counted(len(values), 'value')} of {name} ({shortened([*map(str, values)])}) "
+                f"hold the same steps; needed one run; pass one: '{folder}/{name}=…'"
+            )
 
 
 def _refuse_many_runs(folder: Path, table: pa.Table, names: list[str], columns: Mapping[str, str]) -> None:
