@@ -16,6 +16,7 @@ from rdmtools.errors import FormatError, ParameterError
 from rdmtools.format.names import COMPANION_SUFFIX, JOURNAL_FOLDER, LOSSES_SUFFIX, Named, Place
 from rdmtools.format.records import MANIFEST_FILE, listed
 from rdmtools.read import formats
+from rdmtools.read.formats import hive
 from rdmtools.read.stores import Location, StorePath, at
 
 _NAMED = 3  # of what is in a folder
@@ -191,6 +192,11 @@ def run_files(path: Location, journal: bool) -> list[Location]:
         files = sorted(each for each in path.glob("*" + LOSSES_SUFFIX) if each.name[0] not in "._")
         if not (files or journal):
             raise FormatError(f"{path} has no *{LOSSES_SUFFIX} files in it; {_instead(path)}")
+        if files and isinstance(path, Path) and hive.is_partitioned(path):
+            raise FormatError(
+                f"{path} has Parquet files beside folders such as step=0, which hold some, too; needed one "
+                f"or the other; move away {files[0].name}, or the folders"
+            )
         return files
     if path.exists():
         if isinstance(path, Path) and path.suffix != LOSSES_SUFFIX:

@@ -147,3 +147,14 @@ def test_tables_that_are_not_ours_are_not_overwritten(tmp_path):
     with pytest.raises(ParameterError, match=r"samples\.parquet is not what rdmtools wrote; move it away"):
         rdm.ProbeLogger(tmp_path / "run.parquet", overwrite=True)
     assert mine.read_bytes() == before
+
+
+def test_a_file_beside_folders_of_steps_is_not_read_alone(tmp_path):
+    for step in (0, 5):
+        (tmp_path / f"step={step}").mkdir()
+        pd.DataFrame({"sample_id": [0, 1], "loss": [0.5, 0.25]}).to_parquet(
+            tmp_path / f"step={step}" / "a.parquet"
+        )
+    WIDE.assign(step=STEPS).to_parquet(tmp_path / "extra.parquet")
+    with pytest.raises(FormatError, match=r"beside folders such as step=0.*; move away extra\.parquet"):
+        rdm.read_run(tmp_path)
