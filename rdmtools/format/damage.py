@@ -7,7 +7,6 @@ Nobody asks before reading has failed. Then row groups are tried one by one, whe
 # pyright: reportUnknownParameterType=false
 
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +20,8 @@ def damaged(
 ) -> str:
     """Words for the row groups that cannot be read: the first of them, in a file on this machine."""
     if len(groups) > 1 and isinstance(path, Path):
-        for group in groups:
-            with suppress(Exception), pq.ParquetFile(path, page_checksum_verification=True) as file:
-                table = file.read_row_group(group, columns)
-                table.validate(full=True)
-                check_rows(table.num_rows, metadata.row_group(group))
-                continue
-            groups = [group]
-            break
+        first = next((group for group in groups if not _reads(path, group, columns)), None)
+        groups = groups if first is None else [first]
     if not len(groups):
         return ""
     several = f"s {groups[0]} to {groups[-1]}" if len(groups) > 1 else f" {groups[0]}"
@@ -37,19 +30,24 @@ def damaged(
 
 def damaged_groups(path: Path) -> tuple[list[int], int]:
     """Row groups of a file that cannot be read, all of them; and how many there are, 0 without a footer."""
-    damaged: list[int] = []
     try:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             count = file.metadata.num_row_groups
     except Exception:
         return [], 0
-    for group in range(count):
-        try:
-            with pq.ParquetFile(path, page_checksum_verification=True) as file:
-                file.read_row_group(group).validate(full=True)
-        except Exception:
-            damaged.append(group)
-    return damaged, count
+    return [group for group in range(count) if not _reads(path, group, None)], count
+
+
+def _reads(path: Path, group: int, columns: Sequence[str] | None) -> bool:
+    """Whether a row group can be read, with as many rows as the footer says."""
+    try:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            table = file.read_row_group(group, columns)
+            table.validate(full=True)
+            check_rows(table.num_rows, file.metadata.row_group(group))
+    except Exception:
+        return False
+    return True
 
 
 def around(metadata: pq.FileMetaData, row: int, rows: int) -> Sequence[int]:

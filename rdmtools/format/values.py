@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from rdmtools.errors import ParameterError
 
 # Up to here every whole number is a double of its own.
-_EXACT = float(1 << 53)
+EXACT = float(1 << 53)
 
 
 def column(values: Any, valid: NDArray[np.bool_] | None = None) -> pa.Array:
@@ -84,7 +84,7 @@ def _whole(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
     """Whole numbers as int64. Raises ParameterError where one has a fraction, or is too large to be exact."""
     values = floats(column, name).astype(np.float64, copy=False)
     exact = float(1 << 11) if types.is_float16(column.type) else float(1 << 24)
-    exact = exact if types.is_floating(column.type) and not types.is_float64(column.type) else _EXACT
+    exact = exact if types.is_floating(column.type) and not types.is_float64(column.type) else EXACT
     odd = np.flatnonzero(~(np.abs(values) <= exact) | (values != np.trunc(values)))
     if len(odd):
         raise ParameterError(

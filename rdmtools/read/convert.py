@@ -165,7 +165,7 @@ def _large(source: Path, layout: str | None, columns: Mapping[str, str] | None) 
 
 def _ordered(source: Path, target: Path, large: Batches, rules: Rules) -> list[str]:
     """Put the rows in order on disk and write them as a run; returns what is to be said of it."""
-    restarts = Restarts(supersede=rules.restarts == "supersede")
+    restarts = Restarts.of(rules)
     starts = large.attempts or restarts.supersede
     with scratch(target.parent, large.dtype, starts, _ROOM) as rows:
         with reading(source):

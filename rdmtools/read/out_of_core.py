@@ -69,7 +69,7 @@ def in_order(parts: Sequence[ParquetPart], rules: Rules, opening: Opening) -> Op
     except OSError as error:
         raise FormatError(f"no folder for temporary files ({error.strerror}); {_ROOM}") from error
     index: dict[Any, int] = {}
-    restarts = Restarts(supersede=rules.restarts == "supersede")
+    restarts = Restarts.of(rules)
     starts = all(attempts) or restarts.supersede
     with scratch(folder, dtype, starts, _ROOM, opening.seen) as rows:
         in_all = sum(part.rows for part in parts)

@@ -10,7 +10,7 @@ told, unless a later start is to supersede.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,6 +67,11 @@ class Restarts:
     """Whether each start is to be an attempt of its own."""
     _starts: list[_Start] = field(default_factory=list[_Start])
     _rises: int = 0
+
+    @classmethod
+    def of(cls, rules: Rules) -> Self:
+        """One that has seen nothing yet."""
+        return cls(supersede=rules.restarts == "supersede")
 
     def attempts(self, batches: Iterable[Tidy]) -> Iterator[Tidy]:
         """The same rows, with attempts where starts are to supersede and the table has none.
@@ -126,6 +131,6 @@ class Restarts:
 
 def looked_at(tidy: Tidy, rules: Rules) -> tuple[Tidy, Quality]:
     """The rows of a whole table, with attempts where starts are to supersede; and what is to be told."""
-    restarts = Restarts(supersede=rules.restarts == "supersede")
+    restarts = Restarts.of(rules)
     [rows] = restarts.attempts([tidy])
     return rows, restarts.quality()

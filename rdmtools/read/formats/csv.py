@@ -26,6 +26,7 @@ import pyarrow as pa
 
 from rdmtools.errors import ParameterError, one_line
 from rdmtools.format.names import ATTEMPT, LOSS, SAMPLE_ID, STEP
+from rdmtools.format.values import EXACT
 from rdmtools.read.batches import Batches
 from rdmtools.read.formats.dialect import NEEDED, Dialect, blocks, dialect
 from rdmtools.run.columns import refuse_empty
@@ -44,7 +45,6 @@ _ABSENT = (
 MOST_BYTES = 1 << 29  # of text that is read at once
 _GZIPPED = 4  # times as large as text, about
 _FEW = 4
-_EXACT = float(1 << 53)
 _QUOTED = re.compile(rb'"[^"]*"')
 _QUOTE_WITHIN = rb'(?<=[^,\n"])"|"(?=[^,\r\n"])'  # where all that is quoted became one quote
 _WITH_POINT = re.compile(r"-?\d+\.0*")
@@ -183,10 +183,10 @@ class _Text:
         if self.form.header:
             _, _, rest = next(found, b"").partition(b"\n")
             found = chain([rest], found)
-        again = re.compile(rb"^" + re.escape(self.form.header) + rb"\r?(?:\n|\Z)", re.MULTILINE)
         for lines in found:
             if self.form.header and self.form.header in lines:
-                lines, count = again.subn(b"", lines)
+                again = rb"^" + re.escape(self.form.header) + rb"\r?(?:\n|\Z)"
+                lines, count = re.subn(again, b"", lines, flags=re.MULTILINE)
                 if count:
                     self.note(_AGAIN)
             if lines:
@@ -272,7 +272,7 @@ def _numbers(words: "pl.Series", kind: pa.DataType, decimal: str) -> "tuple[pl.S
 def _whole_doubles(words: "pl.Series") -> "tuple[pl.Series, pl.Series]":
     """Integers that are written with a point, and the words that are no whole numbers."""
     numbers, odd = _numbers(words, pa.float64(), ".")  # 1,000 may be a thousand
-    broken = ~((numbers.abs() <= _EXACT) & (numbers == numbers.floor())).fill_null(True)
+    broken = ~((numbers.abs() <= EXACT) & (numbers == numbers.floor())).fill_null(True)
     return numbers.cast(_polars().Int64, strict=False), odd if len(odd) else words.filter(broken)
 
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 import pyarrow as pa
@@ -159,10 +160,7 @@ def _refuse_wide_runs(folder: Path, table: pa.Table, losses: Wide, names: list[s
     for name in names:
         values = pc.unique(table.column(name)).to_pylist()
         if 1 < len(values) < len(losses.steps) and len({*losses.steps.tolist()}) < len(losses.steps):
-            raise ParameterError(
-                f"folders of {counted(len(values), 'value')} of {name} ({shortened([*map(str, values)])}) "
-                f"hold the same steps; needed one run; pass one: '{folder}/{name}=…'"
-            )
+            raise _several_runs(folder, name, values, "the same steps")
 
 
 def _refuse_many_runs(folder: Path, table: pa.Table, names: list[str], columns: Mapping[str, str]) -> None:
@@ -175,7 +173,11 @@ def _refuse_many_runs(folder: Path, table: pa.Table, names: list[str], columns: 
         values = pc.unique(table.column(name)).to_pylist()
         found = table.select([*pair, name]).group_by(pair).aggregate([(name, "count_distinct")])
         if max(found.column(f"{name}_count_distinct").to_pylist(), default=0) > 1:
-            raise ParameterError(
-                f"folders of {counted(len(values), 'value')} of {name} ({shortened([*map(str, values)])}) "
-                f"hold the same steps of the same samples; needed one run; pass one: '{folder}/{name}=…'"
-            )
+            raise _several_runs(folder, name, values, "the same steps of the same samples")
+
+
+def _several_runs(folder: Path, name: str, values: list[Any], same: str) -> ParameterError:
+    return ParameterError(
+        f"folders of {counted(len(values), 'value')} of {name} ({shortened([*map(str, values)])}) "
+        f"hold {same}; needed one run; pass one: '{folder}/{name}=…'"
+    )
