@@ -8,51 +8,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from helpers.killed import IDS, check, companion, crashed, record, row
 
 import rdmtools as rdm
 from rdmtools import FormatError, ProbeLogger, RdmtoolsWarning, read_run
-from rdmtools.format.records import Kind, record_header, segment_file
-
-IDS = ["c", "a", "b"]
+from rdmtools.format.records import Kind, segment_file
 
 
 @pytest.fixture
 def path(tmp_path) -> Path:
     return tmp_path / "run.parquet"
-
-
-def companion(path: Path) -> Path:
-    return path.with_suffix(".rdm")
-
-
-def row(step: int) -> list[float]:
-    return [step + sample / 8 for sample in range(len(IDS))]
-
-
-def record(kind: Kind, step: int, payload: bytes, time=0.0) -> bytes:
-    return record_header(kind, step, time, payload) + payload
-
-
-def losses(*steps: int) -> bytes:
-    return b"".join(record(Kind.LOSSES, step, np.float32(row(step)).tobytes()) for step in steps)
-
-
-def crashed(path: Path, steps=range(3), samples=IDS, **options) -> Path:
-    """What a killed logger leaves; the folder of its attempt."""
-    log = ProbeLogger(path, samples, resume=True, **options)
-    for step in steps:
-        log(step, row(step))
-    log._attempt.end()
-    log._sealed = log._closed = True
-    return log._attempt.folder
-
-
-def check(path: Path, steps=(0, 1, 2)) -> rdm.Run:
-    run = read_run(path)
-    assert run.steps.tolist() == list(steps)
-    order = np.argsort(IDS)
-    np.testing.assert_array_equal(run.losses, np.float32([row(step) for step in steps])[:, order])
-    return run
 
 
 def saying(attempt: Path, **changes) -> None:

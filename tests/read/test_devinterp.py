@@ -1,13 +1,12 @@
 """Losses that devinterp kept under SGLD draws become the draws of a run, a store a step."""
 
 import json
-import warnings
 
 import numpy as np
 import pytest
+from helpers.reading import read, refused
 
 import rdmtools
-from rdmtools.errors import FormatError
 from rdmtools.read.formats import devinterp
 from rdmtools.read.read import read_run
 
@@ -43,20 +42,6 @@ def store(path, *, completed=True, **arrays):
 def probe(values=LOSSES, name="code"):
     dims = ("chain", "draw", f"batch_{name}", "token_pos")
     return {f"loss_{name}": (values, dims[: values.ndim])}
-
-
-def read(path, **options):
-    with warnings.catch_warnings(record=True) as said:
-        warnings.simplefilter("always")
-        run = read_run(path, **options)
-    return run, [str(each.message).removeprefix(f"{path}: ") for each in said]
-
-
-def refused(path, **options):
-    with pytest.raises(FormatError) as error:
-        read(path, **options)
-    assert "\n" not in str(error.value)
-    return str(error.value)
 
 
 def test_a_store_is_a_step_with_its_draws(tmp_path):

@@ -1,14 +1,12 @@
 """A folder whose folders name a column is one run: its steps come from their names."""
 
-import warnings
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from helpers.reading import read, refused
 
 import rdmtools
-from rdmtools.errors import FormatError
 from rdmtools.read.formats import hive
 from rdmtools.read.read import read_run
 
@@ -25,20 +23,6 @@ def written(root, folders=None, tables=None):
         (root / folder).mkdir(parents=True, exist_ok=True)
         pq.write_table(pa.table(table), root / folder / "part-0.parquet")
     return root
-
-
-def read(path, **options):
-    with warnings.catch_warnings(record=True) as said:
-        warnings.simplefilter("always")
-        run = read_run(path, **options)
-    return run, [str(each.message).removeprefix(f"{path}: ") for each in said]
-
-
-def refused(path, **options):
-    with pytest.raises(FormatError) as error:
-        read(path, **options)
-    assert "\n" not in str(error.value)
-    return str(error.value)
 
 
 def test_steps_come_from_the_names_of_folders(tmp_path):

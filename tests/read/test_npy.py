@@ -1,26 +1,18 @@
 """Arrays of NumPy: what a header says is held against the bytes, and no shape is taken for another."""
 
 import io
-import warnings
 import zipfile
 
 import numpy as np
 import pytest
+from helpers.reading import read
 
 from rdmtools.errors import FormatError
 from rdmtools.read import formats
 from rdmtools.read.formats import unfolded
-from rdmtools.read.read import read_run
 
 LOSSES = np.random.default_rng(0).random((5, 3))
 STEPS = np.arange(0, 50, 10)
-
-
-def read(path, **options):
-    with warnings.catch_warnings(record=True) as said:
-        warnings.simplefilter("always")
-        run = read_run(path, **options)
-    return run, [str(each.message).removeprefix(f"{path}: ") for each in said]
 
 
 def refused(path, **options):
