@@ -135,7 +135,7 @@ def test_parts_of_several_runs_are_refused(tmp_path):
     [
         (
             {"sample_id": [1, 2]},
-            "ids are of type int64 in .*, of type large_string in .*; needed all int",
+            "ids are of type int64 in .*, of type (large_)?string in .*; needed all int",
         ),
         ({"sample_id": ["a", "b"], "attempt": 1}, "1 of 2 parts have a column attempt"),
         ({"sample_id": ["a", "b"], "step": [1.5, 2]}, "column 'step' has 1.5 in row 0; needed whole numbers"),
