@@ -43,7 +43,7 @@ def test_the_event_and_its_samples_are_found():
     event = analysis.events.iloc[0]
     assert event["event"] == 1
     assert event["window"] == 20
-    assert event["floor_step"] < event["alarm_step"] < 900 < event["peak_step"] < event["end_step"]
+    assert event["floor_step"] < event["alarm_step"] < 900 < event["shc_peak_step"] < event["end_step"]
     assert event["direction"] == "falling"
     assert event["top_group"] == "learned"
     assert event["top_group_share"] > 0.99
@@ -53,7 +53,7 @@ def test_the_event_and_its_samples_are_found():
     assert event["pr_at_peak"] == pytest.approx(1, abs=0.05)
     peak = analysis.observables.set_index("step")["shc"]
     assert event["rise_decades"] == pytest.approx(
-        np.log10(peak[event["peak_step"]] / peak[event["floor_step"]])
+        np.log10(peak[event["shc_peak_step"]] / peak[event["floor_step"]])
     )
     first = analysis.modes.query("mode == 1")
     assert list(first["sample_id"]) == list(range(runs.SAMPLES))
@@ -71,7 +71,7 @@ def test_a_quiet_run_has_empty_tables_with_the_same_columns():
 def test_modes_of_the_window_that_ends_at_a_step():
     analysis = rdm.analyze(runs.with_event(), windows=(20, 9))
     event = analysis.events.iloc[0]
-    found = analysis.modes_at(event["peak_step"])
+    found = analysis.modes_at(event["shc_peak_step"])
     told = analysis.modes[analysis.modes["event"] == 1].drop(columns="event")
     pd.testing.assert_frame_equal(found, told.reset_index(drop=True))
     short = analysis.modes_at(80, window=9)

@@ -23,14 +23,14 @@ def test_one_row_a_run_and_one_row_an_event():
     alone = rdm.analyze(runs.with_event(1))
     row = comparison.runs.set_index("run").loc["seed 1"]
     peak = alone.observables.loc[alone.observables["shc"].idxmax()]
-    assert row["peak_shc"] == peak["shc"]
-    assert row["peak_total_variance"] == peak["total_variance"]
-    assert row["pr_at_peak"] == peak["pr"]
+    assert row["largest_shc"] == peak["shc"]
+    assert row["total_variance_at_largest_shc"] == peak["total_variance"]
+    assert row["pr_at_largest_shc"] == peak["pr"]
     assert row["first_alarm_step"] == alone.events["alarm_step"].iloc[0]
     assert row["largest_rise_decades"] == alone.events["rise_decades"].iloc[0]
     assert pd.isna(comparison.runs["first_alarm_step"].iloc[2])
     by_run = comparison.observables.groupby("run", sort=False)["shc"].max()
-    assert by_run.tolist() == comparison.runs["peak_shc"].tolist()
+    assert by_run.tolist() == comparison.runs["largest_shc"].tolist()
 
 
 def test_paths_globs_analyses_and_saved_folders_compare_alike(tmp_path):
@@ -96,7 +96,7 @@ def test_metadata_that_some_runs_lack_are_missing_there():
 def test_no_events_at_all_leave_the_columns():
     comparison = rdm.compare([runs.without_event(), runs.without_event(1, name="again")])
     assert len(comparison.events) == 0
-    assert {"run", "alarm_step", "peak_step", "lr"} <= set(comparison.events.columns)
+    assert {"run", "alarm_step", "shc_peak_step", "lr"} <= set(comparison.events.columns)
 
 
 @pytest.mark.parametrize("nothing", [[], {}])

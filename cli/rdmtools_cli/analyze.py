@@ -224,7 +224,7 @@ def _print_events(events: list[dict[str, Any]], several: bool) -> None:
             column("#", lambda event: event["event"], right=True),
             *([column("window", lambda event: event["window"], right=True)] if several else []),
             column("alarm", lambda event: event["alarm_step"], right=True),
-            column("peak", lambda event: event["peak_step"], right=True),
+            column("SHC peak", lambda event: event["shc_peak_step"], right=True),
             column("end", lambda e: "open" if e["end_step"] is None else e["end_step"], right=True),
             column("decades", lambda event: f"{event['rise_decades']:.1f}", right=True),
             column("PR", lambda event: f"{event['pr_at_peak']:.1f}", right=True),

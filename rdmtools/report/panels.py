@@ -114,7 +114,7 @@ def _draw_lanes(findings: Findings, axes: Axes, sheet: Sheet) -> None:
             axes.get_yticklabels()[lane].set_color(ink)
         for event in records(events[events["window"] == window]):
             end = last if pd.isna(event["end_step"]) else event["end_step"]
-            alarm, peak = event["alarm_step"], event["peak_step"]
+            alarm, peak = event["alarm_step"], event["shc_peak_step"]
             axes.plot([event["floor_step"], alarm], [lane, lane], color=ink, linewidth=0.8, linestyle=":")
             axes.plot([alarm, end], [lane, lane], color=ink, linewidth=2.5, solid_capstyle="butt")
             axes.plot([alarm], [lane], "|", color=ink, markersize=7, markeredgewidth=1.4)
@@ -142,7 +142,7 @@ def _mark_alarms(findings: Findings, axes: Axes, _: Sheet | None = None) -> None
         if alone:
             end = last if pd.isna(event["end_step"]) else event["end_step"]
             axes.axvspan(event["alarm_step"], end, color=colour("span"), linewidth=0, zorder=0)
-            axes.axvline(event["peak_step"], color=ink, linewidth=0.8, linestyle=":", zorder=1.5)
+            axes.axvline(event["shc_peak_step"], color=ink, linewidth=0.8, linestyle=":", zorder=1.5)
 
 
 def _mark_watched(findings: Findings, axes: Axes, _: Sheet) -> None:
@@ -152,7 +152,7 @@ def _mark_watched(findings: Findings, axes: Axes, _: Sheet) -> None:
     windows = findings.settings.windows
     for event in records(_marked(findings)):
         ink = colour("alarm") if len(windows) == 1 else series_colour(windows.index(event["window"]))
-        for name, fill in (("floor_step", "none"), ("peak_step", ink)):
+        for name, fill in (("floor_step", "none"), ("shc_peak_step", ink)):
             place = (event["window"], event[name])
             if place in table.index:  # not where a stride left the window out
                 axes.plot(

@@ -74,7 +74,7 @@ def page(findings: Findings, drawn: str | None = None) -> str:
 
 def notebook_html(findings: Findings) -> str:
     """Name, verdict and the first events, for a notebook's cell."""
-    columns = ["event", "window", "alarm_step", "peak_step", "rise_decades", "kind", "direction", "top_group"]
+    columns = ["event", "window", "alarm_step", "shc_peak_step", "rise_decades", "kind", "direction", "top_group"]
     parts = [f"<p><b>{escape(shown(findings.run.name, 120))}</b></p>"]
     parts += [f"<p>{escape(line)}</p>" for line in verdict(findings).split("\n")]
     if len(findings.events):

@@ -29,7 +29,7 @@ _INT64 = 1 << 63
 # What must be in each table; the others have columns that only people read.
 _INTEGERS = {
     "observables": ("step", "first_step", "window"),
-    "events": ("event", "window", "alarm_step", "peak_step"),
+    "events": ("event", "window", "alarm_step", "shc_peak_step"),
     "modes": ("event", "mode"),
     "groups": ("event", "mode", "samples"),
     "spectra": ("event",),

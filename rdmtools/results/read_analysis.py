@@ -23,7 +23,7 @@ from rdmtools.run.frames import Tables
 from rdmtools.run.quality import counted
 
 _MOST_EVENTS = 20
-_TOLD = ("event", "window", "alarm_step", "peak_step", "rise_decades", "kind", "direction", "top_group")
+_TOLD = ("event", "window", "alarm_step", "shc_peak_step", "rise_decades", "kind", "direction", "top_group")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

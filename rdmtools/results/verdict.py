@@ -64,8 +64,8 @@ def _event_line(findings: Findings, event: dict[str, Any]) -> str:
     over = "not over by the last row" if pd.isna(end) else f"over at {end:,}"
     kind = "steady drift" if event["kind"] == "drift" else "fluctuation, or a trend that bends"
     return (
-        f"Event {event['event']}{window}: alarm at step {event['alarm_step']:,}, peak at "
-        f"{event['peak_step']:,} ({event['rise_decades']:.1f} decades up), {over}; {kind}. "
+        f"Event {event['event']}{window}: alarm at step {event['alarm_step']:,}, SHC peak at "
+        f"{event['shc_peak_step']:,} ({event['rise_decades']:.1f} decades up), {over}; {kind}. "
         f"{_carriers(findings, event)}"
     )
 

@@ -60,7 +60,7 @@ def test_an_analysis_of_shards_is_that_of_the_whole(sharded):
         found, expected = (rdm.analyze(each, detrend=detrend, spectrum=True) for each in (run, whole))
         pd.testing.assert_frame_equal(found.observables, expected.observables, rtol=1e-12, atol=1e-15)
         assert len(found.events)
-        exact = ["event", "floor_step", "alarm_step", "peak_step", "end_step", "kind", "direction"]
+        exact = ["event", "floor_step", "alarm_step", "shc_peak_step", "end_step", "kind", "direction"]
         pd.testing.assert_frame_equal(found.events[exact], expected.events[exact])
 
 

@@ -193,7 +193,7 @@ def test_an_analysis_is_the_same_wherever_the_run_lies(tmp_path, root, store, me
         there.save(report=False)
     assert (there.save(tmp_path / "out", report=False) / "summary.json").exists()
     compared = rdm.compare({"here": str(path), "there": address}).runs
-    assert compared["peak_shc"].nunique() == 1
+    assert compared["largest_shc"].nunique() == 1
 
 
 def test_only_the_columns_that_are_needed_are_fetched(store):

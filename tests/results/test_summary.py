@@ -139,7 +139,7 @@ def test_verdict_for_one_event_tells_when_what_and_who(one):
     event = one.events.iloc[0]
     assert words.startswith("1 event: SHC rose 1.5 decades")
     assert f"alarm at step {event['alarm_step']:,}" in words
-    assert f"peak at {event['peak_step']:,}" in words
+    assert f"peak at {event['shc_peak_step']:,}" in words
     assert "“learned”" in words
     assert "its losses fell (−" in words
     assert "states no false-alarm rate" in words
