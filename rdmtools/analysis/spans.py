@@ -2,6 +2,7 @@
 
 losses of the rows and of those before them that windows reach -> row_geometry (of each shard, added up)
                                                               -> observables, spectra, map of SHC
+                                                               -> block means, for what looks back
 
 Values do not depend on how a run is cut into spans: products are anchored at absolute rows, so that one
 process, a pool or a cluster give the same bits.
@@ -10,6 +11,7 @@ process, a pool or a cluster give the same bits.
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial, reduce
+from math import lcm
 from operator import add
 from typing import Any
 
@@ -19,6 +21,7 @@ from numpy.typing import NDArray
 
 from rdmtools.analysis.blas import one_blas_thread
 from rdmtools.analysis.gram import RowGeometry, row_geometry, tile_rows
+from rdmtools.analysis.histories import BlockMeans, Blocks, joined_blocks, rows_per_block
 from rdmtools.analysis.moments import Windows, moments
 from rdmtools.analysis.observables import heat_capacity, observables
 from rdmtools.analysis.settings import AnalysisSettings
@@ -48,6 +51,7 @@ class Span:
     first: int
     """Row of the run that is the first of `losses` and `steps`."""
     map_every: int
+    block_rows: int
     settings: AnalysisSettings
 
     @property
@@ -73,6 +77,8 @@ class SpanValues:
     """Of each stride-th window; empty unless asked for."""
     shc_map: Sequence[Float64[np.ndarray, " windows"]]
     """SHC for each length of `map_lengths`, of each map_every-th window."""
+    blocks: Blocks
+    """Means of blocks of the span's own rows."""
 
 
 def spans(
@@ -89,6 +95,7 @@ def spans(
             steps=steps[begin:stop] if apart else steps,
             first=begin if apart else 0,
             map_every=map_every(rows),
+            block_rows=rows_per_block(rows, samples),
             settings=settings,
         )
 
@@ -98,8 +105,8 @@ def _cuts(rows: int, samples: int, settings: AnalysisSettings, apart: bool) -> I
     length = SPAN_ROWS
     if apart:  # enough of them for the workers to end together
         length = min(max(rows // _SPANS, _SHORTEST_SPAN), SPAN_ROWS)
-    tile = tile_rows(samples)
-    length = -(-max(length, 16 * longest) // tile) * tile
+    whole = lcm(tile_rows(samples), rows_per_block(rows, samples))  # no span cuts a tile, or a block of means
+    length = -(-max(length, 16 * longest) // whole) * whole
     for start in range(0, rows, length):
         yield start, min(start + length, rows)
 
@@ -132,7 +139,7 @@ def span_values(span: Span, progress: Callable[[int], None] | None = None) -> Sp
     """
     settings = span.settings
     with one_blas_thread():
-        geometry = _geometry(span, progress)
+        geometry, blocks = _geometry(span, progress)
         steps = span.steps[span.begin - span.first : span.stop - span.first]
         how: dict[str, Any] = {
             "detrend": settings.detrend,
@@ -159,6 +166,7 @@ def span_values(span: Span, progress: Callable[[int], None] | None = None) -> Sp
                 heat_capacity(of_length, places, geometry.samples, settings.detrend)
                 for of_length, places in zip(sums[len(windows) :], mapped, strict=True)
             ],
+            blocks=blocks,
         )
 
 
@@ -171,21 +179,25 @@ def joined(parts: Sequence[SpanValues]) -> SpanValues:
         ],
         spectra=[np.concatenate(arrays) for arrays in zip(*(part.spectra for part in parts), strict=True)],
         shc_map=[np.concatenate(arrays) for arrays in zip(*(part.shc_map for part in parts), strict=True)],
+        blocks=joined_blocks([part.blocks for part in parts]),
     )
 
 
-def _geometry(span: Span, progress: Callable[[int], None] | None) -> RowGeometry:
+def _geometry(span: Span, progress: Callable[[int], None] | None) -> tuple[RowGeometry, Blocks]:
     shards = span.losses.shards
+    means = BlockMeans(span.start, span.stop, span.losses.shape[1], span.block_rows)
     tile = tile_rows(span.losses.shape[1])
     reached = span.start
 
-    def told(shard: LossRows) -> Iterator[NDArray[Any]]:
+    def told(shard: LossRows, columns: Any) -> Iterator[NDArray[Any]]:
         nonlocal reached
         at_once = min(BLOCK_BYTES // (shard.dtype.itemsize * shard.shape[1]), SPAN_ROWS)
         at_once = max(at_once // tile, 1) * tile  # else sums would begin elsewhere, and bits change
         for start in range(span.begin, span.stop, at_once):
             stop = min(start + at_once, span.stop)
-            yield shard.read(start - span.first, stop - span.first)
+            losses = shard.read(start - span.first, stop - span.first)
+            means.take(start, losses, columns)
+            yield losses
             if progress is not None and shard is shards[-1] and stop > reached:
                 progress(stop - reached)
                 reached = stop
@@ -193,9 +205,10 @@ def _geometry(span: Span, progress: Callable[[int], None] | None) -> RowGeometry
     rows, lags = span.stop - span.begin, max(span.settings.windows)
     precision = span.settings.precision
     parts = (
-        row_geometry(told(shard), rows=rows, lags=lags, tile=tile, precision=precision) for shard in shards
+        row_geometry(told(shard, columns), rows=rows, lags=lags, tile=tile, precision=precision)
+        for shard, columns in zip(shards, span.losses.places, strict=True)
     )
-    return reduce(add, parts)
+    return reduce(add, parts), means.result()
 
 
 def _rows(span: Span, start: int, stop: int) -> NDArray[Any]:

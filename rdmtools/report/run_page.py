@@ -20,6 +20,7 @@ from rdmtools.report.heat_map import heat_map
 from rdmtools.report.overview import overview
 from rdmtools.report.page import drawings, render, write_page
 from rdmtools.report.panels import has_gaussian
+from rdmtools.results import notebook
 from rdmtools.results.verdict import ENOUGH_ROWS, event_words, verdict
 from rdmtools.results.words import shown
 from rdmtools.run.quality import counted
@@ -74,18 +75,8 @@ def page(findings: Findings, drawn: str | None = None) -> str:
 
 def notebook_html(findings: Findings) -> str:
     """Name, verdict and the first events, for a notebook's cell."""
-    columns = ["event", "window", "alarm_step", "shc_peak_step", "rise_decades", "kind", "direction", "top_group"]
-    parts = [f"<p><b>{escape(shown(findings.run.name, 120))}</b></p>"]
-    parts += [f"<p>{escape(line)}</p>" for line in verdict(findings).split("\n")]
-    if len(findings.events):
-        head = "".join(f"<th>{column.replace('_', ' ')}</th>" for column in columns)
-        rows = [
-            "".join(f"<td>{escape(shown(event[column], 60))}</td>" for column in columns)
-            for event in records(findings.events.head(MOST_EVENT_FIGURES))
-        ]
-        body = "".join(f"<tr>{row}</tr>" for row in rows)
-        parts.append(f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>")
-    return f"<div>{''.join(parts)}</div>"
+    name = f"<b>{escape(shown(findings.run.name, 120))}</b>"
+    return notebook.cell(name, verdict(findings).split("\n"), findings.events)
 
 
 def _spoken(findings: Findings) -> str:

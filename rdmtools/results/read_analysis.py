@@ -10,20 +10,17 @@ from typing import Any
 
 import pandas as pd
 
-from rdmtools.analysis.events import records
 from rdmtools.analysis.settings import AnalysisSettings
 from rdmtools.errors import FormatError, ParameterError
 from rdmtools.format.names import ANALYSIS_FOLDER, SUMMARY_FILE
 from rdmtools.read.paths import companion_of, local_path
+from rdmtools.results import notebook
 from rdmtools.results.checked import checked_settings, checked_summary, checked_table
 from rdmtools.results.folder import ANALYSIS
 from rdmtools.results.saved import Compared, reading_saved
 from rdmtools.results.words import shown
 from rdmtools.run.frames import Tables
 from rdmtools.run.quality import counted
-
-_MOST_EVENTS = 20
-_TOLD = ("event", "window", "alarm_step", "shc_peak_step", "rise_decades", "kind", "direction", "top_group")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -64,18 +61,8 @@ class SavedAnalysis(Tables):
         )
 
     def _repr_html_(self) -> str:
-        parts = [f"<p><b>{escape(shown(self.name, 120))}</b>, from {escape(shown(self.folder, 400))}</p>"]
-        parts += [f"<p>{escape(line)}</p>" for line in self._summary["verdict"].split("\n")]
-        columns = [name for name in _TOLD if name in self.events]
-        if len(self.events):
-            head = "".join(f"<th>{name.replace('_', ' ')}</th>" for name in columns)
-            rows = [
-                "".join(f"<td>{escape(shown(event[name], 60))}</td>" for name in columns)
-                for event in records(self.events.head(_MOST_EVENTS))
-            ]
-            body = "".join(f"<tr>{row}</tr>" for row in rows)
-            parts.append(f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>")
-        return f"<div>{''.join(parts)}</div>"
+        heading = f"<b>{escape(shown(self.name, 120))}</b>, from {escape(shown(self.folder, 400))}"
+        return notebook.cell(heading, self._summary["verdict"].split("\n"), self.events)
 
 
 def read_analysis(folder: str | Path) -> SavedAnalysis:

@@ -78,6 +78,11 @@ class StoredLosses:
         return [self]
 
     @property
+    def places(self) -> Sequence[Any]:
+        """Columns of each shard's samples among all."""
+        return [slice(None)]
+
+    @property
     def nbytes(self) -> int:
         return sum(group.losses.nbytes for group in self.groups if isinstance(group, _InMemory))
 
