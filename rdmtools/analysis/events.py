@@ -5,7 +5,7 @@ row per event, and tables of its modes by sample, of its modes by group, and of 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
@@ -17,30 +17,8 @@ from rdmtools.alarms.rule import Rise, decades, find_rises
 from rdmtools.analysis.modes import GroupShare, Modes, direction, group_shares, samples_carrying, window_modes
 from rdmtools.analysis.observables import spectral_heat_capacity
 from rdmtools.analysis.settings import AnalysisSettings
+from rdmtools.analysis.tables import typed
 from rdmtools.run.run import Run
-
-# What this pandas makes of text that may be null: object before 3, str since.
-_TEXT = pd.Series(["text"]).dtype
-
-_EVENTS = {
-    "event": "int64",
-    "signal": "text",
-    "window": "int64",
-    "floor_step": "int64",
-    "alarm_step": "int64",
-    "shc_peak_step": "int64",
-    "end_step": "Int64",
-    "rise_decades": "float64",
-    "p_value": "Float64",
-    "pr_at_peak": "float64",
-    "top_group": "text",
-    "top_group_share": "float64",
-    "top_group_sample_share": "float64",
-    "direction": "text",
-    "kind": "text",
-    "drift_share": "float64",
-    "samples_90": "int64",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,9 +77,7 @@ def _event(
 
 
 def events_table(events: Sequence[Event]) -> pd.DataFrame:
-    rows = [{"event": number, **event.row} for number, event in enumerate(events, start=1)]
-    table = pd.DataFrame(rows, columns=pd.Index(list(_EVENTS)))
-    return table.astype({name: _TEXT if kind == "text" else kind for name, kind in _EVENTS.items()})
+    return typed("events", [{"event": number, **event.row} for number, event in enumerate(events, start=1)])
 
 
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:
@@ -110,7 +86,7 @@ def records(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def modes_table(run: Run, events: Sequence[Event]) -> pd.DataFrame:
-    return _stacked(events, partial(modes_of, run), ["mode", "sample_id", "loading", "loss_change"])
+    return _stacked("modes", events, partial(modes_of, run), ids=run.samples["sample_id"].dtype)
 
 
 def modes_of(run: Run, modes: Modes) -> pd.DataFrame:
@@ -137,8 +113,7 @@ def groups_table(run: Run, events: Sequence[Event]) -> pd.DataFrame:
             for share in group_shares(loadings, modes.loss_change[mode - 1], groups or ())
         )
 
-    columns = ["mode", *(field.name for field in fields(GroupShare))]
-    return _stacked(events if groups is not None else (), table, columns)
+    return _stacked("groups", events if groups is not None else (), table)
 
 
 def spectra_table(events: Sequence[Event]) -> pd.DataFrame:
@@ -148,18 +123,15 @@ def spectra_table(events: Sequence[Event]) -> pd.DataFrame:
             {"eigenvalue_index": index, "eigenvalue": modes.eigenvalues, "share": modes.shares}
         )
 
-    return _stacked(events, table, ["eigenvalue_index", "eigenvalue", "share"])
+    return _stacked("spectra", events, table)
 
 
 def _stacked(
-    events: Sequence[Event], table: Callable[[Modes], pd.DataFrame], columns: list[str]
+    name: str, events: Sequence[Event], table: Callable[[Modes], pd.DataFrame], ids: Any = None
 ) -> pd.DataFrame:
     """The table of each event's modes, one under another, with the event's number first."""
-    names = pd.Index(["event", *columns])
-    if not events:
-        return pd.DataFrame(columns=names)
     numbered = [table(event.modes).assign(event=number) for number, event in enumerate(events, start=1)]
-    return pd.concat(numbered, ignore_index=True)[names]
+    return typed(name, pd.concat(numbered, ignore_index=True) if numbered else [], ids=ids)
 
 
 def _kind(floor_rows: np.ndarray, alarm_rows: np.ndarray, decades: float) -> str:

@@ -25,35 +25,20 @@ from rdmtools.analysis.modes import window_modes
 from rdmtools.analysis.settings import AnalysisSettings, chosen
 from rdmtools.analysis.spans import Span, SpanValues, joined, map_every, map_lengths, span_values, spans
 from rdmtools.analysis.spectra import spectrum_columns
+from rdmtools.analysis.tables import AnalysisTables, typed
 from rdmtools.errors import ChangedError, FormatError, ParameterError, RdmtoolsWarning
 from rdmtools.executor import results
-from rdmtools.run.frames import Tables
 from rdmtools.run.progress import Progress
 from rdmtools.run.quality import counted
 from rdmtools.run.run import Draws, Run
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Findings(Tables):
+class Findings(AnalysisTables):
     """What an analysis found in one run, as tables."""
 
     run: Run
     settings: AnalysisSettings
-    observables: pd.DataFrame
-    """One row per window length and window; `step` is the window's last row."""
-    events: pd.DataFrame
-    """One row per event, in the order of windows and alarms."""
-    modes: pd.DataFrame
-    """One row per event, mode and sample: `loading`, `loss_change`, of the window that ends at the peak."""
-    groups: pd.DataFrame
-    """One row per event, mode and group of samples; empty where the samples have no groups."""
-    spectra: pd.DataFrame
-    """One row per event and eigenvalue of the window that ends at the peak."""
-    gaussian: pd.DataFrame
-    """The Gaussian 2RDM: one row per step for which losses under draws of the weights were logged."""
-    shc_map: pd.DataFrame
-    """SHC by `window` and `step`: lengths from 4 rows to the longest asked for, by factors of sqrt(2), and at
-    most 512 steps of the run (every row, or every second, fourth, ...). One row per length and step."""
 
     def modes_at(self, step: int, *, window: int | None = None) -> pd.DataFrame:
         """Leading modes of the window that ends at `step`: `mode`, `sample_id`, `loading`, `loss_change`.
@@ -174,7 +159,7 @@ def _map_table(run: Run, values: SpanValues, settings: AnalysisSettings) -> pd.D
     for length, shc in zip(map_lengths(settings), values.shc_map, strict=True):
         first = -(-(length - 1) // every) * every
         tables.append(pd.DataFrame({"window": length, "step": run.steps[first:rows:every], "shc": shc}))
-    return pd.concat(tables, ignore_index=True)
+    return typed("shc_map", pd.concat(tables))
 
 
 def _observables_table(run: Run, values: SpanValues, settings: AnalysisSettings) -> pd.DataFrame:
@@ -187,4 +172,4 @@ def _observables_table(run: Run, values: SpanValues, settings: AnalysisSettings)
             spectra = values.spectra[index]
             table = table.assign(**spectrum_columns(spectra, min(settings.modes, spectra.shape[1])))
         tables.append(table)
-    return pd.concat(tables, ignore_index=True)
+    return typed("observables", pd.concat(tables))

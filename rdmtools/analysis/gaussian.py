@@ -18,8 +18,7 @@ from rdmtools.analysis.blas import one_blas_thread
 from rdmtools.analysis.moments import residual
 from rdmtools.analysis.observables import OBSERVABLES, Sums
 from rdmtools.analysis.spectra import spectrum_columns
-
-_COUNTS = ["step", "draws", "nonfinite"]
+from rdmtools.analysis.tables import typed
 
 
 def gaussian_table(
@@ -44,12 +43,7 @@ def gaussian_table(
         nonfinite = int(np.count_nonzero(~np.isfinite(losses)))
         values = {} if nonfinite or len(losses) < 2 else _values(losses, spectrum, modes)
         rows.append({"step": step, "draws": len(losses), "nonfinite": nonfinite, **values})
-    solved = ["top_share", "effective_rank", *(f"eigenvalue_{mode + 1}" for mode in range(modes))]
-    present = {name for row in rows for name in row}
-    values = [name for name, observable in OBSERVABLES.items() if observable.of_draws]
-    values += [name for name in solved if name in present]
-    table = pd.DataFrame(rows, columns=pd.Index([*_COUNTS, *values]))
-    return table.astype({**dict.fromkeys(_COUNTS, "int64"), **dict.fromkeys(values, "float64")})
+    return typed("gaussian", rows)
 
 
 def _values(losses: Float[np.ndarray, "draws samples"], spectrum: bool, modes: int) -> dict[str, float]:

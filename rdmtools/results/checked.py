@@ -14,9 +14,8 @@ from typing import Any
 
 import pandas as pd
 
-from rdmtools.analysis.observables import leading_first
 from rdmtools.analysis.settings import AnalysisSettings
-from rdmtools.analysis.spans import map_lengths
+from rdmtools.analysis.tables import TABLES, Size
 from rdmtools.errors import ParameterError
 from rdmtools.format.names import SUMMARY_FILE
 from rdmtools.format.read_table import ParquetPart
@@ -25,26 +24,6 @@ from rdmtools.results.folder import ANALYSIS, read_json, table_file
 from rdmtools.results.summary import plain
 
 _INT64 = 1 << 63
-
-# What must be in each table; the others have columns that only people read.
-_INTEGERS = {
-    "observables": ("step", "first_step", "window"),
-    "events": ("event", "window", "alarm_step", "shc_peak_step"),
-    "modes": ("event", "mode"),
-    "groups": ("event", "mode", "samples"),
-    "spectra": ("event",),
-    "gaussian": ("step",),
-    "shc_map": ("window", "step"),
-}
-_NUMBERS = {
-    "observables": tuple(row.name for row in leading_first() if row.compared),
-    "events": ("rise_decades", "pr_at_peak"),
-    "modes": ("loading", "loss_change"),
-    "groups": ("mode_share", "sample_share"),
-    "spectra": ("eigenvalue", "share"),
-    "gaussian": ("shc", "pr", "total_variance"),
-    "shc_map": ("shc",),
-}
 
 
 def checked_summary(folder: Path) -> dict[str, Any]:
@@ -76,8 +55,9 @@ def checked_summary(folder: Path) -> dict[str, Any]:
         _need(_part(summary, "gaussian"), "steps", _is_count, "a count")
     _need(summary, "events", _is_list_of(dict), "a list of objects")
     for event in summary["events"]:
-        for name in _INTEGERS["events"]:
-            _need(event, name, _is_integer, "an integer")
+        for name, column in TABLES["events"].columns.items():
+            if column.kind == "int64":
+                _need(event, name, _is_integer, "an integer")
     return summary
 
 
@@ -92,7 +72,7 @@ def checked_table(folder: Path, name: str, summary: Mapping[str, Any]) -> pd.Dat
     if not path.is_file():
         raise ValueError(f"{path.name} is missing")
     part = ParquetPart.open(path)
-    if part.rows not in (rows := _rows_of(name, summary)):  # before anything of that size is read
+    if part.rows not in (rows := TABLES[name].counts(_size(summary))):  # before anything of that size is read
         most = f"{'' if len(rows) == 1 else 'at most '}{rows[-1]}"
         raise ValueError(f"{path.name} has {part.rows} rows where the summary makes {most}")
     arrow = part.read()
@@ -102,45 +82,27 @@ def checked_table(folder: Path, name: str, summary: Mapping[str, Any]) -> pd.Dat
         raise ValueError(f"{path.name} makes no table") from error
     if len(table.columns) != len(arrow.column_names) or not table.columns.is_unique:
         raise ValueError(f"{path.name} names a column twice")
-    for column in _INTEGERS[name]:
-        _check_column(table, column, _holds_integers, "integers", path)
-    for column in _NUMBERS[name]:
-        _check_column(table, column, _holds_numbers, "floating-point numbers", path)
+    for column, about in TABLES[name].columns.items():
+        if column not in table.columns:
+            raise ValueError(f"{path.name} has no column {column!r}")
+        fits, needed = _HELD.get(about.kind, (None, ""))
+        if fits is not None and len(table) and not fits(table[column]):
+            raise ValueError(f"column {column!r} of {path.name} holds {table[column].dtype}, not {needed}")
     if name == "observables" and {*table["window"].unique()} != {peak["window"] for peak in summary["peaks"]}:
         raise ValueError(f"{path.name} has other windows than the summary")
     return table
 
 
-def _rows_of(name: str, summary: Mapping[str, Any]) -> range:
-    """How many rows a table may have."""
-    settings, run, events = checked_settings(summary), summary["run"], len(summary["events"])
-    match name:
-        case "events":
-            return _just(events)
-        case "gaussian":
-            return _just(summary["gaussian"]["steps"] if summary.get("gaussian") else 0)
-        case "observables":
-            rows = run["rows"]
-            return _just(sum(-(-(rows - window + 1) // settings.stride) for window in settings.windows))
-        case "spectra":
-            return range(events * max(settings.windows) + 1)
-        case "shc_map":
-            return range(run["rows"] * len(map_lengths(settings)) + 1)
-        case _:
-            return range(events * settings.modes * run["samples"] + 1)
-
-
-def _just(count: int) -> range:
-    return range(count, count + 1)
-
-
-def _check_column(
-    table: pd.DataFrame, name: str, fits: Callable[[Any], bool], needed: str, path: Path
-) -> None:
-    if name not in table.columns:
-        raise ValueError(f"{path.name} has no column {name!r}")
-    if len(table) and not fits(table[name]):
-        raise ValueError(f"column {name!r} of {path.name} holds {table[name].dtype}, not {needed}")
+def _size(summary: Mapping[str, Any]) -> Size:
+    """What bounds the rows of the tables."""
+    run, draws = summary["run"], summary.get("gaussian")
+    return Size(
+        rows=run["rows"],
+        samples=run["samples"],
+        events=len(summary["events"]),
+        draws=draws["steps"] if draws else 0,
+        settings=checked_settings(summary),
+    )
 
 
 def _holds_integers(values: Any) -> bool:
@@ -149,6 +111,14 @@ def _holds_integers(values: Any) -> bool:
 
 def _holds_numbers(values: Any) -> bool:
     return pd.api.types.is_float_dtype(values.dtype)
+
+
+# What code that reads a table relies on; text and what may be null is looked at where it is shown.
+_HELD: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "int64": (_holds_integers, "integers"),
+    "float64": (_holds_numbers, "floating-point numbers"),
+    "bool": (pd.api.types.is_bool_dtype, "truths"),
+}
 
 
 def _check_run(run: Mapping[str, Any]) -> None:

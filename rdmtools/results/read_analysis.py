@@ -8,9 +8,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from rdmtools.analysis.settings import AnalysisSettings
+from rdmtools.analysis.tables import AnalysisTables
 from rdmtools.errors import FormatError, ParameterError
 from rdmtools.format.names import ANALYSIS_FOLDER, SUMMARY_FILE
 from rdmtools.read.paths import companion_of, local_path
@@ -19,24 +18,15 @@ from rdmtools.results.checked import checked_settings, checked_summary, checked_
 from rdmtools.results.folder import ANALYSIS
 from rdmtools.results.saved import Compared, reading_saved
 from rdmtools.results.words import shown
-from rdmtools.run.frames import Tables
 from rdmtools.run.quality import counted
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class SavedAnalysis(Tables):
+class SavedAnalysis(AnalysisTables):
     """What `Analysis.save` left of one analysis: its tables and summary, and not the run."""
 
     folder: Path
     settings: AnalysisSettings
-    observables: pd.DataFrame
-    """Each table as `Analysis` has it."""
-    events: pd.DataFrame
-    modes: pd.DataFrame
-    groups: pd.DataFrame
-    spectra: pd.DataFrame
-    gaussian: pd.DataFrame
-    shc_map: pd.DataFrame
     _summary: dict[str, Any] = field(repr=False)
 
     @property

@@ -15,7 +15,7 @@ import pandas as pd
 
 from rdmtools.analysis.findings import Findings
 from rdmtools.errors import FormatError, ParameterError, one_line, reading
-from rdmtools.format.names import FIGURES_FOLDER, FINGERPRINT, REPORT_FILE, SAMPLE_ID, SUMMARY_FILE
+from rdmtools.format.names import FIGURES_FOLDER, FINGERPRINT, REPORT_FILE, SUMMARY_FILE
 from rdmtools.results.checked import checked_summary, checked_table
 from rdmtools.results.fingerprint import sealed
 from rdmtools.results.folder import ANALYSIS, new_place, remove_ours, table_file, write_json, write_tables
@@ -41,28 +41,12 @@ def write_results(findings: Findings, place: Path, fingerprint: str | None = Non
 
     `fingerprint` is a name for all that the analysis depends on, kept in the summary.
     """
-    write_tables(place, {name: _typed(findings, name) for name in ANALYSIS.tables})
+    write_tables(place, {name: getattr(findings, name) for name in ANALYSIS.tables})
     write_json(place / SUMMARY_FILE, _named(summarise(findings), fingerprint))
 
 
 def _named(summary: dict[str, Any], fingerprint: str | None) -> dict[str, Any]:
     return summary if fingerprint is None else summary | {FINGERPRINT: sealed(summary, fingerprint)}
-
-
-def _typed(findings: Findings, name: str) -> pd.DataFrame:
-    """The table; its columns have their types also where there is no event, so that tables can be joined."""
-    table: pd.DataFrame = getattr(findings, name)
-    if len(table):
-        return table
-    ids = findings.run.samples[SAMPLE_ID].dtype
-    types: dict[str, Any] = {
-        **dict.fromkeys(("event", "mode", "samples", "eigenvalue_index"), "int64"),
-        **dict.fromkeys(("loading", "loss_change", "sample_share", "mode_share"), "float64"),
-        **dict.fromkeys(("eigenvalue", "share"), "float64"),
-        "group": "string",
-        SAMPLE_ID: ids,
-    }
-    return table.astype({column: types[column] for column in table.columns if column in types})
 
 
 def is_whole(folder: Path, *, report: bool) -> bool:

@@ -1,0 +1,224 @@
+"""What tables does an analysis have? What a row of each is, its columns with type and meaning, how many rows.
+
+`TABLES` is the one place: tables are made with these types, also where they are empty; what is saved is
+checked against it when it is read; and the docs have it from here. A new table is a row here, its name in
+`format.names.ANALYSIS_TABLES`, and a field of `AnalysisTables`.
+"""
+
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from rdmtools.analysis.observables import OBSERVABLES
+from rdmtools.analysis.settings import AnalysisSettings
+from rdmtools.analysis.spans import map_lengths
+from rdmtools.run.frames import Tables
+
+# What this pandas makes of text that may be null: object before 3, str since.
+TEXT = pd.Series(["text"]).dtype
+
+KINDS = ("int64", "Int64", "float64", "Float64", "bool", "text", "id")
+"""Of columns: as pandas calls them ("Int64" and "Float64" may be null), text that may be null, and ids of
+samples, which are integers or text as they are in the run."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    kind: str
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Size:
+    """What bounds the rows of tables: a file that has more is none of ours."""
+
+    rows: int
+    samples: int
+    events: int
+    draws: int
+    """Steps with draws."""
+    settings: AnalysisSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    row: str
+    """What one row is of, in words: "one per event"."""
+    columns: Mapping[str, Column]
+    """In their order; a table may have more after them."""
+    counts: Callable[[Size], range]
+    """How many rows it may have."""
+    more: str = ""
+    """What columns come after these, in words."""
+
+
+def typed(name: str, rows: pd.DataFrame | Sequence[Mapping[str, Any]], *, ids: Any = None) -> pd.DataFrame:
+    """The table of that name, of its rows: columns in order, each of its type, also where there is no row.
+
+    Parameters
+    ----------
+    ids
+        Type of the samples' ids, for a table without rows.
+    """
+    columns = TABLES[name].columns
+    table = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame([*rows])
+    table = table.reindex(columns=[*columns, *(other for other in table.columns if other not in columns)])
+    types: dict[str, Any] = {column: _dtype(about.kind, ids) for column, about in columns.items()}
+    if len(table):
+        types = {column: dtype for column, dtype in types.items() if columns[column].kind != "id"}
+    return table.astype(types).reset_index(drop=True)
+
+
+def _dtype(kind: str, ids: Any) -> Any:
+    if kind == "text":
+        return TEXT
+    return ("int64" if ids is None else ids) if kind == "id" else kind
+
+
+def just(count: int) -> range:
+    return range(count, count + 1)
+
+
+def up_to(count: int) -> range:
+    return range(count + 1)
+
+
+def _windows(size: Size) -> range:
+    lengths, stride = size.settings.windows, size.settings.stride
+    return just(sum(-(-(size.rows - length + 1) // stride) for length in lengths))
+
+
+def _observable_columns(*, of_draws: bool) -> dict[str, Column]:
+    return {
+        name: Column(
+            kind="float64", meaning=f"{row.meaning}, in {row.unit}" if row.unit != "1" else row.meaning
+        )
+        for name, row in OBSERVABLES.items()
+        if row.of_draws or not of_draws
+    }
+
+
+_EVENT = Column(kind="int64", meaning="number of the event")
+_MODE = Column(kind="int64", meaning="number of the mode, from 1, the largest eigenvalue's first")
+_SAMPLE = Column(kind="id", meaning="of the sample")
+_EIGENVALUES = "with `spectrum`: `top_share`, `effective_rank` and the leading eigenvalues"
+
+TABLES: dict[str, Table] = {
+    "observables": Table(
+        row="one per window length and window",
+        columns={
+            "step": Column(kind="int64", meaning="of the window's last row"),
+            "first_step": Column(kind="int64", meaning="of its first row"),
+            "window": Column(kind="int64", meaning="its length in rows"),
+            **_observable_columns(of_draws=False),
+        },
+        counts=_windows,
+        more=_EIGENVALUES,
+    ),
+    "events": Table(
+        row="one per event",
+        columns={
+            "event": Column(kind="int64", meaning="its number, in the order of windows and alarms"),
+            "signal": Column(kind="text", meaning="what rose: `shc`"),
+            "window": Column(kind="int64", meaning="length of the window in rows"),
+            "floor_step": Column(kind="int64", meaning="where SHC had its running minimum"),
+            "alarm_step": Column(kind="int64", meaning="where the rule fired; uses nothing after it"),
+            "shc_peak_step": Column(kind="int64", meaning="where SHC was largest: no time of a transition"),
+            "end_step": Column(kind="Int64", meaning="where it was over; null while it lasts"),
+            "rise_decades": Column(kind="float64", meaning="log10 SHC at its peak less that at the floor"),
+            "p_value": Column(kind="Float64", meaning="null until calibrated"),
+            "pr_at_peak": Column(kind="float64", meaning="participation ratio where SHC peaks"),
+            "top_group": Column(kind="text", meaning="group that moved"),
+            "top_group_share": Column(kind="float64", meaning="its share of the top mode"),
+            "top_group_sample_share": Column(kind="float64", meaning="its share of the samples"),
+            "direction": Column(
+                kind="text", meaning="falling, rising or mixed, of losses along the top mode"
+            ),
+            "kind": Column(kind="text", meaning="drift, or fluctuation where it survives linear detrending"),
+            "drift_share": Column(kind="float64", meaning="at the alarm"),
+            "samples_90": Column(kind="int64", meaning="fewest samples that carry 90 % of the top mode"),
+        },
+        counts=lambda size: just(size.events),
+    ),
+    "modes": Table(
+        row="one per event, mode and sample, of the window in which SHC peaks",
+        columns={
+            "event": _EVENT,
+            "mode": _MODE,
+            "sample_id": _SAMPLE,
+            "loading": Column(
+                kind="float64", meaning="of the unit eigenvector; its sign says who moves alike"
+            ),
+            "loss_change": Column(kind="float64", meaning="over the window along the mode, in loss"),
+        },
+        counts=lambda size: up_to(size.events * size.settings.modes * size.samples),
+    ),
+    "groups": Table(
+        row="one per event, mode and group, of the window in which SHC peaks",
+        columns={
+            "event": _EVENT,
+            "mode": _MODE,
+            "group": Column(kind="text", meaning="name of the group"),
+            "samples": Column(kind="int64", meaning="how many it has"),
+            "sample_share": Column(kind="float64", meaning="its share of the samples"),
+            "mode_share": Column(kind="float64", meaning="its share of the mode: squared loadings"),
+            "loss_change": Column(kind="float64", meaning="mean over its samples, in loss"),
+        },
+        counts=lambda size: up_to(size.events * size.settings.modes * size.samples),
+    ),
+    "spectra": Table(
+        row="one per event and eigenvalue, of the window in which SHC peaks",
+        columns={
+            "event": _EVENT,
+            "eigenvalue_index": Column(kind="int64", meaning="from 1, the largest first"),
+            "eigenvalue": Column(kind="float64", meaning="in loss²"),
+            "share": Column(kind="float64", meaning="of the total variance"),
+        },
+        counts=lambda size: up_to(size.events * max(size.settings.windows)),
+    ),
+    "gaussian": Table(
+        row="one per step with draws of the weights: the Gaussian 2RDM",
+        columns={
+            "step": Column(kind="int64", meaning="of the draws"),
+            "draws": Column(kind="int64", meaning="how many there are"),
+            "nonfinite": Column(kind="int64", meaning="losses that are NaN or infinite"),
+            **_observable_columns(of_draws=True),
+        },
+        counts=lambda size: just(size.draws),
+        more=_EIGENVALUES,
+    ),
+    "shc_map": Table(
+        row="one per window length and step of the map",
+        columns={
+            "window": Column(kind="int64", meaning="length in rows"),
+            "step": Column(kind="int64", meaning="of the window's last row"),
+            "shc": Column(kind="float64", meaning="spectral heat capacity, in loss⁴"),
+        },
+        counts=lambda size: up_to(size.rows * len(map_lengths(size.settings))),
+    ),
+}
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class AnalysisTables(Tables):
+    """The tables of an analysis, made now or read back; what a row and a column is, `TABLES` says."""
+
+    observables: pd.DataFrame
+    """One row per window length and window; `step` is the window's last row."""
+    events: pd.DataFrame
+    """One row per event, in the order of windows and alarms."""
+    modes: pd.DataFrame
+    """One row per event, mode and sample: `loading`, `loss_change`, of the window that ends at the peak."""
+    groups: pd.DataFrame
+    """One row per event, mode and group of samples; empty where the samples have no groups."""
+    spectra: pd.DataFrame
+    """One row per event and eigenvalue of the window that ends at the peak."""
+    gaussian: pd.DataFrame
+    """The Gaussian 2RDM: one row per step for which losses under draws of the weights were logged."""
+    shc_map: pd.DataFrame
+    """SHC by `window` and `step`: lengths from 4 rows to the longest asked for, by factors of sqrt(2), and at
+    most 512 steps of the run (every row, or every second, fourth, ...). One row per length and step."""
