@@ -20,6 +20,7 @@ from rdmtools.report.heat_map import heat_map
 from rdmtools.report.overview import overview
 from rdmtools.report.page import drawings, render, write_page
 from rdmtools.report.panels import has_gaussian
+from rdmtools.report.sections import sections
 from rdmtools.results import notebook
 from rdmtools.results.verdict import ENOUGH_ROWS, event_words, verdict
 from rdmtools.results.words import shown
@@ -59,6 +60,7 @@ def page(findings: Findings, drawn: str | None = None) -> str:
         events=[_event(findings, event) for event in records(told)],
         every_event=records(findings.events.head(_MOST_EVENTS_LISTED)),
         event_count=len(findings.events),
+        sections=sections(findings),
         several_windows=len(findings.settings.windows) > 1,
         notes=run.quality.notes(),
         checksums=run.quality.checksums(),

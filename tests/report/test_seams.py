@@ -16,7 +16,9 @@ from rdmtools.report import overview as overview_module
 from rdmtools.report.compare_page import comparison_figure
 from rdmtools.report.overview import overview_figure
 from rdmtools.report.panels import PANELS
+from rdmtools.report.run_page import page
 from rdmtools.report.scale import linear_scale
+from rdmtools.report.sections import Section
 from rdmtools.report.stack import Panel
 from rdmtools.results.summary import summarise
 
@@ -120,3 +122,21 @@ def test_the_reference_has_the_columns_of_the_table(tmp_path):
     stored = pd.read_parquet(folder / "observables.parquet")
     assert ["step", "first_step", "window", *documented()] == list(stored.columns)
     assert "{{ observables }}" in (ROOT / "docs" / "reference.md").read_text()
+
+
+def test_a_section_of_one_function_is_on_the_page(monkeypatch):
+    def toy(findings):
+        return Section(
+            title="Toys",
+            sentences=["Two & more."],
+            columns=["name", ">count"],
+            rows=[["<b>", f"{len(findings.events):,}"]],
+            note="No more.",
+        )
+
+    monkeypatch.setattr("rdmtools.report.sections.SECTIONS", [toy, lambda findings: None])
+    text = page(rdm.analyze(with_event(), window=12))
+    assert "<h2>Toys</h2>" in text
+    assert "<p>Two &amp; more.</p>" in text
+    assert '<td>&lt;b&gt;</td><td class="n">1</td>' in text
+    assert '<th>name</th><th class="n">count</th>' in text
