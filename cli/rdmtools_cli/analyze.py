@@ -206,7 +206,7 @@ def _print(job: Job, unchanged: bool, as_json: bool) -> None:
     console.print_text(first)
     if summary["events"]:  # the table tells compactly what the verdict says in sentences
         _print_events(summary["events"], several=len(settings["windows"]) > 1)
-        told = []
+        told = summary["answers"]
     console.print_text("\n".join([*told, last]))
     place = job.folder / REPORT_FILE if job.report else job.folder
     since = "  (unchanged since it was analysed; --fresh makes it again)" if unchanged else ""

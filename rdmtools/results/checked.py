@@ -42,6 +42,7 @@ def checked_summary(folder: Path) -> dict[str, Any]:
     _part(summary, "quality")
     _need(summary, "notes", _is_list_of(str), "a list of texts")
     _need(summary, "verdict", _is(str), "text")
+    _need(summary, "answers", _is_list_of(str), "a list of texts")
     for name in ("first_mean_loss", "last_mean_loss"):
         _need(summary, name, _is_number, "a number or null")
     _need(summary, "peaks", _is_list_of(dict), "a list of objects")

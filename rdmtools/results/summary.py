@@ -12,6 +12,7 @@ from rdmtools import __version__
 from rdmtools.analysis.findings import Findings
 from rdmtools.analysis.observables import OBSERVABLES, leading_first
 from rdmtools.format.names import FORMAT_VERSION, STEP
+from rdmtools.results.answers import answers
 from rdmtools.results.folder import ANALYSIS
 from rdmtools.results.verdict import largest_rise, verdict
 from rdmtools.results.words import is_missing
@@ -30,7 +31,7 @@ def summarise(findings: Findings) -> dict[str, Any]:
     - `settings`: the fields of `AnalysisSettings`; `windows` is a list.
     - `quality`: the counts of `run.quality`, all 0 and false for a clean run but for `unchecked`, the files
       without checksums; `notes`: the same as sentences.
-    - `verdict`: plain words, one finding a line.
+    - `verdict`: plain words, one finding a line; `answers`: those of its lines that need no event.
     - `events`: a list of rows of events.parquet.
     - `peaks`: for each window length `window`, `step` of its largest SHC, and there `shc`, `total_variance`,
       `pr` and `drift_share`; `largest_rise_decades` of log10(shc) above its running minimum anywhere.
@@ -69,6 +70,7 @@ def summarise(findings: Findings) -> dict[str, Any]:
             "quality": run.quality.to_dict(),
             "notes": run.quality.notes(),
             "verdict": verdict(findings),
+            "answers": answers(findings),
             "events": plain_records(findings.events),
             "peaks": [_peak(findings, window) for window in findings.settings.windows],
             "gaussian": _gaussian(findings.gaussian),

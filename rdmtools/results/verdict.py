@@ -13,6 +13,7 @@ from rdmtools.alarms import rule
 from rdmtools.analysis.events import records
 from rdmtools.analysis.findings import Findings
 from rdmtools.format.names import SAMPLE_ID
+from rdmtools.results.answers import answers
 from rdmtools.results.words import is_missing, percent, shown, signed
 from rdmtools.run.quality import counted
 from rdmtools.run.run import Run
@@ -26,12 +27,13 @@ _SMALLEST_SQUARE = 1e-290
 
 
 def verdict(findings: Findings) -> str:
-    """Plain words, one finding a line: the events, what carried each, and what the rule cannot say."""
+    """Plain words, one finding a line: events, what carried each, answers, what the rule cannot say."""
     events = records(findings.events)
     lines = [_count(findings)] if events else [_no_event(findings)]
     lines += [_event_line(findings, event) for event in events[:_TOLD]]
     if len(events) > _TOLD:
         lines.append(f"{counted(len(events) - _TOLD, 'further event')} in the table of events.")
+    lines += answers(findings)
     if (rows := findings.run.shape[0]) < ENOUGH_ROWS:
         lines.append(
             f"Only {counted(rows, 'row')}: a transition shows once about {ENOUGH_ROWS} came before it."

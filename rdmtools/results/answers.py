@@ -1,0 +1,16 @@
+"""What happened to the model, in a line or two each: what was learned and lost, which samples, how early?
+
+`ANSWERS` names who says so, in the order of the verdict. A new one is a function of the findings that gives
+lines, none where there is nothing to say. They need no event.
+"""
+
+from collections.abc import Callable
+
+from rdmtools.analysis.findings import Findings
+
+ANSWERS: list[Callable[[Findings], list[str]]] = []
+
+
+def answers(findings: Findings) -> list[str]:
+    """Every line."""
+    return [line for told in ANSWERS for line in told(findings)]
