@@ -1,8 +1,7 @@
 """When did the transition happen? Where a scalar that is not the loss crosses 10, 50 and 90 % of its rise.
 
-T10, T50 and T90 are the first logged steps at which the scalar is at or above those shares of the way from
-`low` to `high`. What has no T50, or is risen from the start, or creeps there, is no transition; what comes
-too early, or into another transition, cannot be judged. Each truth says which.
+Crossings and what is no transition are those of `analysis.crossings`; what comes too early, or into another
+transition, cannot be judged. Each truth says which.
 """
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
@@ -12,12 +11,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from rdmtools.analysis.crossings import CROSSED, crossings
 from rdmtools.errors import FormatError
 from rdmtools.evaluation.corpus import Truth
 from rdmtools.run.run import Run
 
-SHARPEST = 1.0
-"""A transition is sharp where T90 - T10 is at most this share of T50 (counted from the first row)."""
 COVERED_WINDOWS = 5
 """A transition is judged where at least so many windows of rows come before its T50."""
 
@@ -105,37 +103,14 @@ def _crossed(run: Run, truth: Truth, start: int) -> Transition:
         raise FormatError(f"no scalar {truth.column!r}, its truth; found {known}; log it")
     known = run.scalars[["step", truth.column]].dropna()
     known = known[known["step"] >= start]
-    steps = known["step"].to_numpy(np.int64)
     share = (known[truth.column].to_numpy(np.float64) - truth.low) / (truth.high - truth.low)
-    t10, t50, t90 = (_first(steps, share >= level) for level in (0.1, 0.5, 0.9))
+    found = crossings(known["step"].to_numpy(np.int64), share, run.steps)
     return Transition(
         truth=truth,
-        t10=t10,
-        t50=t50,
-        t90=t90,
-        status=_status(run, t10, t50, t90, risen=bool((share[:1] >= 0.1).any())),
+        t10=found.t10,
+        t50=found.t50,
+        t90=found.t90,
+        status=JUDGED if found.status == CROSSED else found.status,
         watched_from=start,
-        resolution=1 if t50 is None else max(_gap(run.steps, t50), _gap(steps, t50)),
+        resolution=found.resolution,
     )
-
-
-def _gap(steps: np.ndarray, step: int) -> int:
-    after = int(np.searchsorted(steps, step))
-    return int(steps[after] - steps[after - 1]) if 0 < after < len(steps) else 1
-
-
-def _first(steps: np.ndarray, reached: np.ndarray) -> int | None:
-    return int(steps[reached.argmax()]) if reached.any() else None
-
-
-def _status(run: Run, t10: int | None, t50: int | None, t90: int | None, *, risen: bool) -> str:
-    if t10 is None or t50 is None:
-        return "no transition: never risen"
-    if risen:
-        return "no transition: risen from the start"
-    if t90 is None:
-        return "not covered: never complete"
-    width = (t90 - t10) / max(t50 - int(run.steps[0]), 1)
-    if width > SHARPEST:
-        return f"no transition: creeps, T90 - T10 is {width:.2g} of T50"
-    return JUDGED
