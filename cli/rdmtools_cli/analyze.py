@@ -202,11 +202,11 @@ def _print(job: Job, unchanged: bool, as_json: bool) -> None:
     )
     for note in summary["notes"]:
         console.print_line((f"note: {in_flags(note)}", "yellow"))
-    first, *told, last = summary["verdict"].splitlines()
+    first, *told, last = in_flags(summary["verdict"]).splitlines()
     console.print_text(first)
     if summary["events"]:  # the table tells compactly what the verdict says in sentences
         _print_events(summary["events"], several=len(settings["windows"]) > 1)
-        told = summary["answers"]
+        told = [in_flags(line) for line in summary["answers"]]
     console.print_text("\n".join([*told, last]))
     place = job.folder / REPORT_FILE if job.report else job.folder
     since = "  (unchanged since it was analysed; --fresh makes it again)" if unchanged else ""

@@ -100,5 +100,6 @@ def _columns(text: str | None) -> dict[str, str] | None:
 # Types of fields that typer does not know: what it asks for instead, and what makes the field's value of it.
 _FORMS: dict[Any, tuple[Any, Callable[[Any], Any]]] = {
     tuple[int, ...]: (list[int], tuple),
+    tuple[str, ...]: (list[str], tuple),
     Mapping[str, str] | None: (str | None, _columns),
 }

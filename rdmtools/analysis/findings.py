@@ -21,6 +21,7 @@ from rdmtools.analysis.events import (
     spectra_table,
 )
 from rdmtools.analysis.gaussian import gaussian_table
+from rdmtools.analysis.leads import find_truths, leads_table
 from rdmtools.analysis.modes import window_modes
 from rdmtools.analysis.settings import AnalysisSettings, chosen
 from rdmtools.analysis.spans import Span, SpanValues, joined, map_every, map_lengths, span_values, spans
@@ -85,7 +86,8 @@ def find(
 ) -> Findings:
     """Observables, events and modes of one run, as `rdmtools.analyze` has them.
 
-    Raises ParameterError where a window is longer than the run, WorkerError where the executor lost workers.
+    Raises ParameterError where a window is longer than the run, or a truth is not there; WorkerError where
+    the executor lost workers.
     """
     rows, _ = run.shape
     longest = max(settings.windows)
@@ -93,17 +95,20 @@ def find(
         raise ParameterError(
             f"window of {longest} rows is longer than the run's {rows}; choose at most {rows}"
         )
+    truths = find_truths(run, settings.truth)
     values = joined([*_values(run, settings, executor, progress)])
     events = find_events(run, values.observables, settings)
+    table = events_table(events)
     return Findings(
         run=run,
         settings=settings,
         observables=_observables_table(run, values, settings),
-        events=events_table(events),
+        events=table,
         modes=modes_table(run, events),
         groups=groups_table(run, events),
         spectra=spectra_table(events),
         gaussian=gaussian_table(_draws(run), spectrum=settings.spectrum, modes=settings.modes),
+        leads=leads_table(run, truths, table, settings.windows),
         shc_map=_map_table(run, values, settings),
     )
 

@@ -29,6 +29,7 @@ import pandas as pd
 
 from rdmtools.analysis.crossings import Crossings, crossings
 from rdmtools.analysis.splits import split
+from rdmtools.analysis.tables import typed
 from rdmtools.errors import ParameterError
 from rdmtools.run.run import Run
 
@@ -36,20 +37,6 @@ BEFORE_T10, BEFORE_T50, UNRESOLVED, LATE, MISSED = "before T10", "before T50", "
 NOT_COVERED, NO_TRANSITION, NOT_ASKED = "not covered", "no transition", "not asked"
 TOO_EARLY = f"{NOT_COVERED}: half-way before the first window with a floor"
 
-LEADS: dict[str, str] = {
-    "truth": "text",
-    "event": "Int64",
-    "window": "int64",
-    "t10": "Int64",
-    "t50": "Int64",
-    "t90": "Int64",
-    "alarm_step": "Int64",
-    "lead_steps": "Int64",
-    "lead_rows": "Int64",
-    "lead_windows": "float64",
-    "lead_share": "float64",
-    "outcome": "text",
-}
 _NUMBER = r"\s*[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?\s*"
 _RISE = re.compile(rf"(.+)=({_NUMBER})\.\.({_NUMBER})", re.DOTALL)
 _LEVEL = re.compile(rf"(.+)@({_NUMBER})", re.DOTALL)
@@ -157,10 +144,9 @@ def leads_table(
         lead in steps, logged rows, windows and as a share of the way from the first row to T50. A lead below
         the logging interval counts as 0, `outcome` "unresolved"; a late alarm has a negative lead.
     """
-    rows = [row for truth in truths for window in windows for row in _rows(run, truth, events, window)]
-    table = pd.DataFrame(rows, columns=pd.Index(list(LEADS)))
-    text = pd.Series(["text"]).dtype
-    return table.astype({name: text if kind == "text" else kind for name, kind in LEADS.items()})
+    return typed(
+        "leads", [row for truth in truths for each in windows for row in _rows(run, truth, events, each)]
+    )
 
 
 def _rows(run: Run, truth: Truth, events: pd.DataFrame, window: int) -> Iterator[dict[str, Any]]:

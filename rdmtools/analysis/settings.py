@@ -49,8 +49,20 @@ class AnalysisSettings:
     )
     """Of differences and products: "double", or "single" for speed, with relative errors of about 1e-6."""
 
+    truth: tuple[str, ...] = field(
+        default=(),
+        metadata={
+            "help": "Scalar that says when it happened, to measure leads: NAME (its own rise), NAME=0..1 or "
+            "NAME@0.9; may be given again.",
+            "metavar": "NAME",
+        },
+    )
+    """Scalars that say when it happened, against which leads are measured, as "test_acc", "test_acc=0..1" or
+    "test_acc@0.9" (`analysis.leads`). A text alone is one of them."""
+
     def __post_init__(self) -> None:
         object.__setattr__(self, "windows", _lengths(self.windows))
+        object.__setattr__(self, "truth", _names("truth", self.truth))
         for name in ("stride", "modes"):
             object.__setattr__(self, name, _integer(name, getattr(self, name)))
             if getattr(self, name) < 1:
@@ -106,6 +118,16 @@ def _lengths(windows: Any) -> tuple[int, ...]:
     if len(set(lengths)) < len(lengths):
         raise ParameterError(f"windows {lengths} name one length twice; give each once")
     return lengths
+
+
+def _names(name: str, given: Any) -> tuple[str, ...]:
+    """One text, or several, each once."""
+    texts = [given] if isinstance(given, str) else given
+    if isinstance(texts, Iterable):
+        listed = [*cast("Iterable[Any]", texts)]
+        if all(isinstance(text, str) and text for text in listed):
+            return tuple(dict.fromkeys(listed))
+    raise ParameterError(f'{name} is {given!r}; needed names of columns, such as {name}="NAME"')
 
 
 def _integer(name: str, value: Any) -> int:

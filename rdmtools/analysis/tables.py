@@ -200,6 +200,30 @@ TABLES: dict[str, Table] = {
         },
         counts=lambda size: up_to(size.rows * len(map_lengths(size.settings))),
     ),
+    "leads": Table(
+        row="one per truth, window length and event that belongs to it, or one where none does",
+        columns={
+            "truth": Column(kind="text", meaning="scalar, as it was named in the settings"),
+            "event": Column(kind="Int64", meaning="number of the event; null where none belongs to it"),
+            "window": Column(kind="int64", meaning="length in rows of the windows that were to warn of it"),
+            "t10": Column(kind="Int64", meaning="first step at 10 % of its rise; null where it is a level"),
+            "t50": Column(kind="Int64", meaning="first step at 50 %, or at the level"),
+            "t90": Column(kind="Int64", meaning="first step at 90 %"),
+            "alarm_step": Column(kind="Int64", meaning="of the event"),
+            "lead_steps": Column(kind="Int64", meaning="T50 less the alarm; 0 below the logging interval"),
+            "lead_rows": Column(kind="Int64", meaning="the same in logged rows"),
+            "lead_windows": Column(kind="float64", meaning="the same in windows"),
+            "lead_share": Column(kind="float64", meaning="of the steps from the first row to T50"),
+            "outcome": Column(
+                kind="text",
+                meaning="before T10, before T50, unresolved, late, missed, not covered: ..., "
+                "no transition: ...",
+            ),
+        },
+        counts=lambda size: up_to(
+            len(size.settings.truth) * max(size.events + len(size.settings.windows), 1)
+        ),
+    ),
 }
 
 
@@ -222,3 +246,5 @@ class AnalysisTables(Tables):
     shc_map: pd.DataFrame
     """SHC by `window` and `step`: lengths from 4 rows to the longest asked for, by factors of sqrt(2), and at
     most 512 steps of the run (every row, or every second, fourth, ...). One row per length and step."""
+    leads: pd.DataFrame
+    """One row per truth and event that belongs to it, or one without: how early the alarm was."""

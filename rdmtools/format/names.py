@@ -39,7 +39,7 @@ ANALYSIS_FOLDER = "analysis"
 SUMMARY_FILE = "summary.json"
 # What its `contents` say of an analysis of ours; and the tables that such a one holds.
 ANALYSIS_MARK = "rdmtools analysis"
-ANALYSIS_TABLES = ("observables", "events", "modes", "groups", "spectra", "gaussian", "shc_map")
+ANALYSIS_TABLES = ("observables", "events", "modes", "groups", "spectra", "gaussian", "shc_map", "leads")
 # In a summary: the name of all that the analysis depends on.
 FINGERPRINT = "fingerprint"
 REPORT_FILE = "report.html"

@@ -7,8 +7,9 @@ lines, none where there is nothing to say. They need no event.
 from collections.abc import Callable
 
 from rdmtools.analysis.findings import Findings
+from rdmtools.results.lead_words import lead_lines
 
-ANSWERS: list[Callable[[Findings], list[str]]] = []
+ANSWERS: list[Callable[[Findings], list[str]]] = [lead_lines]
 
 
 def answers(findings: Findings) -> list[str]:

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rdmtools.analysis.leads import LEADS, find_truths, first_leads, leads_table
+from rdmtools.analysis.leads import find_truths, first_leads, leads_table
+from rdmtools.analysis.tables import TABLES
 from rdmtools.errors import ParameterError
 from rdmtools.run.run import Run
 
@@ -185,7 +186,7 @@ def test_each_window_length_has_a_row():
 
 def test_without_truths_the_table_is_empty_and_has_its_types():
     table = leads_table(a_run(), [], events((100, 200)), [WINDOW])
-    assert list(table) == list(LEADS)
+    assert list(table) == list(TABLES["leads"].columns)
     assert len(table) == 0
     assert str(table["t50"].dtype) == "Int64"
     assert table.dtypes.equals(leads((1000, 1600), skill=SKILL).dtypes)

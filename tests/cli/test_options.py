@@ -31,6 +31,7 @@ class Oven:
     crust: str | None = field(default=None, metadata={"help": "How thick.", "choices": ("thin", "thick")})
     grill_too: bool = field(default=False, metadata={"help": "From above."})
     sizes: Mapping[str, str] | None = field(default=None, metadata={"help": "What fits.", "metavar": "A=B"})
+    tins: tuple[str, ...] = field(default=(), metadata={"help": "What it is baked in.", "flags": ("--tin",)})
 
     def __post_init__(self):
         if self.heat > 300:
@@ -57,12 +58,18 @@ def test_a_field_is_a_flag_and_its_default_the_default():
 
 def test_every_kind_of_field_comes_back_as_the_library_has_it():
     words = ("--heat", 90, "-s", 3, "--shelf", 4, "--air", "fan", "--crust", "thin", "--grill-too")
-    code, text, oven = called(*words, "--sizes", "cake=s, bread=l")
+    code, text, oven = called(*words, "--sizes", "cake=s, bread=l", "--tin", "round", "--tin", "a, b")
     assert (code, text) == (0, "")
     assert oven == Oven(
-        heat=90.0, shelves=(3, 4), air="fan", crust="thin", grill_too=True, sizes={"cake": "s", "bread": "l"}
+        heat=90.0,
+        shelves=(3, 4),
+        air="fan",
+        crust="thin",
+        grill_too=True,
+        sizes={"cake": "s", "bread": "l"},
+        tins=("round", "a, b"),
     )
-    kinds = [float, tuple, str, str, bool, dict]  # an answer of typer's own kind would be equal, too
+    kinds = [float, tuple, str, str, bool, dict, tuple]  # an answer of typer's own kind would be equal, too
     assert [type(getattr(oven, each.name)) for each in fields(oven)] == kinds
 
 
@@ -122,7 +129,12 @@ def test_what_a_command_raises_warns_of_and_returns():
     assert called(does=lambda oven: True)[:2] == (0, "")
 
 
-OTHERS = {bool: lambda value: not value, int: lambda value: value + 1, float: lambda value: value / 2}
+OTHERS = {
+    bool: lambda value: not value,
+    int: lambda value: value + 1,
+    float: lambda value: value / 2,
+    tuple[str, ...]: lambda value: (*value, "accuracy", "a b=0..1"),
+}
 
 
 @pytest.mark.parametrize("choice", fields(rdm.AnalysisSettings), ids=lambda choice: choice.name)

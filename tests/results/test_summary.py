@@ -13,11 +13,10 @@ from helpers.runs import with_event, without_event
 import rdmtools as rdm
 from rdmtools.analyses import save
 from rdmtools.errors import ParameterError
+from rdmtools.format.names import ANALYSIS_TABLES
 from rdmtools.report.compare_page import save_comparison
 from rdmtools.results.summary import plain, plain_records, summarise
 from rdmtools.results.verdict import largest_rise, verdict
-
-TABLES = ("observables", "events", "modes", "groups", "spectra", "gaussian", "shc_map")
 
 
 @pytest.fixture(scope="module")
@@ -227,10 +226,10 @@ def test_largest_rise_ignores_zeros_and_nan():
 def test_saved_tables_are_the_analysis(one, tmp_path):
     folder = save(one, tmp_path / "out", report=False)
     assert {path.name for path in folder.iterdir()} == {
-        *(f"{name}.parquet" for name in TABLES),
+        *(f"{name}.parquet" for name in ANALYSIS_TABLES),
         "summary.json",
     }
-    for name in TABLES:
+    for name in ANALYSIS_TABLES:
         read = pd.read_parquet(folder / f"{name}.parquet")
         pd.testing.assert_frame_equal(read, getattr(one, name).reset_index(drop=True), check_dtype=False)
     assert json.loads((folder / "summary.json").read_text(encoding="utf-8")) == summarise(one)
