@@ -29,6 +29,7 @@ from rdmtools.read.stores import Location, StorePath
 from rdmtools.results.fingerprint import fingerprint
 from rdmtools.results.read_analysis import SavedAnalysis
 from rdmtools.results.saved import Compared, compared, keep, metadata_columns, run_row, saved, still_holding
+from rdmtools.results.transitions import aligned, transitions_table
 from rdmtools.run.frames import Tables
 from rdmtools.run.progress import Progress
 from rdmtools.run.rules import Rules
@@ -52,8 +53,33 @@ class Comparison(Tables):
     """One row per event: `run`, the columns of an analysis's events, then the run's metadata."""
     observables: pd.DataFrame
     """One row per run, window length and window: `run`, then the columns of an analysis's observables."""
+    transitions: pd.DataFrame
+    """One row per run and truth: `run`, the columns of an analysis's leads at its first alarm, then the run's
+    metadata. A saved analysis has the truths that it was made with, and says "not asked" of others."""
     failures: pd.DataFrame
     """One row per run that could not be read or analysed: `run`, `error`; with ``errors="report"`` alone."""
+
+    def aligned(self, at: str) -> pd.DataFrame:
+        """Observables with rows and steps counted from the same event, or truth, of each run.
+
+        Parameters
+        ----------
+        at
+            "event 1" for the alarm of each run's first event, or a truth for its T50.
+
+        Returns
+        -------
+        DataFrame
+            `run`, `relative_row`, `relative_step`, then the columns of `observables`. Row 0 is the first
+            window that ends there or later; of an event, windows of its own length alone. A run without it is
+            left out, and that is told.
+
+        Raises
+        ------
+        ParameterError
+            Where no run has it.
+        """
+        return aligned(at, self.events, self.transitions, self.observables)
 
     def __repr__(self) -> str:
         runs, events = len(self.runs), len(self.events)
@@ -82,7 +108,8 @@ def compare(
         folder by that of its run), and a name that comes again gets a number: "run", "run (2)".
     settings, **changes
         As for `analyze`, for what is not analysed yet. Saved analyses keep the settings they were made with;
-        the columns `window`, `detrend` and `decades` show them. And options of `read_run`, for the paths:
+        the columns `window`, `detrend` and `decades` show them. ``truth="test_acc"`` makes the table of
+        transitions. And options of `read_run`, for the paths:
         `columns`, `missing`, `nonfinite`, `duplicates`, `group_by`.
     errors
         "raise" what is wrong with a run, or "report" it in the table of failures and go on with the others.
@@ -120,9 +147,10 @@ def compare(
         raise ParameterError(f"errors is {errors!r}; choose one of {', '.join(ON_ERROR)}")
     found: dict[str, Compared] = {}
     failures: list[dict[str, str]] = []
+    settings = chosen(settings, changes.pop("window", None), changes)
     for name, each in each_compared(
         named_runs(runs),
-        chosen(settings, changes.pop("window", None), changes),
+        settings,
         rules,
         executor=executor,
         cache=None if cache is None else Path(cache),
@@ -133,15 +161,20 @@ def compare(
             raise each
         else:
             failures.append({"run": name, "error": str(each)})
-    return side_by_side(found, failures)
+    return side_by_side(found, failures, settings.truth)
 
 
-def side_by_side(found: Mapping[str, Compared], failures: Sequence[Mapping[str, str]] = ()) -> Comparison:
-    """The tables of runs by their names, and of what is wrong with others."""
+def side_by_side(
+    found: Mapping[str, Compared],
+    failures: Sequence[Mapping[str, str]] = (),
+    truth: Sequence[str] = (),
+) -> Comparison:
+    """The tables of runs by their names, of what is wrong with others, and of the truths asked for."""
     return Comparison(
         runs=pd.DataFrame([run_row(name, one) for name, one in found.items()]),
         events=_stacked({name: _events(one) for name, one in found.items()}),
         observables=_stacked({name: one.observables for name, one in found.items()}),
+        transitions=transitions_table(found, truth),
         failures=pd.DataFrame(failures, columns=pd.Index(["run", "error"])),
     )
 

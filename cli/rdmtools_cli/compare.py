@@ -60,7 +60,7 @@ def compare(
             done = console.all_taken(named, (answer for _, answer in answers), found.__setitem__, as_json)
     if not found:
         return done
-    comparison = side_by_side(found)
+    comparison = side_by_side(found, truth=settings.truth)
     page = None
     if out is not None:
         from rdmtools.report.compare_page import save_comparison  # what draws, where it is asked for
@@ -71,6 +71,9 @@ def compare(
             console.print_json(record)
         return done
     _print(comparison.runs)
+    if len(comparison.transitions):
+        console.print_text("transitions, and how early the first alarm of each was:")
+        _print(comparison.transitions)
     if page is not None:
         console.print_line(f"page: {shown(page, 4096)}")
     return done

@@ -84,7 +84,7 @@ COMPARISON = Contents(
     what="a comparison",
     mark="rdmtools comparison",
     marked_file="comparison.json",
-    tables=("runs", "events", "observables"),
+    tables=("runs", "events", "observables", "transitions"),
     page=PAGE_FILE,
     figures=r"comparison\.(png|svg)",
 )

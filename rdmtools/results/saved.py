@@ -21,6 +21,8 @@ from rdmtools.results.fingerprint import sealed
 from rdmtools.results.folder import ANALYSIS, new_place, remove_ours, table_file, write_json, write_tables
 from rdmtools.results.summary import summarise
 
+_COMPARED = ("events", "observables", "leads")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compared:
@@ -29,11 +31,17 @@ class Compared:
     summary: dict[str, Any]
     events: pd.DataFrame
     observables: pd.DataFrame
+    leads: pd.DataFrame
 
 
 def compared(findings: Findings) -> Compared:
     """What is compared of an analysis that was made just now."""
-    return Compared(summary=summarise(findings), events=findings.events, observables=findings.observables)
+    return Compared(
+        summary=summarise(findings),
+        events=findings.events,
+        observables=findings.observables,
+        leads=findings.leads,
+    )
 
 
 def write_results(findings: Findings, place: Path, fingerprint: str | None = None) -> None:
@@ -65,6 +73,7 @@ def saved(folder: Path) -> Compared:
             summary=summary,
             events=checked_table(folder, "events", summary),
             observables=checked_table(folder, "observables", summary),
+            leads=checked_table(folder, "leads", summary),
         )
 
 
@@ -93,7 +102,7 @@ def keep(found: Compared, cache: Path, key: str) -> None:
         place = new_place(cache / key)
         place.mkdir()
         try:
-            write_tables(place, {"events": found.events, "observables": found.observables})
+            write_tables(place, {name: getattr(found, name) for name in _COMPARED})
             write_json(place / SUMMARY_FILE, _named(found.summary, key), indent=None)
             remove_ours(cache / key, ANALYSIS)  # half of one, or it would have been used
             try:

@@ -13,6 +13,7 @@ import pytest
 from helpers.command import rdmtools, rdmtools_process
 
 from rdmtools import AnalysisSettings
+from rdmtools.format.names import ANALYSIS_TABLES
 
 SAMPLES = Path(__file__).parents[2] / "sample_data"
 LOUD, QUIET = "deep_linear.parquet", "deep_linear_quiet.parquet"
@@ -39,13 +40,7 @@ def test_analyze_tells_the_three_modes_and_leaves_everything(place):
         assert mode in done.stdout
     folder = place / "deep_linear.rdm" / "analysis"
     assert {path.name for path in folder.iterdir()} == {
-        "observables.parquet",
-        "events.parquet",
-        "modes.parquet",
-        "groups.parquet",
-        "spectra.parquet",
-        "gaussian.parquet",
-        "shc_map.parquet",
+        *(f"{name}.parquet" for name in ANALYSIS_TABLES),
         "summary.json",
         "report.html",
         "figures",
@@ -87,6 +82,7 @@ def test_out_and_every_option(place):
     done = rdmtools(
         *("analyze", LOUD, QUIET, "--window", 10, "-w", 30, "--stride", 3, "--detrend", "linear"),
         *("--spectrum", "--decades", 1.2, "--modes", 2, "--precision", "single"),
+        *("--truth", "mode_1", "--truth", "mode_2@0.9"),
         *("--out", "results", "--no-report"),
         cwd=place,
     )
@@ -104,6 +100,7 @@ def test_out_and_every_option(place):
         "decades": 1.2,
         "modes": 2,
         "precision": "single",
+        "truth": ["mode_1", "mode_2@0.9"],
     }
     assert not (place / "deep_linear.rdm" / "analysis").exists()
 
@@ -111,7 +108,7 @@ def test_out_and_every_option(place):
 def test_defaults_are_the_settings_own(place):
     done = rdmtools("analyze", QUIET, "--json", "--no-report", cwd=place)
     settings = json.loads(done.stdout)["settings"]
-    assert settings == {**AnalysisSettings().to_dict(), "windows": list(AnalysisSettings().windows)}
+    assert settings == json.loads(json.dumps(AnalysisSettings().to_dict()))
 
 
 def test_foreign_columns_are_mapped_or_named(tmp_path):
@@ -197,6 +194,22 @@ def test_compare_prints_a_row_a_run_and_takes_saved_analyses(place):
     people = rdmtools_process("compare", "*.parquet", cwd=place)
     assert people.returncode == 0
     assert "deep_linear_quiet" in people.stdout
+
+
+def test_leads_are_told_and_compared(place):
+    alone = rdmtools("analyze", LOUD, "--no-report", cwd=place)
+    assert "name a scalar, --truth NAME, to measure the lead" in alone.stdout
+    done = rdmtools("analyze", LOUD, "--truth", "mode_1", "--no-report", cwd=place)
+    assert "220 steps early: alarm 280, mode_1 half-way at 500, before it had moved 10 %." in done.stdout
+    wrong = rdmtools("analyze", LOUD, "--truth", "acc", cwd=place)
+    assert wrong.returncode == 1
+    assert "no scalar 'acc' for the truth; found loss, gradient_norm" in wrong.stderr
+    assert "choose --truth theory_3" in wrong.stderr
+    both = rdmtools("compare", LOUD, QUIET, "--truth", "mode_1", "--out", "both", cwd=place)
+    assert both.returncode == 0, both.stderr
+    assert "before T10" in both.stdout
+    table = pd.read_parquet(place / "both" / "transitions.parquet")
+    assert table["lead_steps"].isna().tolist() == [False, True]
 
 
 def test_compare_takes_analyses_from_companion_folders_by_the_names_of_their_runs(place):
