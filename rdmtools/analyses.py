@@ -5,6 +5,7 @@ run -> analysis.findings.find -> Analysis -> results (words, files), report (fig
 Its name is no verb's: a module `rdmtools.analyze` would hide the function of that name once it is imported.
 """
 
+import warnings
 from concurrent.futures import Executor
 from dataclasses import fields
 from pathlib import Path
@@ -12,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from rdmtools.analysis.findings import Findings, find
 from rdmtools.analysis.settings import AnalysisSettings, chosen
-from rdmtools.errors import ParameterError
+from rdmtools.errors import ParameterError, RdmtoolsWarning
 from rdmtools.format.names import FIGURES_FOLDER, REPORT_FILE
 from rdmtools.read.read import read_run
 from rdmtools.read.stores import Location
 from rdmtools.results.folder import ANALYSIS, default_folder, replaced, settled
+from rdmtools.results.ledger_words import early_lines
 from rdmtools.results.saved import write_results
 from rdmtools.results.summary import summarise
 from rdmtools.run.progress import Progress
@@ -129,6 +131,11 @@ def analyze(
     WorkerError
         Where the executor lost its workers.
 
+    Warns
+    -----
+    RdmtoolsWarning
+        Where more than a third of the probe's fall was over before the first full window.
+
     Notes
     -----
     The values, alarms and floors at a step use nothing after it: rows appended to a run change none of them,
@@ -156,4 +163,7 @@ def analyze(
             f"{given[0]} is an option of reading; needed a path to read: pass it to read_run"
         )
     settings = chosen(settings, window, changes)
-    return Analysis(**vars(find(run, settings, executor=executor, progress=progress)))
+    analysis = Analysis(**vars(find(run, settings, executor=executor, progress=progress)))
+    for line in early_lines(analysis):
+        warnings.warn(line, RdmtoolsWarning, stacklevel=2)
+    return analysis

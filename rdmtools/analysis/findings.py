@@ -21,7 +21,9 @@ from rdmtools.analysis.events import (
     spectra_table,
 )
 from rdmtools.analysis.gaussian import gaussian_table
+from rdmtools.analysis.histories import histories
 from rdmtools.analysis.leads import find_truths, leads_table
+from rdmtools.analysis.ledger import EarlyFall, early_fall, groupings, ledger_table, samples_table
 from rdmtools.analysis.modes import window_modes
 from rdmtools.analysis.settings import AnalysisSettings, chosen
 from rdmtools.analysis.spans import Span, SpanValues, joined, map_every, map_lengths, span_values, spans
@@ -40,6 +42,8 @@ class Findings(AnalysisTables):
 
     run: Run
     settings: AnalysisSettings
+    early_fall: EarlyFall
+    """How much of the probe's fall was over before the first full window, of the first length."""
 
     def modes_at(self, step: int, *, window: int | None = None) -> pd.DataFrame:
         """Leading modes of the window that ends at `step`: `mode`, `sample_id`, `loading`, `loss_change`.
@@ -96,12 +100,15 @@ def find(
             f"window of {longest} rows is longer than the run's {rows}; choose at most {rows}"
         )
     truths = find_truths(run, settings.truth)
+    groupings(run, settings.by)  # asked for before the long work
     values = joined([*_values(run, settings, executor, progress)])
+    past = histories(values.blocks, run.steps)
     events = find_events(run, values.observables, settings)
     table = events_table(events)
     return Findings(
         run=run,
         settings=settings,
+        early_fall=early_fall(past, settings.windows[0]),
         observables=_observables_table(run, values, settings),
         events=table,
         modes=modes_table(run, events),
@@ -110,6 +117,8 @@ def find(
         gaussian=gaussian_table(_draws(run), spectrum=settings.spectrum, modes=settings.modes),
         leads=leads_table(run, truths, table, settings.windows),
         shc_map=_map_table(run, values, settings),
+        ledger=ledger_table(run, past, by=settings.by, known_at_start=settings.known_at_start),
+        samples=samples_table(run, past, known_at_start=settings.known_at_start),
     )
 
 

@@ -49,6 +49,19 @@ class AnalysisSettings:
     )
     """Of differences and products: "double", or "single" for speed, with relative errors of about 1e-6."""
 
+    by: tuple[str, ...] = field(
+        default=("group",),
+        metadata={
+            "help": "Column of the samples whose groups the ledger tells; may be given again.",
+            "metavar": "COLUMN",
+        },
+    )
+    """Columns of the samples whose groups the ledger tells, and the arrivals. A text alone is one of them."""
+    known_at_start: bool = field(
+        default=False,
+        metadata={"help": "The model begins trained: its first level counts as learned, and may be lost."},
+    )
+    """Whether the model begins trained: its first level counts as learned, and may be lost."""
     truth: tuple[str, ...] = field(
         default=(),
         metadata={
@@ -62,7 +75,8 @@ class AnalysisSettings:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "windows", _lengths(self.windows))
-        object.__setattr__(self, "truth", _names("truth", self.truth))
+        for name in ("by", "truth"):
+            object.__setattr__(self, name, _names(name, getattr(self, name)))
         for name in ("stride", "modes"):
             object.__setattr__(self, name, _integer(name, getattr(self, name)))
             if getattr(self, name) < 1:

@@ -15,6 +15,8 @@ It is a split, not the time of half the change: for a step it is the row of the 
 by a few rows, for an exponential it comes late (`benchmarks/answers_ledger.py` measures by how much).
 """
 
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -23,6 +25,7 @@ from jaxtyping import Bool, Float64, Int64
 
 ENOUGH_ROWS = 20
 """Rows below which no split is told from noise: noise alone would need a z of 50 and more."""
+_PIECES = 4
 # Values that are worked on at a time: what is made of them stays in the cache.
 _CHUNK = 2**17
 
@@ -40,7 +43,7 @@ class Split:
     after: Float64[np.ndarray, " series"]
     rho: float
     """Lag-1 correlation about the two levels, the median of the histories, 0 to .99."""
-    needed: float
+    needed: Float64[np.ndarray, " series"]
     """The z that a history of so many rows has to exceed; inf where they are too few to judge."""
 
     @property
@@ -53,7 +56,15 @@ class Split:
         return np.where(self.resolved, steps[self.index], np.nan)
 
 
-def split(series: Float64[np.ndarray, "rows series"]) -> Split:
+def split(
+    series: Float64[np.ndarray, "rows series"],
+    *,
+    start: Int64[np.ndarray, " series"] | None = None,
+    stop: Int64[np.ndarray, " series"] | None = None,
+    least_rho: float = 0.0,
+    most_rho: float = 0.99,
+    noise: "Noise | None" = None,
+) -> Split:
     """The least-squares split of each history, in any unit.
 
     Looks back over the whole history: rows to come may move every split.
@@ -62,6 +73,15 @@ def split(series: Float64[np.ndarray, "rows series"]) -> Split:
     ----------
     series
         One history a column, finite; at least one row.
+    start, stop
+        Rows of each history that count, `start` to `stop` - 1, at least one; all of them if None.
+    least_rho
+        Least correlation that these histories are taken to have, as where they are few.
+    most_rho
+        And the most, as other rows tell it: of slow descents two levels leave more.
+    noise
+        Of the histories, as `smooth_noise` finds it: used where it is less than what two levels leave, which
+        of a slow descent is no noise.
 
     Notes
     -----
@@ -69,31 +89,71 @@ def split(series: Float64[np.ndarray, "rows series"]) -> Split:
     histories has no part in it.
     """
     rows, count = series.shape
+    start = np.zeros(count, np.int64) if start is None else start
+    stop = np.full(count, rows) if stop is None else stop
     index, z = np.zeros(count, dtype=np.int64), np.zeros(count)
     before, after = np.zeros(count), np.zeros(count)
     left, lag = np.zeros(count), np.zeros(count)
     for part in _parts(rows, count):
-        index[part], z[part], before[part], after[part], left[part], lag[part] = _split(series[:, part])
-    rho = correlation(lag, rows)
+        index[part], z[part], before[part], after[part], left[part], lag[part] = _split(
+            series[:, part], start[part], stop[part]
+        )
+    rho = max(min(correlation(lag, stop - start), most_rho), least_rho)
+    left *= (1 + rho) / (1 - rho)
+    least = needed(stop - start, rho)
+    if noise is not None:
+        other = needed(stop - start, max(noise.rho, least_rho))
+        with np.errstate(invalid="ignore"):  # too few rows need inf of either
+            better = noise.long_run * other < left * least
+        left, least = np.where(better, noise.long_run, left), np.where(better, other, least)
     with np.errstate(divide="ignore", invalid="ignore"):
-        z *= (1 - rho) / ((1 + rho) * left)
+        z /= left
     z[index == 0] = 0.0
-    return Split(index=index, z=z, before=before, after=after, rho=rho, needed=needed(rows, rho))
+    return Split(index=index, z=z, before=before, after=after, rho=rho, needed=least)
 
 
-def needed(rows: int, rho: float) -> float:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Noise:
+    """What is left of histories about something smooth."""
+
+    long_run: Float64[np.ndarray, " series"]
+    """Variance of each, times (1 + rho) / (1 - rho): T times that of a mean over T rows."""
+    rho: float
+
+
+def smooth_noise(series: Float64[np.ndarray, "rows series"], *, least_rho: float = 0.0) -> Noise:
+    """Noise about four straight pieces of equal length that meet: a slow trend is none of it, a step is."""
+    rows = len(series)
+    knots = np.linspace(0, rows - 1, _PIECES + 1)
+    hats = np.stack([np.interp(np.arange(rows), knots, hat) for hat in np.eye(_PIECES + 1)], axis=1)
+    basis = np.linalg.qr(hats)[0]
+    rest = series - basis @ (basis.T @ series)
+    squares = np.einsum("ts,ts->s", rest, rest)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        lag = np.einsum("ts,ts->s", rest[1:], rest[:-1]) / squares
+    known = lag[np.isfinite(lag)]
+    taken = 2 * (_PIECES + 1)
+    rho = float(np.clip(np.median(known + (taken + taken * known) / rows), 0, 0.99)) if len(known) else 0.0
+    rho = max(rho, least_rho)
+    weight = (1 + rho) / (1 - rho)
+    left = max(rows - (_PIECES + 1) * weight, rows / 4)  # the fit takes more of what is correlated
+    return Noise(long_run=squares / left * weight, rho=rho)
+
+
+def needed(rows: Int64[np.ndarray, " series"], rho: float) -> Float64[np.ndarray, " series"]:
     """The z above which two levels are better than one: 20, and more where rows count for few.
 
     Rows that are correlated count for rows (1 - rho) / (1 + rho). Below `ENOUGH_ROWS` it is inf.
     """
-    return np.inf if rows < ENOUGH_ROWS else 20.0 + 80.0 * (1 + rho) / (rows * (1 - rho))
+    return np.where(rows < ENOUGH_ROWS, np.inf, 20.0 + 80.0 * (1 + rho) / (rows * (1 - rho)))
 
 
-def correlation(lag: Float64[np.ndarray, " series"], rows: int) -> float:
+def correlation(lag: Float64[np.ndarray, " series"], rows: Int64[np.ndarray, " series"]) -> float:
     """Median of the lag-1 correlations (NaN: none), raised by what two fitted levels take away, 0 to .99."""
-    lag = lag[np.isfinite(lag)]
-    if not len(lag):
+    known = np.isfinite(lag)
+    if not known.any():
         return 0.0
+    lag, rows = lag[known], rows[known]
     return float(np.clip(np.median(lag + (4 + 4 * lag) / rows), 0, 0.99))
 
 
@@ -103,28 +163,53 @@ def _parts(rows: int, count: int) -> Iterator[slice]:
         yield slice(start, min(start + each, count))
 
 
-def _split(series: Float64[np.ndarray, "rows series"]) -> tuple[np.ndarray, ...]:
+def _split(
+    series: Float64[np.ndarray, "rows series"],
+    start: Int64[np.ndarray, " series"],
+    stop: Int64[np.ndarray, " series"],
+) -> tuple[np.ndarray, ...]:
     """Index, gain, both levels, variance left and its lag-1 correlation."""
-    rows, count = len(series), len(series[0])
-    first = series[0].copy()
+    rows, count = series.shape
+    every = np.arange(count)
+    first = series[start, every]
     if rows == 1:
         none = np.zeros(count)
         return none.astype(np.int64), none, first, first, none, none + np.nan
+    row, within = np.arange(rows), stop - start
+    whole = bool((within == rows).all())
+    outside = None if whole else (row < start[:, None]) | (row >= stop[:, None])
     # Less the first value, so that what never moved is 0 to the bit.
     moved = np.ascontiguousarray(series.T) - first[:, None]
-    mean = moved.mean(axis=1)
+    _blank(moved, outside)
+    mean = moved.sum(axis=1) / within
     moved -= mean[:, None]
+    _blank(moved, outside)
     sums = np.cumsum(moved[:, :-1], axis=1)
-    cut = np.arange(1, rows)
     gains = sums * sums
-    gains *= rows / (cut * (rows - cut))
-    here = (np.arange(count), np.argmax(gains, axis=1))
-    index, gain, total = here[1] + 1, gains[here], sums[here]
-    before, after = total / index, -total / (rows - index)
-    second = np.arange(rows) >= index[:, None]
-    moved -= before[:, None] + (after - before)[:, None] * second
+    gains *= _weights(row[1:] - start[:1] if whole else row[1:] - start[:, None], within)
+    index = np.argmax(gains, axis=1)
+    gain, total, cut = gains[every, index], sums[every, index], index + 1 - start
+    index += 1
+    alone = gain == 0
+    cut = np.where(alone, 1, cut)
+    before, after = total / cut, -total / np.where(alone, 1, within - cut)
+    before[alone] = after[alone] = 0.0
+    moved -= before[:, None] + (after - before)[:, None] * (row >= index[:, None])
+    _blank(moved, outside)
     squares = np.einsum("st,st->s", moved, moved)
     with np.errstate(divide="ignore", invalid="ignore"):
         lag = np.einsum("st,st->s", moved[:, 1:], moved[:, :-1]) / squares
-    index[gain == 0] = 0
-    return index, gain, first + mean + before, first + mean + after, squares / rows, lag
+    index[alone] = 0
+    return index, gain, first + mean + before, first + mean + after, squares / within, lag
+
+
+def _blank(values: np.ndarray, outside: np.ndarray | None) -> None:
+    if outside is not None:
+        values[outside] = 0.0
+
+
+def _weights(cut: np.ndarray, within: np.ndarray) -> np.ndarray:
+    """T / (k (T - k)) of each cut; 0 where one side has no row. One row serves histories of the same rows."""
+    length = within[:1] if cut.ndim == 1 else within[:, None]
+    both = cut * (length - cut)
+    return np.where((cut > 0) & (cut < length), length / np.where(both == 0, 1, both), 0.0)

@@ -105,6 +105,18 @@ def _observable_columns(*, of_draws: bool) -> dict[str, Column]:
 _EVENT = Column(kind="int64", meaning="number of the event")
 _MODE = Column(kind="int64", meaning="number of the mode, from 1, the largest eigenvalue's first")
 _SAMPLE = Column(kind="id", meaning="of the sample")
+_STATE = {
+    "status": Column(kind="text", meaning="learned, kept, lost, ... at the last row ([how](answers.md))"),
+    "first_loss": Column(kind="float64", meaning="level at the start"),
+    "best_loss": Column(kind="float64", meaning="lowest mean of 20 rows"),
+    "last_loss": Column(kind="float64", meaning="mean of the last 20 rows"),
+}
+_LOSS = {
+    "lost_ratio": Column(kind="float64", meaning="last over best"),
+    "lost_errors": Column(
+        kind="float64", meaning="rise since it was low, in standard errors; falls are negative"
+    ),
+}
 _EIGENVALUES = "with `spectrum`: `top_share`, `effective_rank` and the leading eigenvalues"
 
 TABLES: dict[str, Table] = {
@@ -224,6 +236,37 @@ TABLES: dict[str, Table] = {
             len(size.settings.truth) * max(size.events + len(size.settings.windows), 1)
         ),
     ),
+    "ledger": Table(
+        row="one for the whole probe, and one per column asked for and group: what became of it",
+        columns={
+            "column": Column(kind="text", meaning="of the samples; empty for the whole probe"),
+            "group": Column(kind="text", meaning="value of that column; `(all)` for the whole probe"),
+            "samples": Column(kind="int64", meaning="how many it has"),
+            "first_step": Column(kind="int64", meaning="first that was looked at"),
+            "last_step": Column(kind="int64", meaning="last that was looked at"),
+            **_STATE,
+            "t10_step": Column(kind="Int64", meaning="where its mean had gone a tenth of its fall"),
+            "t50_step": Column(kind="Int64", meaning="half of it"),
+            "t90_step": Column(kind="Int64", meaning="nine tenths"),
+            **_LOSS,
+            "lost_step": Column(kind="Int64", meaning="where lost: from when on its mean stayed doubled"),
+        },
+        counts=lambda size: range(1, 1 + size.samples * max(len(size.settings.by), 1) + 1),
+    ),
+    "samples": Table(
+        row="one per sample: what became of it",
+        columns={
+            "sample_id": _SAMPLE,
+            **_STATE,
+            "half_step": Column(
+                kind="Int64", meaning="when its level changed; null where one is as good as two"
+            ),
+            "direction": Column(kind="text", meaning="of that change: falling, rising or none"),
+            **_LOSS,
+        },
+        counts=lambda size: just(size.samples),
+        more="what was logged of the samples; a name that is taken gets `logged_` before it",
+    ),
 }
 
 
@@ -248,3 +291,7 @@ class AnalysisTables(Tables):
     most 512 steps of the run (every row, or every second, fourth, ...). One row per length and step."""
     leads: pd.DataFrame
     """One row per truth and event that belongs to it, or one without: how early the alarm was."""
+    ledger: pd.DataFrame
+    """One row for the whole probe and one for each group: what was learned, kept, lost."""
+    samples: pd.DataFrame
+    """One row per sample: what became of it, when half of its largest change was done, what is known."""

@@ -39,7 +39,10 @@ ANALYSIS_FOLDER = "analysis"
 SUMMARY_FILE = "summary.json"
 # What its `contents` say of an analysis of ours; and the tables that such a one holds.
 ANALYSIS_MARK = "rdmtools analysis"
-ANALYSIS_TABLES = ("observables", "events", "modes", "groups", "spectra", "gaussian", "shc_map", "leads")
+ANALYSIS_TABLES = (
+    *("observables", "events", "modes", "groups", "spectra", "gaussian", "shc_map"),
+    *("leads", "ledger", "samples"),
+)
 # In a summary: the name of all that the analysis depends on.
 FINGERPRINT = "fingerprint"
 REPORT_FILE = "report.html"

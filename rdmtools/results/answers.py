@@ -8,8 +8,9 @@ from collections.abc import Callable
 
 from rdmtools.analysis.findings import Findings
 from rdmtools.results.lead_words import lead_lines
+from rdmtools.results.ledger_words import ledger_lines
 
-ANSWERS: list[Callable[[Findings], list[str]]] = [lead_lines]
+ANSWERS: list[Callable[[Findings], list[str]]] = [ledger_lines, lead_lines]
 
 
 def answers(findings: Findings) -> list[str]:

@@ -32,6 +32,8 @@ def summarise(findings: Findings) -> dict[str, Any]:
     - `quality`: the counts of `run.quality`, all 0 and false for a clean run but for `unchecked`, the files
       without checksums; `notes`: the same as sentences.
     - `verdict`: plain words, one finding a line; `answers`: those of its lines that need no event.
+    - `early_fall`: `share` of the fall of the probe's mean that was over at `step`, where the first window of
+      `window` rows was full.
     - `events`: a list of rows of events.parquet.
     - `peaks`: for each window length `window`, `step` of its largest SHC, and there `shc`, `total_variance`,
       `pr` and `drift_share`; `largest_rise_decades` of log10(shc) above its running minimum anywhere.
@@ -71,6 +73,11 @@ def summarise(findings: Findings) -> dict[str, Any]:
             "notes": run.quality.notes(),
             "verdict": verdict(findings),
             "answers": answers(findings),
+            "early_fall": {
+                "share": findings.early_fall.share,
+                "step": findings.early_fall.step,
+                "window": findings.early_fall.window,
+            },
             "events": plain_records(findings.events),
             "peaks": [_peak(findings, window) for window in findings.settings.windows],
             "gaussian": _gaussian(findings.gaussian),

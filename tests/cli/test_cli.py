@@ -82,7 +82,7 @@ def test_out_and_every_option(place):
     done = rdmtools(
         *("analyze", LOUD, QUIET, "--window", 10, "-w", 30, "--stride", 3, "--detrend", "linear"),
         *("--spectrum", "--decades", 1.2, "--modes", 2, "--precision", "single"),
-        *("--truth", "mode_1", "--truth", "mode_2@0.9"),
+        *("--by", "group", "--known-at-start", "--truth", "mode_1", "--truth", "mode_2@0.9"),
         *("--out", "results", "--no-report"),
         cwd=place,
     )
@@ -100,6 +100,8 @@ def test_out_and_every_option(place):
         "decades": 1.2,
         "modes": 2,
         "precision": "single",
+        "by": ["group"],
+        "known_at_start": True,
         "truth": ["mode_1", "mode_2@0.9"],
     }
     assert not (place / "deep_linear.rdm" / "analysis").exists()

@@ -265,7 +265,7 @@ def test_results_that_are_not_whole_are_made_again(folder):
     del summary["notes"]
     (place / "summary.json").write_text(json.dumps(summary | {"verdict": "none"}))
     done = rdmtools("analyze", "s0.parquet", cwd=folder)
-    assert "unchanged" not in done.stdout
+    assert "unchanged since" not in done.stdout
     assert "1 event" in done.stdout
 
 

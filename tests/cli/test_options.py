@@ -133,7 +133,7 @@ OTHERS = {
     bool: lambda value: not value,
     int: lambda value: value + 1,
     float: lambda value: value / 2,
-    tuple[str, ...]: lambda value: (*value, "accuracy", "a b=0..1"),
+    tuple[str, ...]: lambda value: (*value, "a b"),
 }
 
 

@@ -18,7 +18,7 @@ from rdmtools.report.overview import overview_figure
 from rdmtools.report.panels import PANELS
 from rdmtools.report.run_page import page
 from rdmtools.report.scale import linear_scale
-from rdmtools.report.sections import Section
+from rdmtools.report.section import Section
 from rdmtools.report.stack import Panel
 from rdmtools.results.summary import summarise
 

@@ -33,7 +33,7 @@ def test_summary_has_its_documented_keys_and_round_trips_through_strict_json(one
     summary = summarise(one)
     assert list(summary) == [
         *("contents", "rdmtools", "format", "run", "settings", "quality", "notes", "verdict"),
-        *("answers", "events", "peaks", "gaussian", "first_mean_loss", "last_mean_loss"),
+        *("answers", "early_fall", "events", "peaks", "gaussian", "first_mean_loss", "last_mean_loss"),
     ]
     assert json.loads(json.dumps(summary, allow_nan=False)) == summary
     assert summary["events"][0]["alarm_step"] == one.events["alarm_step"].iloc[0]
