@@ -70,6 +70,12 @@ SETTINGS = {
         hard=("aligned", "benign"),
         since=200,
     ),
+    "stream": Setting(
+        truths=tuple(Truth(column=f"learned_{task}", group=f"task {task}") for task in (6, 7, 8)),
+        quiet=("steady",),
+        # A task is forgotten in it, and none comes.
+        hard=("starved",),
+    ),
 }
 
 
