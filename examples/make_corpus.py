@@ -76,6 +76,14 @@ SETTINGS = {
         # A task is forgotten in it, and none comes.
         hard=("starved",),
     ),
+    "character_lm": Setting(
+        # A fifth is predicted before it comes, for code has brackets, too; and not all can be known.
+        truths=(Truth(column="bracket_accuracy", low=0.2, high=0.85, group="json"),),
+        quiet=("no_json",),
+        # JSON is learned in it as well, before five windows are over.
+        hard=("all_along",),
+        since=500,
+    ),
 }
 
 
