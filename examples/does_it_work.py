@@ -1,6 +1,6 @@
 """Puts measured results into docs/does_it_work.md: tables between its markers, and figures beside it.
 
-    python examples/make_corpus.py corpus
+    python examples/make_corpus.py corpus --settings deep_linear grokking induction narrow_finetuning
     python examples/make_corpus.py wide --settings deep_linear grokking --seeds 10 --probe-size 512
     python examples/sensitivity.py corpus wide --out sensitivity
     python examples/gaussian_first_steps.py gaussian

@@ -1,6 +1,6 @@
 """What does the score of a corpus depend on? The same runs, seen through other windows, intervals and probes.
 
-    python examples/make_corpus.py corpus
+    python examples/make_corpus.py corpus --settings deep_linear grokking induction narrow_finetuning
     python examples/make_corpus.py wide --settings deep_linear grokking --seeds 10 --probe-size 512
     python examples/sensitivity.py corpus wide --out sensitivity
 
