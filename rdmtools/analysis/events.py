@@ -104,7 +104,7 @@ def modes_of(run: Run, modes: Modes) -> pd.DataFrame:
 
 
 def groups_table(run: Run, events: Sequence[Event]) -> pd.DataFrame:
-    groups = _groups(run)
+    groups = groups_of(run)
 
     def table(modes: Modes) -> pd.DataFrame:
         return pd.DataFrame(
@@ -148,7 +148,8 @@ def _linear_shc(window_rows: np.ndarray) -> float:
     return float(spectral_heat_capacity(trace, square, window_rows.shape[1])[0])
 
 
-def _groups(run: Run) -> Sequence[str] | None:
+def groups_of(run: Run) -> Sequence[str] | None:
+    """Name of each sample's group; None where samples have none."""
     if "group" not in run.samples:
         return None
     return ["(none)" if pd.isna(group) else str(group) for group in run.samples["group"]]
@@ -156,7 +157,7 @@ def _groups(run: Run) -> Sequence[str] | None:
 
 def _top_group(run: Run, modes: Modes) -> GroupShare | None:
     """The group whose share of the top mode most exceeds its share of the samples; None without groups."""
-    if (groups := _groups(run)) is None:
+    if (groups := groups_of(run)) is None:
         return None
     shares = group_shares(modes.loadings[0], modes.loss_change[0], groups)
     return max(shares, key=lambda share: share.mode_share - share.sample_share)

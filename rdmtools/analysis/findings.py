@@ -12,9 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from rdmtools.analysis.arrivals import arrivals_table
 from rdmtools.analysis.events import (
     events_table,
     find_events,
+    groups_of,
     groups_table,
     modes_of,
     modes_table,
@@ -105,6 +107,7 @@ def find(
     past = histories(values.blocks, run.steps)
     events = find_events(run, values.observables, settings)
     table = events_table(events)
+    looked_back = histories(values.blocks, run.steps)
     return Findings(
         run=run,
         settings=settings,
@@ -115,6 +118,7 @@ def find(
         groups=groups_table(run, events),
         spectra=spectra_table(events),
         gaussian=gaussian_table(_draws(run), spectrum=settings.spectrum, modes=settings.modes),
+        arrivals=arrivals_table(looked_back, groups_of(run) or (), table, run.steps),
         leads=leads_table(run, truths, table, settings.windows),
         shc_map=_map_table(run, values, settings),
         ledger=ledger_table(run, past, by=settings.by, known_at_start=settings.known_at_start),

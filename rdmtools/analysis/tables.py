@@ -267,6 +267,27 @@ TABLES: dict[str, Table] = {
         counts=lambda size: just(size.samples),
         more="what was logged of the samples; a name that is taken gets `logged_` before it",
     ),
+    "arrivals": Table(
+        row="one per group over the whole run, and per event and group in the rows around it; two where "
+        "samples of a group go both ways",
+        columns={
+            "event": Column(kind="Int64", meaning="number of the event; null over the whole run"),
+            "group": Column(kind="text", meaning="name of the group"),
+            "samples": Column(kind="int64", meaning="how many of its samples the row is about"),
+            "half_step": Column(
+                kind="Int64", meaning="where its mean was half-way; null where it did not move"
+            ),
+            "low_step": Column(kind="Int64", meaning="where the interval of `half_step` begins"),
+            "high_step": Column(kind="Int64", meaning="where it ends"),
+            "loss_change": Column(kind="float64", meaning="second level of its mean less the first, in loss"),
+            "outcome": Column(
+                kind="text",
+                meaning="first; later; unresolved, where it cannot be told from the first; hardly moved, by "
+                "less than a tenth of the largest change; did not move; too short to judge",
+            ),
+        },
+        counts=lambda size: up_to((size.events + 1) * 2 * size.samples),
+    ),
 }
 
 
@@ -295,3 +316,5 @@ class AnalysisTables(Tables):
     """One row for the whole probe and one for each group: what was learned, kept, lost."""
     samples: pd.DataFrame
     """One row per sample: what became of it, when half of its largest change was done, what is known."""
+    arrivals: pd.DataFrame
+    """One row per group over the whole run, and per event and group around it: when it was half-way."""

@@ -41,7 +41,7 @@ SUMMARY_FILE = "summary.json"
 ANALYSIS_MARK = "rdmtools analysis"
 ANALYSIS_TABLES = (
     *("observables", "events", "modes", "groups", "spectra", "gaussian", "shc_map"),
-    *("leads", "ledger", "samples"),
+    *("leads", "ledger", "samples", "arrivals"),
 )
 # In a summary: the name of all that the analysis depends on.
 FINGERPRINT = "fingerprint"

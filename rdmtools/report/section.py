@@ -1,7 +1,16 @@
 """What is a plain section of the page? A title, sentences and a table, as text."""
 
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
+
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from rdmtools.results.words import shown
+
+_MOST_ROWS = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,3 +29,12 @@ class Section:
 
     def __post_init__(self) -> None:
         assert all(len(row) == len(self.columns) for row in self.rows)
+
+
+def cells(table: pd.DataFrame, *columns: str) -> dict[str, Any]:
+    """Headings and the first rows of a table, as a section takes them."""
+    named = table[[column.removeprefix(">") for column in columns]].head(_MOST_ROWS)
+    return {
+        "columns": [column.replace("_", " ") for column in columns],
+        "rows": [[shown(value, 80) or "–" for value in row] for row in named.itertuples(index=False)],
+    }

@@ -7,11 +7,17 @@ is nothing to show, and its name here. Words of the user's pass through `shown`,
 from collections.abc import Callable
 
 from rdmtools.analysis.findings import Findings
+from rdmtools.report.arrivals_section import arrivals_section
 from rdmtools.report.leads_section import leads_section
 from rdmtools.report.ledger_sections import ledger_section, samples_section
 from rdmtools.report.section import Section
 
-SECTIONS: list[Callable[[Findings], Section | None]] = [ledger_section, leads_section, samples_section]
+SECTIONS: list[Callable[[Findings], Section | None]] = [
+    ledger_section,
+    arrivals_section,
+    leads_section,
+    samples_section,
+]
 
 
 def sections(findings: Findings) -> list[Section]:

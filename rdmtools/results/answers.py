@@ -7,10 +7,11 @@ lines, none where there is nothing to say. They need no event.
 from collections.abc import Callable
 
 from rdmtools.analysis.findings import Findings
+from rdmtools.results.arrival_words import arrival_lines
 from rdmtools.results.lead_words import lead_lines
 from rdmtools.results.ledger_words import ledger_lines
 
-ANSWERS: list[Callable[[Findings], list[str]]] = [ledger_lines, lead_lines]
+ANSWERS: list[Callable[[Findings], list[str]]] = [ledger_lines, arrival_lines, lead_lines]
 
 
 def answers(findings: Findings) -> list[str]:
