@@ -27,6 +27,7 @@ from rdmtools.analysis.histories import histories
 from rdmtools.analysis.leads import find_truths, leads_table
 from rdmtools.analysis.ledger import EarlyFall, early_fall, groupings, ledger_table, samples_table
 from rdmtools.analysis.modes import window_modes
+from rdmtools.analysis.order import order_table
 from rdmtools.analysis.settings import AnalysisSettings, chosen
 from rdmtools.analysis.spans import Span, SpanValues, joined, map_every, map_lengths, span_values, spans
 from rdmtools.analysis.spectra import spectrum_columns
@@ -119,6 +120,7 @@ def find(
         spectra=spectra_table(events),
         gaussian=gaussian_table(_draws(run), spectrum=settings.spectrum, modes=settings.modes),
         arrivals=arrivals_table(looked_back, groups_of(run) or (), table, run.steps),
+        order=order_table(run, table, settings.detrend),
         leads=leads_table(run, truths, table, settings.windows),
         shc_map=_map_table(run, values, settings),
         ledger=ledger_table(run, past, by=settings.by, known_at_start=settings.known_at_start),

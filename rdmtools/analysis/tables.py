@@ -288,6 +288,21 @@ TABLES: dict[str, Table] = {
         },
         counts=lambda size: up_to((size.events + 1) * 2 * size.samples),
     ),
+    "order": Table(
+        row="one per event: which changed first, SHC or PR",
+        columns={
+            "event": _EVENT,
+            "shc_half_step": Column(kind="float64", meaning="where log SHC was half-way in its rise"),
+            "pr_half_step": Column(
+                kind="float64", meaning="where log PR was half-way in its change; NaN where it did not change"
+            ),
+            "lag_steps": Column(kind="float64", meaning="the second less the first"),
+            "lag_low": Column(kind="float64", meaning="lower end of its interval, of samples drawn again"),
+            "lag_high": Column(kind="float64", meaning="upper end"),
+            "outcome": Column(kind="text", meaning="unresolved: no rule was found that can be relied on"),
+        },
+        counts=lambda size: just(size.events),
+    ),
 }
 
 
@@ -318,3 +333,5 @@ class AnalysisTables(Tables):
     """One row per sample: what became of it, when half of its largest change was done, what is known."""
     arrivals: pd.DataFrame
     """One row per group over the whole run, and per event and group around it: when it was half-way."""
+    order: pd.DataFrame
+    """One row per event: the lag of PR's change behind SHC's rise; unresolved always."""

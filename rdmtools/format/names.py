@@ -41,7 +41,7 @@ SUMMARY_FILE = "summary.json"
 ANALYSIS_MARK = "rdmtools analysis"
 ANALYSIS_TABLES = (
     *("observables", "events", "modes", "groups", "spectra", "gaussian", "shc_map"),
-    *("leads", "ledger", "samples", "arrivals"),
+    *("leads", "ledger", "samples", "arrivals", "order"),
 )
 # In a summary: the name of all that the analysis depends on.
 FINGERPRINT = "fingerprint"
