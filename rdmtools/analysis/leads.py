@@ -42,6 +42,8 @@ _RISE = re.compile(rf"(.+)=({_NUMBER})\.\.({_NUMBER})", re.DOTALL)
 _LEVEL = re.compile(rf"(.+)@({_NUMBER})", re.DOTALL)
 # A scalar that falls this many times as far as it rises is no rise.
 _FALLS = 2
+# Values above this are scaled down, so that their squares can be held.
+_LARGEST = 1e100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,12 +76,14 @@ def _truth(run: Run, text: str) -> Truth:
     if level is not None:
         above = values >= level
         found = crossings(steps, (above != above[:1].any()).astype(np.float64), run.steps)
-        began = _own_rise(text, steps, values if above[-1:].any() else -values, run.steps).t10
+        began = _own_rise(steps, values if above[-1:].any() else -values, run.steps).t10
         return Truth(text=text, found=replace(found, t10=None, t90=None), began=began)
     if high is None or low is None:
-        found = _own_rise(text, steps, values, run.steps)
+        found = _own_rise(steps, values, run.steps)
     else:
-        found = crossings(steps, (values - low) / (high - low), run.steps)
+        with np.errstate(over="ignore"):
+            shares = (values - low) / (high - low)
+        found = crossings(steps, shares, run.steps)
     return Truth(text=text, found=found, began=found.t10)
 
 
@@ -102,18 +106,20 @@ def _parsed(text: str, known: Sequence[str]) -> tuple[str, float | None, float |
     return column, low, high, level
 
 
-def _own_rise(text: str, steps: np.ndarray, values: np.ndarray, rows: np.ndarray) -> Crossings:
+def _own_rise(steps: np.ndarray, values: np.ndarray, rows: np.ndarray) -> Crossings:
     """Crossings of the largest rise, from the lowest value before the highest."""
     never = Crossings(t10=None, t50=None, t90=None, status=f"{NO_TRANSITION}: never risen")
     if not len(values):
         return never
+    unit = max(float(np.abs(values).max()) / _LARGEST, 1.0)
+    values = values / unit
     rises = values - np.minimum.accumulate(values)
     falls = np.maximum.accumulate(values) - values
     top, bottom = int(rises.argmax()), int(falls.argmax())
     rise, fall = float(rises[top]), float(falls[bottom])
     if fall > _FALLS * rise:
-        ends = f"{values[: bottom + 1].max():.3g}..{values[bottom]:.3g}"
-        return replace(never, status=f"{NO_TRANSITION}: it falls; name its ends, as {text}={ends}")
+        ends = f"{unit * values[: bottom + 1].max():.3g}..{unit * values[bottom]:.3g}"
+        return replace(never, status=f"{NO_TRANSITION}: it falls; name its ends, as NAME={ends}")
     if not rise > 0:
         return never
     start = int(values[: top + 1].argmin())
@@ -122,7 +128,7 @@ def _own_rise(text: str, steps: np.ndarray, values: np.ndarray, rows: np.ndarray
     if found.status.startswith(NO_TRANSITION) or split(values[:, None]).resolved[0]:
         return found
     # Noise has a largest rise as well.
-    return replace(never, status=f"{NO_TRANSITION}: no more than its noise; name its ends, as {text}=0..1")
+    return replace(never, status=f"{NO_TRANSITION}: no more than its noise; name its ends, as NAME=0..1")
 
 
 def leads_table(

@@ -28,7 +28,7 @@ def leads_told(leads: Sequence[Mapping[str, Any]], *, events: int) -> list[str]:
 
 
 def _line(row: Mapping[str, Any]) -> str:
-    name, outcome = shown(row["truth"], 60), row["outcome"]
+    name, outcome = shown(row["truth"], 60), shown(row["outcome"], 120)
     if is_missing(row["t50"]):
         return f"{name}: {outcome}"
     level = is_missing(row["t10"])

@@ -79,12 +79,12 @@ def test_a_column_may_be_called_as_a_truth_is_named():
 @pytest.mark.parametrize(
     ("values", "status"),
     [
-        (5 - SKILL, "no transition: it falls; name its ends, as skill=5..4"),
+        (5 - SKILL, "no transition: it falls; name its ends, as NAME=5..4"),
         (np.ones(ROWS), "no transition: never risen"),
         (np.full(ROWS, np.nan), "no transition: never risen"),
         (
             np.where(STEPS == 1000, 1.0, 0.0),
-            "no transition: no more than its noise; name its ends, as skill=0..1",
+            "no transition: no more than its noise; name its ends, as NAME=0..1",
         ),
         (ramp(0, 2000), "no transition: creeps, T90 - T10 is 1.6 of T50"),
     ],
@@ -94,6 +94,11 @@ def test_what_does_not_rise_has_no_lead(values, status):
     assert row["outcome"] == status
     assert pd.isna(row["event"])
     assert pd.isna(row["lead_steps"])
+
+
+def test_the_largest_numbers_are_judged_like_any():
+    assert crossed(skill=1e308 * SKILL - 5e307) == crossed(skill=SKILL)
+    assert crossed("skill=0..1e308", skill=1e308 * SKILL) == crossed(skill=SKILL)
 
 
 @pytest.mark.parametrize("rho", [0.0, 0.9])
