@@ -20,7 +20,7 @@ from scipy.stats import binomtest
 
 import rdmtools as rdm
 from rdmtools.analysis.histories import histories_of
-from rdmtools.analysis.ledger import ledger_table
+from rdmtools.analysis.ledger import groupings, ledger_table
 from rdmtools.analysis.splits import split
 from rdmtools.analysis.states import LOST, REGAINED
 
@@ -51,7 +51,7 @@ def world(seed: int, rows: int, rho: float, *, descends: bool) -> rdm.Run:
 
 
 def ledger_of(run: rdm.Run, **options: bool) -> pd.DataFrame:
-    table = ledger_table(run, histories_of(run.losses, run.steps), by=("group",), **options)
+    table = ledger_table(run, histories_of(run.losses, run.steps), groupings(run, ("group",)), **options)
     return table[table["column"] == "group"]
 
 

@@ -69,7 +69,7 @@ def arrivals(series: Float64[np.ndarray, "rows series"]) -> list[Arrival | None]
     Of too few rows to judge there is no list. Histories share their correlation, as in `split`.
     """
     cut = split(series)
-    if not np.isfinite(cut.needed):
+    if not np.isfinite(cut.needed).all():
         return None
     spread = (1 + cut.rho) / (1 - cut.rho)
     found = zip(series.T, cut.index.tolist(), cut.resolved.tolist(), strict=True)

@@ -16,7 +16,6 @@ from rdmtools.analysis.arrivals import arrivals_table
 from rdmtools.analysis.events import (
     events_table,
     find_events,
-    groups_of,
     groups_table,
     modes_of,
     modes_table,
@@ -103,12 +102,11 @@ def find(
             f"window of {longest} rows is longer than the run's {rows}; choose at most {rows}"
         )
     truths = find_truths(run, settings.truth)
-    groupings(run, settings.by)  # asked for before the long work
+    groups = groupings(run, settings.by)
     values = joined([*_values(run, settings, executor, progress)])
     past = histories(values.blocks, run.steps)
     events = find_events(run, values.observables, settings)
     table = events_table(events)
-    looked_back = histories(values.blocks, run.steps)
     return Findings(
         run=run,
         settings=settings,
@@ -119,11 +117,11 @@ def find(
         groups=groups_table(run, events),
         spectra=spectra_table(events),
         gaussian=gaussian_table(_draws(run), spectrum=settings.spectrum, modes=settings.modes),
-        arrivals=arrivals_table(looked_back, groups_of(run) or (), table, run.steps),
+        arrivals=arrivals_table(past, groups[0].of_samples if groups else (), table, run.steps),
         order=order_table(run, table, settings.detrend),
         leads=leads_table(run, truths, table, settings.windows),
         shc_map=_map_table(run, values, settings),
-        ledger=ledger_table(run, past, by=settings.by, known_at_start=settings.known_at_start),
+        ledger=ledger_table(run, past, groups, known_at_start=settings.known_at_start),
         samples=samples_table(run, past, known_at_start=settings.known_at_start),
     )
 

@@ -41,6 +41,11 @@ class Grouping:
     names: Sequence[str]
     codes: np.ndarray
 
+    @property
+    def of_samples(self) -> list[str]:
+        """Name of each sample's group."""
+        return [str(self.names[code]) for code in self.codes]
+
     def means(self, losses: Float64[np.ndarray, "blocks samples"]) -> Float64[np.ndarray, "blocks groups"]:
         """Mean loss of each group."""
         order = np.argsort(self.codes, kind="stable")
@@ -76,13 +81,13 @@ def groupings(run: Run, by: Sequence[str]) -> list[Grouping]:
 
 
 def ledger_table(
-    run: Run, histories: Histories, *, by: Sequence[str], known_at_start: bool = False
+    run: Run, histories: Histories, groups: Sequence[Grouping], *, known_at_start: bool = False
 ) -> pd.DataFrame:
     """One row for the whole probe, and one for each group of each column: what became of it.
 
-    Raises ParameterError where there is no such column. Statuses: `rdmtools.analysis.states`.
+    Statuses: `rdmtools.analysis.states`.
     """
-    return typed("ledger", pd.concat([*_rows(run, histories, groupings(run, by), known_at_start)]))
+    return typed("ledger", pd.concat([*_rows(run, histories, groups, known_at_start)]))
 
 
 def _rows(

@@ -7,7 +7,7 @@ from helpers.runs import with_event
 
 import rdmtools as rdm
 from rdmtools.analysis.histories import histories_of
-from rdmtools.analysis.ledger import early_fall, ledger_table, samples_table
+from rdmtools.analysis.ledger import early_fall, groupings, ledger_table, samples_table
 from rdmtools.analysis.states import states, trailing_mean
 from rdmtools.errors import ParameterError, RdmtoolsWarning
 from rdmtools.run.run import Run
@@ -40,7 +40,7 @@ def run_of(courses, each=9, seed=0, noise=0.05, **how):
 
 
 def ledger_of(run, **options):
-    table = ledger_table(run, histories_of(run.losses, run.steps), by=("group",), **options)
+    table = ledger_table(run, histories_of(run.losses, run.steps), groupings(run, ("group",)), **options)
     return table[table["column"] == "group"].set_index("group")
 
 
@@ -125,7 +125,7 @@ def test_losses_below_zero_are_counted_from_their_lowest():
 
 def test_short_runs_are_not_judged():
     run = Run.from_arrays(np.arange(12), np.linspace(3, 0.1, 12)[:, None] * np.ones(4))
-    table = ledger_table(run, histories_of(run.losses, run.steps), by=("group",))
+    table = ledger_table(run, histories_of(run.losses, run.steps), groupings(run, ("group",)))
     assert table["status"].tolist() == ["too short to judge"]
     assert rdm.analyze(run, window=4).ledger["status"].tolist() == ["too short to judge"]
 
