@@ -1,7 +1,8 @@
 """What do an event's windows say: what kind it is, which samples and groups carry it, and where they go?
 
-The windows at the floor and at the alarm tell drift from fluctuation; the one at the peak has the modes. One
-row per event, and tables of its modes by sample, of its modes by group, and of its spectrum.
+The windows at the floor and at the alarm tell drift from fluctuation, and whose event it is; the one at the
+peak has the modes. One row per event, and tables of its modes by sample, of its modes by group, of the lift
+of each group, and of its spectrum.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +15,10 @@ import pandas as pd
 from jaxtyping import Float64
 
 from rdmtools.alarms.rule import Rise, decades, find_rises
-from rdmtools.analysis.modes import GroupShare, Modes, direction, group_shares, samples_carrying, window_modes
+from rdmtools.analysis.explained import Change
+from rdmtools.analysis.lift import GroupLift, group_lifts
+from rdmtools.analysis.loud_row import loud_row
+from rdmtools.analysis.modes import Modes, direction, group_shares, samples_carrying, window_modes
 from rdmtools.analysis.observables import spectral_heat_capacity
 from rdmtools.analysis.settings import AnalysisSettings
 from rdmtools.analysis.tables import typed
@@ -23,10 +27,15 @@ from rdmtools.run.run import Run
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """One event: its row, without its number, and the modes of the window that ends at its peak."""
+    """One event: its row, without its number, and what its windows hold."""
 
     row: dict[str, Any]
     modes: Modes
+    """Of the window that ends at the peak."""
+    at_alarm: Modes
+    """The top mode of the window that ends at the alarm."""
+    lifts: list[GroupLift]
+    """Of each group; none where the samples have no groups."""
 
 
 def find_events(
@@ -53,8 +62,21 @@ def _event(
         return run.rows(index, index + window)
 
     last = run.steps[window - 1 :]
-    modes = window_modes(rows(rise.peak), count=settings.modes, detrend=settings.detrend)
-    top = _top_group(run, modes)
+    floor_rows, alarm_rows, peak_rows = (rows(index) for index in (rise.floor, rise.alarm, rise.peak))
+    modes = window_modes(peak_rows, count=settings.modes, detrend=settings.detrend)
+    at_floor, at_alarm = (
+        window_modes(window_rows, count=1, detrend=settings.detrend)
+        for window_rows in (floor_rows, alarm_rows)
+    )
+    lifts = group_lifts(_top(at_floor), _top(at_alarm), _top(modes), groups_of(run) or ())
+    loud = loud_row(
+        alarm_rows,
+        peak_rows,
+        later=rise.peak - rise.alarm,
+        floor=float(values["shc"][rise.floor]),
+        decades=settings.decades,
+        detrend=settings.detrend,
+    )
     row = {
         "signal": "shc",
         "window": window,
@@ -65,15 +87,15 @@ def _event(
         "rise_decades": rise.height,
         "p_value": None,
         "pr_at_peak": float(values["pr"][rise.peak]),
-        "top_group": top and top.group,
-        "top_group_share": top and top.mode_share,
-        "top_group_sample_share": top and top.sample_share,
+        **_top_group(lifts),
         "direction": direction(modes.loss_change[0]),
-        "kind": _kind(rows(rise.floor), rows(rise.alarm), settings.decades),
+        "kind": _kind(floor_rows, alarm_rows, settings.decades),
         "drift_share": float(values["drift_share"][rise.alarm]),
         "samples_90": samples_carrying(modes.loadings[0]),
+        "one_row": loud is not None,
+        "loud_step": None if loud is None else int(run.steps[rise.alarm + loud]),
     }
-    return Event(row=row, modes=modes)
+    return Event(row=row, modes=modes, at_alarm=at_alarm, lifts=lifts)
 
 
 def events_table(events: Sequence[Event]) -> pd.DataFrame:
@@ -105,15 +127,35 @@ def modes_of(run: Run, modes: Modes) -> pd.DataFrame:
 
 def groups_table(run: Run, events: Sequence[Event]) -> pd.DataFrame:
     groups = groups_of(run)
+    return _stacked("groups", events if groups is not None else (), partial(shares_of, groups or ()))
 
-    def table(modes: Modes) -> pd.DataFrame:
-        return pd.DataFrame(
-            {"mode": mode, **asdict(share)}
-            for mode, loadings in enumerate(modes.loadings, start=1)
-            for share in group_shares(loadings, modes.loss_change[mode - 1], groups or ())
+
+def shares_of(groups: Sequence[str], modes: Modes) -> pd.DataFrame:
+    """One row per mode and group."""
+    return pd.DataFrame(
+        {"mode": mode, **asdict(share)}
+        for mode, loadings in enumerate(modes.loadings, start=1)
+        for share in group_shares(loadings, modes.loss_change[mode - 1], groups)
+    )
+
+
+def lift_table(events: Sequence[Event]) -> pd.DataFrame:
+    return typed(
+        "lift",
+        [{"event": number, **asdict(lift)} for number, event in enumerate(events, 1) for lift in event.lifts],
+    )
+
+
+def event_changes(events: Sequence[Event]) -> list[Change]:
+    """What the top mode did to each sample's loss, up to the alarm and up to the peak of each event."""
+    return [
+        Change(event=number, place=place, step=event.row[column], values=modes.loss_change[0])
+        for number, event in enumerate(events, start=1)
+        for place, column, modes in (
+            ("alarm", "alarm_step", event.at_alarm),
+            ("peak", "shc_peak_step", event.modes),
         )
-
-    return _stacked("groups", events if groups is not None else (), table)
+    ]
 
 
 def spectra_table(events: Sequence[Event]) -> pd.DataFrame:
@@ -155,9 +197,17 @@ def groups_of(run: Run) -> Sequence[str] | None:
     return ["(none)" if pd.isna(group) else str(group) for group in run.samples["group"]]
 
 
-def _top_group(run: Run, modes: Modes) -> GroupShare | None:
-    """The group whose share of the top mode most exceeds its share of the samples; None without groups."""
-    if (groups := groups_of(run)) is None:
-        return None
-    shares = group_shares(modes.loadings[0], modes.loss_change[0], groups)
-    return max(shares, key=lambda share: share.mode_share - share.sample_share)
+def _top(modes: Modes) -> Float64[np.ndarray, " samples"]:
+    """Loadings of the top mode; zeros where nothing moves and any vector would be one."""
+    return modes.loadings[0] * (modes.eigenvalues[0] > 0)
+
+
+def _top_group(lifts: Sequence[GroupLift]) -> dict[str, Any]:
+    """Whose event it is, in the columns of the table of events."""
+    top = next((lift for lift in lifts if lift.resolved), None)
+    return {
+        "top_group": top and top.group,
+        "group_status": "no groups" if len(lifts) < 2 else "unresolved" if top is None else "resolved",
+        "top_group_share": top and top.alarm_share,
+        "top_group_sample_share": top and top.sample_share,
+    }

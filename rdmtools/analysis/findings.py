@@ -14,14 +14,23 @@ import pandas as pd
 
 from rdmtools.analysis.arrivals import arrivals_table
 from rdmtools.analysis.events import (
+    event_changes,
     events_table,
     find_events,
     groups_table,
+    lift_table,
     modes_of,
     modes_table,
     spectra_table,
 )
-from rdmtools.analysis.gaussian import gaussian_table
+from rdmtools.analysis.explained import explained_table, run_change
+from rdmtools.analysis.gaussian import (
+    drawn_changes,
+    drawn_modes,
+    gaussian_groups_table,
+    gaussian_modes_table,
+    gaussian_table,
+)
 from rdmtools.analysis.histories import histories
 from rdmtools.analysis.leads import find_truths, leads_table
 from rdmtools.analysis.ledger import EarlyFall, early_fall, groupings, ledger_table, samples_table
@@ -107,6 +116,9 @@ def find(
     past = histories(values.blocks, run.steps)
     events = find_events(run, values.observables, settings)
     table = events_table(events)
+    draws = _draws(run)
+    drawn = drawn_modes(draws, settings.modes)
+    changes = [*event_changes(events), run_change(past), *drawn_changes(drawn)]
     return Findings(
         run=run,
         settings=settings,
@@ -115,11 +127,15 @@ def find(
         events=table,
         modes=modes_table(run, events),
         groups=groups_table(run, events),
+        lift=lift_table(events),
+        explained=explained_table(run.samples, changes),
         spectra=spectra_table(events),
-        gaussian=gaussian_table(_draws(run), spectrum=settings.spectrum, modes=settings.modes),
         arrivals=arrivals_table(past, groups[0].of_samples if groups else (), table, run.steps),
         order=order_table(run, table, settings.detrend),
         leads=leads_table(run, truths, table, settings.windows),
+        gaussian=gaussian_table(draws, spectrum=settings.spectrum, modes=settings.modes),
+        gaussian_modes=gaussian_modes_table(run, drawn),
+        gaussian_groups=gaussian_groups_table(run, drawn),
         shc_map=_map_table(run, values, settings),
         ledger=ledger_table(run, past, groups, known_at_start=settings.known_at_start),
         samples=samples_table(run, past, known_at_start=settings.known_at_start),

@@ -21,6 +21,9 @@ from rdmtools.run.frames import Tables
 # What this pandas makes of text that may be null: object before 3, str since.
 TEXT = pd.Series(["text"]).dtype
 
+MOST_EXPLAINING = 1_000
+"""Columns and pairs, of one change: of sample tables that have more columns the first are asked."""
+
 KINDS = ("int64", "Int64", "float64", "Float64", "bool", "text", "id")
 """Of columns: as pandas calls them ("Int64" and "Float64" may be null), text that may be null, and ids of
 samples, which are integers or text as they are in the run."""
@@ -117,6 +120,15 @@ _LOSS = {
         kind="float64", meaning="rise since it was low, in standard errors; falls are negative"
     ),
 }
+_GROUP = {
+    "group": Column(kind="text", meaning="name of the group"),
+    "samples": Column(kind="int64", meaning="how many it has"),
+    "sample_share": Column(kind="float64", meaning="its share of the samples"),
+}
+_SHARE = {
+    "mode_share": Column(kind="float64", meaning="its share of the mode: squared loadings"),
+    "loss_change": Column(kind="float64", meaning="mean over its samples, in loss"),
+}
 _EIGENVALUES = "with `spectrum`: `top_share`, `effective_rank` and the leading eigenvalues"
 
 TABLES: dict[str, Table] = {
@@ -144,8 +156,11 @@ TABLES: dict[str, Table] = {
             "rise_decades": Column(kind="float64", meaning="log10 SHC at its peak less that at the floor"),
             "p_value": Column(kind="Float64", meaning="null until calibrated"),
             "pr_at_peak": Column(kind="float64", meaning="participation ratio where SHC peaks"),
-            "top_group": Column(kind="text", meaning="group that moved"),
-            "top_group_share": Column(kind="float64", meaning="its share of the top mode"),
+            "top_group": Column(
+                kind="text", meaning="group whose share of the top mode rose most; null unless resolved"
+            ),
+            "group_status": Column(kind="text", meaning="`resolved`, `unresolved`, or `no groups`"),
+            "top_group_share": Column(kind="float64", meaning="its share of the top mode at the alarm"),
             "top_group_sample_share": Column(kind="float64", meaning="its share of the samples"),
             "direction": Column(
                 kind="text", meaning="falling, rising or mixed, of losses along the top mode"
@@ -153,6 +168,8 @@ TABLES: dict[str, Table] = {
             "kind": Column(kind="text", meaning="drift, or fluctuation where it survives linear detrending"),
             "drift_share": Column(kind="float64", meaning="at the alarm"),
             "samples_90": Column(kind="int64", meaning="fewest samples that carry 90 % of the top mode"),
+            "one_row": Column(kind="bool", meaning="whether there is no event without one of its rows"),
+            "loud_step": Column(kind="Int64", meaning="step of that row; else null"),
         },
         counts=lambda size: just(size.events),
     ),
@@ -174,13 +191,50 @@ TABLES: dict[str, Table] = {
         columns={
             "event": _EVENT,
             "mode": _MODE,
-            "group": Column(kind="text", meaning="name of the group"),
-            "samples": Column(kind="int64", meaning="how many it has"),
-            "sample_share": Column(kind="float64", meaning="its share of the samples"),
-            "mode_share": Column(kind="float64", meaning="its share of the mode: squared loadings"),
-            "loss_change": Column(kind="float64", meaning="mean over its samples, in loss"),
+            **_GROUP,
+            **_SHARE,
         },
         counts=lambda size: up_to(size.events * size.settings.modes * size.samples),
+    ),
+    "lift": Table(
+        row="one per event and group: its share of the top mode",
+        columns={
+            "event": _EVENT,
+            **_GROUP,
+            "floor_share": Column(kind="float64", meaning="of the mode at the floor"),
+            "alarm_share": Column(kind="float64", meaning="of the mode at the alarm"),
+            "peak_share": Column(kind="float64", meaning="of the mode where SHC peaks: decides nothing"),
+            "lift": Column(kind="float64", meaning="the alarm's share over the floor's, 0.001 added to each"),
+            "margin": Column(
+                kind="float64",
+                meaning="5 % quantile over drawn samples of log(lift / largest other); NaN of a sole group",
+            ),
+            "rank": Column(kind="int64", meaning="1 for the largest lift"),
+            "resolved": Column(kind="bool", meaning="whether the event is this group's"),
+        },
+        counts=lambda size: up_to(size.events * size.samples),
+    ),
+    "explained": Table(
+        row="one per change (alarm and peak of each event, the whole run, draws) and column or pair",
+        columns={
+            "event": Column(kind="Int64", meaning="number of the event; null of the run, and of draws"),
+            "place": Column(kind="text", meaning="`alarm`, `peak`, `run` or `draws`"),
+            "step": Column(kind="Int64", meaning="of it; null of the run"),
+            "column": Column(kind="text", meaning="of the sample table"),
+            "with_column": Column(kind="text", meaning="the other of a pair; else null"),
+            "levels": Column(kind="int64", meaning="how many values, or bins of ranks, it cuts samples into"),
+            "share": Column(
+                kind="float64",
+                meaning="of the variance of the change over samples, less a shuffled column's; NaN unusable",
+            ),
+            "by_chance": Column(kind="float64", meaning="share that 1 in 100 shuffles reaches at their best"),
+            "p_value": Column(
+                kind="float64", meaning="part of the shuffles whose best column or pair is as good"
+            ),
+            "named": Column(kind="bool", meaning="whether it is the simplest that tells about as much"),
+            "status": Column(kind="text", meaning="`usable`, `one value` or `nearly unique`"),
+        },
+        counts=lambda size: up_to((2 * size.events + 1 + size.draws) * MOST_EXPLAINING),
     ),
     "spectra": Table(
         row="one per event and eigenvalue, of the window in which SHC peaks",
@@ -202,6 +256,32 @@ TABLES: dict[str, Table] = {
         },
         counts=lambda size: just(size.draws),
         more=_EIGENVALUES,
+    ),
+    "gaussian_modes": Table(
+        row="one per step with draws, mode and sample",
+        columns={
+            "step": Column(kind="int64", meaning="of the draws"),
+            "mode": _MODE,
+            "sample_id": _SAMPLE,
+            "loading": Column(
+                kind="float64", meaning="of the unit eigenvector; its sign says who moves alike"
+            ),
+            "loss_change": Column(
+                kind="float64",
+                meaning="by one standard deviation along the mode, in loss; draws go both ways",
+            ),
+        },
+        counts=lambda size: up_to(size.draws * size.settings.modes * size.samples),
+    ),
+    "gaussian_groups": Table(
+        row="one per step with draws, mode and group",
+        columns={
+            "step": Column(kind="int64", meaning="of the draws"),
+            "mode": _MODE,
+            **_GROUP,
+            **_SHARE,
+        },
+        counts=lambda size: up_to(size.draws * size.settings.modes * size.samples),
     ),
     "shc_map": Table(
         row="one per window length and step of the map",
@@ -318,10 +398,19 @@ class AnalysisTables(Tables):
     """One row per event, mode and sample: `loading`, `loss_change`, of the window that ends at the peak."""
     groups: pd.DataFrame
     """One row per event, mode and group of samples; empty where the samples have no groups."""
+    lift: pd.DataFrame
+    """One row per event and group: its share of the top mode at floor, alarm and peak, and the lift."""
+    explained: pd.DataFrame
+    """One row per change, of an event, the run or draws, and column, or pair of columns, of the sample table:
+    how much of the change's variance over samples it explains. Of the run it looks back over all of it."""
     spectra: pd.DataFrame
     """One row per event and eigenvalue of the window that ends at the peak."""
     gaussian: pd.DataFrame
     """The Gaussian 2RDM: one row per step for which losses under draws of the weights were logged."""
+    gaussian_modes: pd.DataFrame
+    """The leading modes of the Gaussian 2RDM: one row per step with draws, mode and sample."""
+    gaussian_groups: pd.DataFrame
+    """One row per step with draws, mode and group of samples; empty where the samples have no groups."""
     shc_map: pd.DataFrame
     """SHC by `window` and `step`: lengths from 4 rows to the longest asked for, by factors of sqrt(2), and at
     most 512 steps of the run (every row, or every second, fourth, ...). One row per length and step."""

@@ -40,8 +40,9 @@ SUMMARY_FILE = "summary.json"
 # What its `contents` say of an analysis of ours; and the tables that such a one holds.
 ANALYSIS_MARK = "rdmtools analysis"
 ANALYSIS_TABLES = (
-    *("observables", "events", "modes", "groups", "spectra", "gaussian", "shc_map"),
-    *("leads", "ledger", "samples", "arrivals", "order"),
+    *("observables", "events", "modes", "groups", "lift", "explained", "spectra"),
+    *("gaussian", "gaussian_modes", "gaussian_groups", "shc_map", "leads"),
+    *("ledger", "samples", "arrivals", "order"),
 )
 # In a summary: the name of all that the analysis depends on.
 FINGERPRINT = "fingerprint"

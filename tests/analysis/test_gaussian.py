@@ -6,7 +6,7 @@ import pytest
 from helpers import naive
 
 import rdmtools as rdm
-from rdmtools.analysis.gaussian import gaussian_table
+from rdmtools.analysis.gaussian import drawn_changes, drawn_modes, gaussian_table
 
 COLUMNS = ["step", "draws", "nonfinite", "shc", "pr", "total_variance", "mean_loss", "mean_loss_variance"]
 
@@ -88,3 +88,68 @@ def test_a_run_without_draws_has_an_empty_table():
     assert list(analysis.gaussian.columns) == COLUMNS
     assert len(analysis.gaussian) == 0
     assert analysis.gaussian.dtypes.astype(str).tolist() == ["int64"] * 3 + ["float64"] * 5
+
+
+# Modes
+
+
+@pytest.mark.parametrize(("count", "samples"), [(9, 14), (14, 5), (2, 6)])
+def test_modes_of_draws_are_eigenvectors_in_standard_deviations(count, samples):
+    losses = 5 + np.random.default_rng(1).standard_normal((count, samples))
+    (found,) = drawn_modes([(40, losses)], 3)
+    modes = found.modes
+    assert found.step == 40
+    assert len(modes.loadings) == min(3, count - 1, samples)
+    covariance = np.cov(losses, rowvar=False)
+    for value, vector, change in zip(modes.eigenvalues, modes.loadings, modes.loss_change, strict=False):
+        np.testing.assert_allclose(covariance @ vector, value * vector, atol=1e-12)
+        assert np.linalg.norm(vector) == pytest.approx(1)
+        assert vector[np.abs(vector).argmax()] > 0
+        deviation = ((losses - losses.mean(axis=0)) @ vector).std(ddof=1)
+        np.testing.assert_allclose(change, deviation * vector, atol=1e-12)
+
+
+def test_the_order_of_draws_changes_no_mode():
+    losses = np.random.default_rng(2).standard_normal((8, 6))
+    (here,), (there,) = (drawn_modes([(0, each)], 2) for each in (losses, losses[::-1]))
+    np.testing.assert_allclose(here.modes.loss_change, there.modes.loss_change, atol=1e-12)
+
+
+def test_what_does_not_differ_or_is_not_finite_has_no_modes():
+    broken = np.ones((3, 2))
+    broken[0, 0] = np.nan
+    draws = [(0, np.full((5, 4), 2.5)), (1, broken), (2, np.ones((1, 3)))]
+    (still,) = drawn_modes(draws, 3)
+    assert (still.step, still.modes.loadings.shape) == (0, (0, 4))
+    assert drawn_changes([still]) == []
+
+
+def test_steps_that_are_asked_are_spread_over_all():
+    rng = np.random.default_rng(3)
+    drawn = drawn_modes([(step, rng.standard_normal((3, 4))) for step in range(50)], 1)
+    steps = [change.step for change in drawn_changes(drawn)]
+    assert (steps[0], steps[-1], len(steps)) == (0, 49, 8)
+
+
+def test_an_analysis_has_modes_groups_and_columns_of_draws():
+    rng = np.random.default_rng(4)
+    kind = np.array(["a", "a", "b"] * 8)
+    direction = np.where(kind == "a", 1.0, 0.05)
+    draws = [
+        (step, 2 + np.outer(rng.standard_normal(20), direction) + 0.01 * rng.standard_normal((20, 24)))
+        for step in (0, 300)
+    ]
+    samples = {"sample_id": [f"s{at}" for at in range(24)], "group": kind, "noise": ["u", "v"] * 12}
+    run = rdm.Run.from_arrays(np.arange(30), rng.standard_normal((30, 24)), samples=samples)
+    run.stored_draws = lambda: draws
+    analysis = rdm.analyze(run, modes=2)
+    assert len(analysis.gaussian_modes) == 2 * 2 * 24
+    top = analysis.gaussian_modes.query("step == 300 and mode == 1").set_index("sample_id")
+    assert top.loc["s0", "loss_change"] == pytest.approx(draws[1][1][:, 0].std(ddof=1), rel=0.02)
+    groups = analysis.gaussian_groups.query("step == 0 and mode == 1").set_index("group")
+    assert groups.loc["a", "mode_share"] > 0.99
+    assert groups.loc["a", "sample_share"] == pytest.approx(2 / 3)
+    told = analysis.explained.query("place == 'draws'")
+    assert told["step"].unique().tolist() == [0, 300]
+    assert told["event"].isna().all()
+    assert told.query("named")["column"].tolist() == ["group", "group"]
