@@ -46,7 +46,8 @@ def test_the_event_and_its_samples_are_found():
     assert event["floor_step"] < event["alarm_step"] < 900 < event["shc_peak_step"] < event["end_step"]
     assert event["direction"] == "falling"
     assert event["top_group"] == "learned"
-    assert event["top_group_share"] > 0.99
+    assert event["group_status"] == "resolved"
+    assert event["top_group_share"] > 0.98
     assert event["top_group_sample_share"] == pytest.approx(8 / 14)
     assert event["samples_90"] <= 8
     assert pd.isna(event["p_value"])

@@ -214,7 +214,7 @@ def _print(job: Job, unchanged: bool, as_json: bool) -> None:
 
 
 def _print_events(events: list[dict[str, Any]], several: bool) -> None:
-    """One line an event; shares are of the top mode and of the probe samples."""
+    """One line an event; shares are of the top mode at the alarm and of the probe samples."""
 
     def column(heading: str, cell: Callable[[dict[str, Any]], Any], **how: Any) -> console.Column:
         return console.Column(heading, [str(cell(event)) for event in events], **how)
@@ -230,11 +230,17 @@ def _print_events(events: list[dict[str, Any]], several: bool) -> None:
             column("PR", lambda event: f"{event['pr_at_peak']:.1f}", right=True),
             column("kind", lambda event: event["kind"]),
             column("losses", lambda event: event["direction"]),
-            column("group", lambda event: shown(event["top_group"], 40) or "–", narrowest=20),
+            column("group", _group, narrowest=20),
             column("mode/probe", _shares, right=True),
             column("samples", lambda event: event["samples_90"], right=True),
         ]
     )
+
+
+def _group(event: dict[str, Any]) -> str:
+    if event["top_group"] is None:
+        return "–" if event["group_status"] == "no groups" else event["group_status"]
+    return shown(event["top_group"], 40)
 
 
 def _shares(event: dict[str, Any]) -> str:

@@ -10,8 +10,14 @@ from rdmtools.analysis.findings import Findings
 from rdmtools.results.arrival_words import arrival_lines
 from rdmtools.results.lead_words import lead_lines
 from rdmtools.results.ledger_words import ledger_lines
+from rdmtools.results.told_by import told_over_the_run
 
-ANSWERS: list[Callable[[Findings], list[str]]] = [ledger_lines, arrival_lines, lead_lines]
+ANSWERS: list[Callable[[Findings], list[str]]] = [
+    ledger_lines,
+    arrival_lines,
+    told_over_the_run,
+    lead_lines,
+]
 
 
 def answers(findings: Findings) -> list[str]:

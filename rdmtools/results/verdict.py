@@ -14,6 +14,7 @@ from rdmtools.analysis.events import records
 from rdmtools.analysis.findings import Findings
 from rdmtools.format.names import SAMPLE_ID
 from rdmtools.results.answers import answers
+from rdmtools.results.told_by import explained_words
 from rdmtools.results.words import is_missing, percent, shown, signed
 from rdmtools.run.quality import counted
 from rdmtools.run.run import Run
@@ -22,6 +23,8 @@ ENOUGH_ROWS = 100
 """Logged rows below which silence says little."""
 _TOLD = 6
 _WINDOWS_TOLD = 5
+_MOST = 2 / 3
+"""Of a mode: a group that has more of it from the floor on is told before others that might have moved."""
 _SMALLEST_SQUARE = 1e-290
 """Of total variance: below it SHC, which divides it by the samples, may be less than a double can hold."""
 
@@ -30,6 +33,7 @@ def verdict(findings: Findings) -> str:
     """Plain words, one finding a line: events, what carried each, answers, what the rule cannot say."""
     events = records(findings.events)
     lines = [_count(findings)] if events else [_no_event(findings)]
+    lines += _stillness(findings)
     lines += [_event_line(findings, event) for event in events[:_TOLD]]
     if len(events) > _TOLD:
         lines.append(f"{counted(len(events) - _TOLD, 'further event')} in the table of events.")
@@ -121,18 +125,65 @@ def _why_zero(findings: Findings) -> str:
     return "samples move equally much and independently of each other"
 
 
+def _stillness(findings: Findings) -> list[str]:
+    """What was skipped, where a run starts from stillness: windows in which nothing moves have no level."""
+    table = findings.observables
+    for window in findings.settings.windows:
+        of_length = table[table["window"] == window]
+        moving = (of_length["shc"] > 0).to_numpy()
+        if moving.any() and not moving[0]:
+            last = int(of_length["step"].iloc[int(moving.argmax()) - 1])
+            skipped = int(np.searchsorted(findings.run.steps, last)) - window + 2
+            length = f" of {window} rows" if len(findings.settings.windows) > 1 else ""
+            which = "first window" if skipped == 1 else f"first {skipped:,} windows"
+            return [
+                f"SHC is 0 in the {which}{length}, to step {last:,}: skipped, for stillness has no level; "
+                "the rule's running minimum begins after it."
+            ]
+    return []
+
+
 def _carriers(findings: Findings, event: dict[str, Any]) -> str:
     samples = findings.run.shape[1]
     verb = "carries" if event["samples_90"] == 1 else "carry"
     carried = f"{event['samples_90']:,} of {counted(samples, 'sample')} {verb} 90% of its top mode"
-    if pd.isna(event["top_group"]):
+    if event["group_status"] == "no groups":
         told = {"falling": "fall", "rising": "rise", "mixed": "fall in some samples and rise in others"}
-        return f"{carried}; along it losses {told[event['direction']]}."
-    return f"{carried}; {_top_group(findings, event)}."
+        sentences = [f"{carried}; along it losses {told[event['direction']]}."]
+    else:
+        rows = records(findings.lift.sort_values(["event", "rank"]))
+        lift = [row for row in rows if row["event"] == event["event"]]
+        group = _unresolved(lift) if pd.isna(event["top_group"]) else _top_group(findings, event, lift)
+        sentences = [f"{carried}; {group}."]
+    if explained := explained_words(findings.explained, place="peak", event=event["event"]):
+        sentences.append(f"The change along it is told by {explained}.")
+    if event["one_row"]:
+        so_far = "So far one row" if pd.isna(event["end_step"]) else "One row"
+        sentences.append(
+            f"{so_far} alone carries it: without that of step {event['loud_step']:,} there is no alarm."
+        )
+    return " ".join(sentences)
 
 
-def _top_group(findings: Findings, event: dict[str, Any]) -> str:
-    """The group furthest above its share; of one sample, the sample."""
+def _unresolved(lift: list[dict[str, Any]]) -> str:
+    """Which groups may have moved, or which has most of the mode from the floor on."""
+    largest = max(lift, key=lambda row: row["alarm_share"])
+    if min(largest["floor_share"], largest["alarm_share"]) > _MOST:
+        return (
+            f"most of it is of group “{shown(largest['group'], 60)}”, but that was so before "
+            f"({percent(largest['floor_share'])} of the mode at the floor, {percent(largest['alarm_share'])} "
+            "at the alarm), and no group's share rose clearly"
+        )
+    names = [
+        f"“{shown(row['group'], 60)}” ({percent(row['floor_share'])} of the mode at the floor, "
+        f"{percent(row['alarm_share'])} at the alarm)"
+        for row in lift[:2]
+    ]
+    return f"which group moved is unresolved: {' or '.join(names)}"
+
+
+def _top_group(findings: Findings, event: dict[str, Any], lift: list[dict[str, Any]]) -> str:
+    """The group that moved; of one sample, the sample."""
     groups = findings.groups
     here = (
         (groups["event"] == event["event"]) & (groups["mode"] == 1) & (groups["group"] == event["top_group"])
@@ -140,16 +191,19 @@ def _top_group(findings: Findings, event: dict[str, Any]) -> str:
     mean_change = float(groups.loc[here, "loss_change"].iloc[0])
     moved = "fell" if mean_change < 0 else "rose"
     change = f"{signed(mean_change)} {shown(findings.run.unit, 20)}".rstrip()
-    mode_share, sample_share = percent(event["top_group_share"]), percent(event["top_group_sample_share"])
-    shares = f"{mode_share} of the mode, {sample_share} of the samples"
-    if int(groups.loc[here, "samples"].iloc[0]) == 1:
+    first = lift[0]
+    shares = (
+        f"{percent(first['floor_share'])} of the mode at the floor, {percent(first['alarm_share'])} at the "
+        f"alarm, {percent(first['sample_share'])} of the samples"
+    )
+    if first["samples"] == 1:
         sample = shown(_only_sample(findings.run, event["top_group"]), 60)
         return (
-            f"furthest above its share is a single sample, {sample}, alone in its group ({shares}), "
+            f"what moved is a single sample, {sample}, alone in its group ({shares}), "
             f"and its loss {moved} ({change})"
         )
     return (
-        f"group “{shown(event['top_group'], 60)}” is furthest above its share ({shares}), "
+        f"group “{shown(event['top_group'], 60)}” moved ({shares}), "
         f"and its losses {moved} ({change} on average)"
     )
 

@@ -31,13 +31,13 @@ def tidy(rows=40, samples=6):
     return pd.DataFrame({"step": steps.ravel(), "sample_id": ids.ravel(), "loss": losses})
 
 
-def test_analyze_tells_the_three_modes_and_leaves_everything(place):
+def test_analyze_tells_the_three_events_and_leaves_everything(place):
     done = rdmtools_process("analyze", LOUD, cwd=place)
     assert (done.returncode, done.stderr) == (0, "")
     assert "3 events" in done.stdout
     assert "not calibrated" in done.stdout
-    for mode in ("mode 1", "mode 2", "mode 3"):
-        assert mode in done.stdout
+    for group in ("unresolved", "mode 2", "mode 3"):
+        assert group in done.stdout
     folder = place / "deep_linear.rdm" / "analysis"
     assert {path.name for path in folder.iterdir()} == {
         *(f"{name}.parquet" for name in ANALYSIS_TABLES),
@@ -242,11 +242,12 @@ def test_compare_reads_foreign_files_and_outlives_a_bad_one(place):
 
 def test_no_number_is_cut_on_a_narrow_terminal(tmp_path):
     rng = np.random.default_rng(0)
-    losses = 1 + 1e-3 * rng.standard_normal((120, 6))
-    losses[60:] -= 0.01 * np.arange(60)[:, None]
-    steps, ids = np.meshgrid(10**9 + np.arange(120) * 12_345, np.arange(6), indexing="ij")
+    losses = 1 + 1e-3 * rng.standard_normal((120, 24))
+    losses[60:, :12] -= 0.01 * np.arange(60)[:, None]
+    steps, ids = np.meshgrid(10**9 + np.arange(120) * 12_345, np.arange(24), indexing="ij")
     table = pd.DataFrame({"step": steps.ravel(), "sample_id": ids.ravel(), "loss": losses.ravel()})
-    table.assign(kind="a rather long name of a group of samples").to_parquet(tmp_path / "run.parquet")
+    kinds = np.where(table["sample_id"] < 12, "a rather long name of a group of samples", "others")
+    table.assign(kind=kinds).to_parquet(tmp_path / "run.parquet")
     words = ("run.parquet", "-w", 10, "-w", 20, "--group-by", "kind")
     for command in ("analyze", "compare"):
         done = rdmtools(command, *words, cwd=tmp_path, COLUMNS="50")

@@ -174,7 +174,7 @@ def test_a_group_of_one_sample_is_told_as_the_sample(others):
     samples = {"sample_id": list("uvwxyz"), "group": [None, *others]}
     words = verdict(rdm.analyze(rdm.Run.from_arrays(np.arange(60), losses, samples=samples), window=12))
     assert "group “" not in words
-    assert "furthest above its share is a single sample, u, alone in its group (" in words
+    assert "what moved is a single sample, u, alone in its group (" in words
     assert "and its loss fell (−" in words
 
 
