@@ -10,11 +10,14 @@ from rdmtools.analysis.findings import Findings
 from rdmtools.report.arrivals_section import arrivals_section
 from rdmtools.report.leads_section import leads_section
 from rdmtools.report.ledger_sections import ledger_section, samples_section
+from rdmtools.report.lift_sections import explained_section, lift_section
 from rdmtools.report.order_section import order_section
 from rdmtools.report.section import Section
 
 SECTIONS: list[Callable[[Findings], Section | None]] = [
     ledger_section,
+    lift_section,
+    explained_section,
     arrivals_section,
     leads_section,
     order_section,
