@@ -19,6 +19,7 @@ from rdmtools.analysis.explained import Change
 from rdmtools.analysis.lift import GroupLift, group_lifts
 from rdmtools.analysis.loud_row import loud_row
 from rdmtools.analysis.modes import Modes, direction, group_shares, samples_carrying, window_modes
+from rdmtools.analysis.moments import residual
 from rdmtools.analysis.observables import spectral_heat_capacity
 from rdmtools.analysis.settings import AnalysisSettings
 from rdmtools.analysis.tables import typed
@@ -185,8 +186,9 @@ def _kind(floor_rows: np.ndarray, alarm_rows: np.ndarray, decades: float) -> str
 
 
 def _linear_shc(window_rows: np.ndarray) -> float:
-    spectrum = window_modes(window_rows, count=1, detrend="linear").eigenvalues
-    trace, square = np.array([spectrum.sum()]), np.array([np.sum(spectrum**2)])
+    field = residual(window_rows, degree=1)
+    gram = field @ field.T / (len(field) - 2)
+    trace, square = np.array([np.trace(gram)]), np.array([np.sum(gram * gram)])
     return float(spectral_heat_capacity(trace, square, window_rows.shape[1])[0])
 
 

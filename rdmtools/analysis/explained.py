@@ -8,12 +8,12 @@ column of L levels and n samples m = (L - 1) / (n - 1) of it on average, so that
 
 Whether that is more than chance is asked of the *ranks* of the changes, which one sample cannot rule: with
 z = (eta**2 - m) / s of each column and pair, s the deviation of eta**2 in shuffles of normal values, p is the
-part of 400 shuffles whose *largest* z of all columns and pairs reaches this one's. A column is named where
+part of 300 shuffles whose *largest* z of all columns and pairs reaches this one's. A column is named where
 p <= 0.01 and its share is at least a tenth: of those whose share is within a tenth of the best's, the one
 with the fewest levels. A pair is named where it explains a tenth of the variance more than the best column.
 
 Pairs are those of the 6 columns of the largest z, chosen anew in each shuffle. Ids, columns of one value, and
-those with more levels than a quarter of the samples are not usable. Of more than 4,096 samples, 4,096 drawn
+those with more levels than a quarter of the samples are not usable. Of more than 2,048 samples, 2,048 drawn
 once are asked.
 
 Measured (`benchmarks/answers_explained.py`): of runs that are noise about 1 in 100 names anything, however
@@ -44,8 +44,8 @@ LEAST_SHARE = 0.1
 _ABOUT_AS_MUCH = 0.9
 _BINS = 8
 _SAMPLES_A_LEVEL = 4
-_MOST_SAMPLES = 4096
-_SHUFFLES = 400
+_MOST_SAMPLES = 2048
+_SHUFFLES = 300
 _PAIRED = 6
 _MOST_PAIRED = 24
 
