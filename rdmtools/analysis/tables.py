@@ -1,7 +1,7 @@
 """What tables does an analysis have? What a row of each is, its columns with type and meaning, how many rows.
 
-`TABLES` is the one place: tables are made with these types, also where they are empty; what is saved is
-checked against it when it is read; and the docs have it from here. A new table is a row here, its name in
+Long because it is a list. `TABLES` is the one place: tables are made with these types, also where they are
+empty; what is saved is checked against it when it is read; and the docs have it from here. A new table is a row here, its name in
 `format.names.ANALYSIS_TABLES`, and a field of `AnalysisTables`.
 """
 
