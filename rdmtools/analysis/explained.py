@@ -31,8 +31,6 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float64, Int
 from numpy.typing import NDArray
-from scipy import sparse
-from scipy.stats import rankdata
 
 from rdmtools.analysis.histories import Histories
 from rdmtools.analysis.tables import MOST_EXPLAINING, typed
@@ -159,7 +157,7 @@ class Columns:
         Where the change is the same for all samples nothing is explained: shares and p are NaN.
         """
         values = change[self._asked].astype(np.float64)
-        ranks = rankdata(values) - (len(values) + 1) / 2
+        ranks = pd.Series(values).rank().to_numpy() - (len(values) + 1) / 2
         spread = values - values.mean() if len(values) else values
         size = float(np.abs(values).max(initial=0.0))
         # what is left of equal numbers is rounding
@@ -268,6 +266,8 @@ def _pairs(singles: Sequence[_Levels]) -> dict[tuple[int, int], _Levels]:
 
 def _indicators(singles: Sequence[_Levels]) -> tuple[Any, NDArray[np.float64], NDArray[np.intp]]:
     """(samples, levels of all columns) of zeros and ones, the samples of each level, each column's first."""
+    from scipy import sparse  # heavy: loaded where there are columns to ask
+
     if not singles:
         return sparse.csr_array((0, 0)), np.zeros(0), np.zeros(0, np.intp)
     samples = len(singles[0].codes)

@@ -80,11 +80,10 @@ def _observables(
     times = rng.multinomial(len(parts), np.full(len(parts), 1 / len(parts)), size=_DRAWS)
     times = np.vstack([np.ones(len(parts), dtype=np.int64), times]).astype(np.float64)
     count = times @ np.array([len(part) for part in parts])
-    begin = int(ends[0]) - window + 1
-    rows = run.rows(begin, int(ends[-1]) + 1).astype(np.float64)
     shc, pr = np.empty((2, len(times), len(ends)))
     for index, end in enumerate(ends.tolist()):
-        field = residual(rows[end - begin - window + 1 : end - begin + 1], degree)
+        rows = run.rows(end - window + 1, end + 1).astype(np.float64)
+        field = residual(rows, degree)
         grams = np.stack([(field[:, part] @ field[:, part].T).ravel() for part in parts])
         traces = times @ np.stack([gram[:: window + 1].sum() for gram in grams])
         squares = np.einsum("dp,pq,dq->d", times, grams @ grams.T, times)

@@ -1,8 +1,8 @@
 """What tables does an analysis have? What a row of each is, its columns with type and meaning, how many rows.
 
 Long because it is a list. `TABLES` is the one place: tables are made with these types, also where they are
-empty; what is saved is checked against it when it is read; and the docs have it from here. A new table is a row here, its name in
-`format.names.ANALYSIS_TABLES`, and a field of `AnalysisTables`.
+empty; what is saved is checked against it when it is read; and the docs have it from here. A new table is a
+row here, its name in `format.names.ANALYSIS_TABLES`, and a field of `AnalysisTables`.
 """
 
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false

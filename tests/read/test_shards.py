@@ -73,7 +73,7 @@ def test_shards_are_never_put_together(sharded, monkeypatch):
     )
     found = rdm.analyze(run)
     assert max(stop - start for start, stop in asked) == 20  # the windows of events alone
-    assert len(asked) == 3 * len(found.events)
+    assert len(asked) <= (3 + 17) * len(found.events)  # floor, alarm and peak; and those of the order
 
 
 def test_shards_travel_apart(sharded, monkeypatch):
