@@ -15,7 +15,7 @@ bottlenecks and 4 plateaus of 20, in most of them where noise is larger, and tak
 are learned one by one for a bottleneck.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -31,6 +31,7 @@ UNRESOLVED = "unresolved"
 _PLACES = ("floor_step", "alarm_step", "shc_peak_step")
 _WINDOWS, _PARTS, _DRAWS = 17, 16, 200
 _ROUNDING = 1e-12
+_MOST_VALUES = 1 << 22
 _LEAST_CHANGE = 0.1
 """Of log10 PR."""
 
@@ -80,10 +81,10 @@ def _observables(
     times = rng.multinomial(len(parts), np.full(len(parts), 1 / len(parts)), size=_DRAWS)
     times = np.vstack([np.ones(len(parts), dtype=np.int64), times]).astype(np.float64)
     count = times @ np.array([len(part) for part in parts])
+    rows = _rows_about(run, int(ends[0]) - window + 1, int(ends[-1]) + 1)
     shc, pr = np.empty((2, len(times), len(ends)))
     for index, end in enumerate(ends.tolist()):
-        rows = run.rows(end - window + 1, end + 1).astype(np.float64)
-        field = residual(rows, degree)
+        field = residual(rows(end - window + 1, end + 1).astype(np.float64), degree)
         grams = np.stack([(field[:, part] @ field[:, part].T).ravel() for part in parts])
         traces = times @ np.stack([gram[:: window + 1].sum() for gram in grams])
         squares = np.einsum("dp,pq,dq->d", times, grams @ grams.T, times)
@@ -93,6 +94,14 @@ def _observables(
             shc[:, index] = np.log10(spread)
             pr[:, index] = np.log10(traces**2 / squares)
     return shc, pr
+
+
+def _rows_about(run: Run, begin: int, stop: int) -> Callable[[int, int], np.ndarray]:
+    """How rows from `begin` to `stop` are had: all at once, for windows overlap, unless they are too many."""
+    if (stop - begin) * run.shape[1] > _MOST_VALUES:
+        return run.rows
+    rows = run.rows(begin, stop)
+    return lambda first, last: rows[first - begin : last - begin]
 
 
 def _half_steps(
