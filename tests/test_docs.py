@@ -46,6 +46,7 @@ def workplace(tmp_path, monkeypatch):
 
 
 # Lightning's own, of torch, and its advice; Keras' own, of torch's tensors and NumPy 2.
+@pytest.mark.filterwarnings("ignore:.*first full window")  # of trainings as short as a page has
 @pytest.mark.filterwarnings("ignore:.*LeafSpec.* is deprecated:FutureWarning")
 @pytest.mark.filterwarnings("ignore::UserWarning:lightning\\..*")
 @pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")

@@ -18,6 +18,7 @@ NEEDS = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:.*first full window")  # of so short a training
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
 def test_the_example_runs(example, tmp_path):
     framework = example.stem.removesuffix("_probe")
