@@ -19,8 +19,9 @@ from scipy.signal import lfilter
 from scipy.stats import binomtest
 
 import rdmtools as rdm
+from rdmtools.analysis.groups import groupings
 from rdmtools.analysis.histories import histories_of
-from rdmtools.analysis.ledger import groupings, ledger_table
+from rdmtools.analysis.ledger import ledger_table
 from rdmtools.analysis.splits import split
 from rdmtools.analysis.states import LOST, REGAINED
 

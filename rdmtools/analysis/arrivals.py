@@ -27,6 +27,7 @@ import pandas as pd
 from jaxtyping import Bool, Float64, Int64
 
 from rdmtools.analysis.events import records
+from rdmtools.analysis.groups import coded
 from rdmtools.analysis.histories import Histories
 from rdmtools.analysis.splits import ENOUGH_ROWS, split
 from rdmtools.analysis.tables import typed
@@ -180,11 +181,9 @@ def arrivals_table(
         first at or past the half, `low_step` and `high_step` the ends of the interval; null where nothing
         moved.
     """
-    names = list(dict.fromkeys(groups))
+    names, codes = coded(groups)
     if not 0 < len(names) <= MOST_GROUPS:
         return typed("arrivals", [])
-    place = {name: index for index, name in enumerate(names)}
-    codes = np.array([place[group] for group in groups])
     rows: list[dict[str, Any]] = []
     for event, stretch in _stretches(histories.steps, events, steps):
         parts, means = _parts(histories.losses[stretch], names, codes)

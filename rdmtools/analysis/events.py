@@ -16,6 +16,7 @@ from jaxtyping import Float64
 
 from rdmtools.alarms.rule import Rise, decades, find_rises
 from rdmtools.analysis.explained import Change
+from rdmtools.analysis.groups import groups_of
 from rdmtools.analysis.lift import GroupLift, group_lifts
 from rdmtools.analysis.loud_row import loud_row
 from rdmtools.analysis.modes import Modes, direction, group_shares, samples_carrying, window_modes
@@ -190,13 +191,6 @@ def _linear_shc(window_rows: np.ndarray) -> float:
     gram = field @ field.T / (len(field) - 2)
     trace, square = np.array([np.trace(gram)]), np.array([np.sum(gram * gram)])
     return float(spectral_heat_capacity(trace, square, window_rows.shape[1])[0])
-
-
-def groups_of(run: Run) -> Sequence[str] | None:
-    """Name of each sample's group; None where samples have none."""
-    if "group" not in run.samples:
-        return None
-    return ["(none)" if pd.isna(group) else str(group) for group in run.samples["group"]]
 
 
 def _top(modes: Modes) -> Float64[np.ndarray, " samples"]:

@@ -31,9 +31,10 @@ from rdmtools.analysis.gaussian import (
     gaussian_modes_table,
     gaussian_table,
 )
+from rdmtools.analysis.groups import groupings
 from rdmtools.analysis.histories import histories
 from rdmtools.analysis.leads import find_truths, leads_table
-from rdmtools.analysis.ledger import EarlyFall, early_fall, groupings, ledger_table, samples_table
+from rdmtools.analysis.ledger import EarlyFall, early_fall, ledger_table, samples_table
 from rdmtools.analysis.modes import window_modes
 from rdmtools.analysis.order import order_table
 from rdmtools.analysis.settings import AnalysisSettings, chosen

@@ -21,8 +21,9 @@ from jaxtyping import Float
 
 from rdmtools.analysis.baselines import MeanBaselines
 from rdmtools.analysis.blas import one_blas_thread
-from rdmtools.analysis.events import groups_of, modes_of, shares_of
+from rdmtools.analysis.events import modes_of, shares_of
 from rdmtools.analysis.explained import Change
+from rdmtools.analysis.groups import groups_of
 from rdmtools.analysis.modes import Modes
 from rdmtools.analysis.moments import residual
 from rdmtools.analysis.observables import OBSERVABLES, Sums

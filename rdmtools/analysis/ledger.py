@@ -13,71 +13,21 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float64
 
+from rdmtools.analysis.groups import Grouping
 from rdmtools.analysis.histories import Histories
 from rdmtools.analysis.splits import split
 from rdmtools.analysis.states import States, rows_in_blocks, states, trailing_mean
 from rdmtools.analysis.tables import TABLES, typed
-from rdmtools.errors import ParameterError
 from rdmtools.run.run import Run
 
-GROUP = "group"
 PROBE = "(all)"
 """What the whole probe is called, as a group of no column."""
-NO_GROUP = "(none)"
 LOGGED = "logged_"
 """Comes before the name of a column of the run that is one of the table's already."""
 
 MOST_FALLEN = 1 / 3
 """Of the probe's fall: where more was over before the first full window, an analysis says so."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Grouping:
-    """The samples by one column: names of the groups, and the group of each sample."""
-
-    column: str
-    names: Sequence[str]
-    codes: np.ndarray
-
-    @property
-    def of_samples(self) -> list[str]:
-        """Name of each sample's group."""
-        return [str(self.names[code]) for code in self.codes]
-
-    def means(self, losses: Float64[np.ndarray, "blocks samples"]) -> Float64[np.ndarray, "blocks groups"]:
-        """Mean loss of each group."""
-        order = np.argsort(self.codes, kind="stable")
-        counts = np.bincount(self.codes, minlength=len(self.names))
-        starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
-        return np.add.reduceat(losses[:, order], starts, axis=1) / counts
-
-
-def grouping(run: Run, column: str) -> Grouping:
-    """The samples by a column of the run's sample table; what has no value is a group of its own."""
-    names = [NO_GROUP if pd.isna(value) else str(value) for value in run.samples[column]]
-    codes, unique = pd.factorize(np.array(names, dtype=object))
-    return Grouping(column=column, names=[str(name) for name in unique], codes=codes)
-
-
-def groupings(run: Run, by: Sequence[str]) -> list[Grouping]:
-    """One for each column asked for; none for "group" where the samples have no groups.
-
-    Raises
-    ------
-    ParameterError
-        Where there is no such column.
-    """
-    found: list[Grouping] = []
-    known = [str(name) for name in run.samples.columns[1:]]
-    for column in by:
-        if column in known:
-            found.append(grouping(run, column))
-        elif column != GROUP or tuple(by) != (GROUP,):
-            there = f'found {", ".join(known)}; choose by="{known[0]}"' if known else "found none; log one"
-            raise ParameterError(f"no column {column!r} of the samples; {there}")
-    return found
 
 
 def ledger_table(

@@ -28,6 +28,8 @@ import numpy as np
 from jaxtyping import Float64, Int
 from numpy.typing import NDArray
 
+from rdmtools.analysis.groups import coded
+
 PSEUDO_SHARE = 1e-3
 """Added to both shares, so that what stood still at the floor does not win by how still it stood."""
 CLEAR_LIFT = 1.25
@@ -87,9 +89,7 @@ def group_lifts(
     """
     if not groups:
         return []
-    names = list(dict.fromkeys(groups))
-    place = {name: index for index, name in enumerate(names)}
-    codes = np.array([place[group] for group in groups])
+    names, codes = coded(groups)
     sizes = np.bincount(codes, minlength=len(names))
     energies = [_energies(loadings) for loadings in (floor, alarm, peak)]
     shares = np.stack([np.bincount(codes, weights=each, minlength=len(names)) for each in energies])

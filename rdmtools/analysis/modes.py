@@ -17,6 +17,7 @@ import numpy as np
 from jaxtyping import Float, Float64
 
 from rdmtools.analysis.gram import trend_basis
+from rdmtools.analysis.groups import coded
 from rdmtools.analysis.moments import DEGREES, residual
 
 
@@ -94,9 +95,7 @@ def group_shares(
     groups: Sequence[str],
 ) -> list[GroupShare]:
     """Shares of one mode by group, in the order in which the groups first appear."""
-    names = list(dict.fromkeys(groups))
-    place = {name: index for index, name in enumerate(names)}
-    codes = np.array([place[group] for group in groups])
+    names, codes = coded(groups)
     counts = np.bincount(codes, minlength=len(names))
     energy = np.bincount(codes, weights=loadings**2, minlength=len(names))
     change = np.bincount(codes, weights=loss_change, minlength=len(names)) / counts

@@ -12,10 +12,11 @@ import pandas as pd
 from rdmtools.alarms import rule
 from rdmtools.analysis.events import records
 from rdmtools.analysis.findings import Findings
+from rdmtools.analysis.groups import groups_of
 from rdmtools.format.names import SAMPLE_ID
 from rdmtools.results.answers import answers
 from rdmtools.results.told_by import explained_words
-from rdmtools.results.words import is_missing, percent, shown, signed
+from rdmtools.results.words import percent, shown, signed
 from rdmtools.run.quality import counted
 from rdmtools.run.run import Run
 
@@ -210,5 +211,5 @@ def _top_group(findings: Findings, event: dict[str, Any], lift: list[dict[str, A
 
 def _only_sample(run: Run, group: str) -> Any:
     """Id of the one sample of a group, named as in the table of groups."""
-    names = ["(none)" if is_missing(name) else str(name) for name in run.samples["group"]]
+    names = groups_of(run) or []
     return run.samples[SAMPLE_ID].iloc[names.index(group)]

@@ -6,8 +6,9 @@ import pytest
 from helpers.runs import with_event
 
 import rdmtools as rdm
+from rdmtools.analysis.groups import groupings
 from rdmtools.analysis.histories import histories_of
-from rdmtools.analysis.ledger import early_fall, groupings, ledger_table, samples_table
+from rdmtools.analysis.ledger import early_fall, ledger_table, samples_table
 from rdmtools.analysis.states import states, trailing_mean
 from rdmtools.errors import ParameterError, RdmtoolsWarning
 from rdmtools.run.run import Run
