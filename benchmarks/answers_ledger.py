@@ -52,7 +52,8 @@ def world(seed: int, rows: int, rho: float, *, descends: bool) -> rdm.Run:
 
 
 def ledger_of(run: rdm.Run, **options: bool) -> pd.DataFrame:
-    table = ledger_table(run, histories_of(run.losses, run.steps), groupings(run, ("group",)), **options)
+    past = histories_of(run.losses, run.steps)
+    table = ledger_table(run, past, split(past.losses), groupings(run, ("group",)), **options)
     return table[table["column"] == "group"]
 
 

@@ -40,6 +40,7 @@ from rdmtools.analysis.order import order_table
 from rdmtools.analysis.settings import AnalysisSettings, chosen
 from rdmtools.analysis.spans import Span, SpanValues, joined, map_every, map_lengths, span_values, spans
 from rdmtools.analysis.spectra import spectrum_columns
+from rdmtools.analysis.splits import split
 from rdmtools.analysis.tables import AnalysisTables, typed
 from rdmtools.errors import ChangedError, FormatError, ParameterError, RdmtoolsWarning
 from rdmtools.executor import results
@@ -115,6 +116,7 @@ def find(
     groups = groupings(run, settings.by)
     values = joined([*_values(run, settings, executor, progress)])
     past = histories(values.blocks, run.steps)
+    parts = split(past.losses)
     events = find_events(run, values.observables, settings)
     table = events_table(events)
     draws = _draws(run)
@@ -138,8 +140,8 @@ def find(
         gaussian_modes=gaussian_modes_table(run, drawn),
         gaussian_groups=gaussian_groups_table(run, drawn),
         shc_map=_map_table(run, values, settings),
-        ledger=ledger_table(run, past, groups, known_at_start=settings.known_at_start),
-        samples=samples_table(run, past, known_at_start=settings.known_at_start),
+        ledger=ledger_table(run, past, parts, groups, known_at_start=settings.known_at_start),
+        samples=samples_table(run, past, parts, known_at_start=settings.known_at_start),
     )
 
 

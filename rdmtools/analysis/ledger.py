@@ -16,8 +16,15 @@ import pandas as pd
 
 from rdmtools.analysis.groups import Grouping
 from rdmtools.analysis.histories import Histories
-from rdmtools.analysis.splits import split
-from rdmtools.analysis.states import States, rows_in_blocks, states, trailing_mean
+from rdmtools.analysis.splits import Split, split
+from rdmtools.analysis.states import (
+    TRAILING_ROWS,
+    States,
+    fall_steps,
+    rows_in_blocks,
+    states,
+    trailing_mean,
+)
 from rdmtools.analysis.tables import TABLES, typed
 from rdmtools.run.run import Run
 
@@ -31,22 +38,24 @@ MOST_FALLEN = 1 / 3
 
 
 def ledger_table(
-    run: Run, histories: Histories, groups: Sequence[Grouping], *, known_at_start: bool = False
+    run: Run, histories: Histories, parts: Split, groups: Sequence[Grouping], *, known_at_start: bool = False
 ) -> pd.DataFrame:
     """One row for the whole probe, and one for each group of each column: what became of it.
 
-    Statuses: `rdmtools.analysis.states`.
+    Statuses: `rdmtools.analysis.states`. `parts` is the split of each sample's history.
     """
-    return typed("ledger", pd.concat([*_rows(run, histories, groups, known_at_start)]))
+    return typed("ledger", pd.concat([*_rows(run, histories, parts, groups, known_at_start)]))
 
 
 def _rows(
-    run: Run, histories: Histories, groups: Sequence[Grouping], known_at_start: bool
+    run: Run, histories: Histories, parts: Split, groups: Sequence[Grouping], known_at_start: bool
 ) -> Iterator[pd.DataFrame]:
-    rho = split(histories.losses).rho if histories.losses.shape[1] > 1 else 0.0
+    rho = parts.rho if histories.losses.shape[1] > 1 else 0.0
     probe = Grouping(column="", names=[PROBE], codes=np.zeros(histories.losses.shape[1], np.int64))
     for each in (probe, *groups):
-        found = states(histories, each.means(histories.losses), known_at_start=known_at_start, least_rho=rho)
+        means = each.means(histories.losses)
+        found = states(histories, means, known_at_start=known_at_start, least_rho=rho)
+        t10, t50, t90 = fall_steps(histories, means, found)
         yield pd.DataFrame(
             {
                 "column": each.column,
@@ -55,9 +64,9 @@ def _rows(
                 "first_step": run.steps[0],
                 "last_step": run.steps[-1],
                 **_levels(found),
-                "t10_step": _steps(found.t10),
-                "t50_step": _steps(found.t50),
-                "t90_step": _steps(found.t90),
+                "t10_step": _steps(t10),
+                "t50_step": _steps(t50),
+                "t90_step": _steps(t90),
                 **_loss(found),
                 "lost_step": _steps(found.lost_step),
             }
@@ -81,13 +90,15 @@ def _steps(values: np.ndarray) -> pd.Series:
     return pd.Series(values).astype("Int64")
 
 
-def samples_table(run: Run, histories: Histories, *, known_at_start: bool = False) -> pd.DataFrame:
+def samples_table(
+    run: Run, histories: Histories, parts: Split, *, known_at_start: bool = False
+) -> pd.DataFrame:
     """One row per sample: what became of it, when half of its largest lasting change was done; what is known.
 
     `half_step` is the split of its history, and null where one level is as good; `direction` is that of the
-    change. A column of the run whose name is taken becomes ``logged_<name>``.
+    change. `parts` is the split of each sample's history. A column of the run whose name is taken becomes
+    ``logged_<name>``.
     """
-    parts = split(histories.losses)
     found = states(histories, histories.losses, known_at_start=known_at_start)
     direction = np.where(parts.after < parts.before, "falling", "rising").astype(object)
     direction[~parts.resolved] = "none"
@@ -137,7 +148,7 @@ def early_fall(histories: Histories, window: int) -> EarlyFall:
     """How much of the probe's fall, by its mean, was over when the first window of so many rows was full."""
     mean = histories.losses.mean(axis=1)
     block = int(np.searchsorted(histories.edges, window, side="left")) - 1
-    best = float(trailing_mean(mean[:, None], rows_in_blocks(histories, 20)).min())
+    best = float(trailing_mean(mean[:, None], rows_in_blocks(histories, TRAILING_ROWS)).min())
     fall = float(histories.first.mean()) - best
     gone = float(histories.first.mean()) - float(mean[block])
     resolved = bool(split(mean[:, None]).resolved[0])

@@ -131,10 +131,7 @@ def smooth_noise(series: Float64[np.ndarray, "rows series"], *, least_rho: float
     squares = np.einsum("ts,ts->s", rest, rest)
     with np.errstate(divide="ignore", invalid="ignore"):
         lag = np.einsum("ts,ts->s", rest[1:], rest[:-1]) / squares
-    known = lag[np.isfinite(lag)]
-    taken = 2 * (_PIECES + 1)
-    rho = float(np.clip(np.median(known + (taken + taken * known) / rows), 0, 0.99)) if len(known) else 0.0
-    rho = max(rho, least_rho)
+    rho = max(correlation(lag, np.full(len(lag), rows), fitted=_PIECES + 1), least_rho)
     weight = (1 + rho) / (1 - rho)
     left = max(rows - (_PIECES + 1) * weight, rows / 4)  # the fit takes more of what is correlated
     return Noise(long_run=squares / left * weight, rho=rho)
@@ -148,13 +145,18 @@ def needed(rows: Int64[np.ndarray, " series"], rho: float) -> Float64[np.ndarray
     return np.where(rows < ENOUGH_ROWS, np.inf, 20.0 + 80.0 * (1 + rho) / (rows * (1 - rho)))
 
 
-def correlation(lag: Float64[np.ndarray, " series"], rows: Int64[np.ndarray, " series"]) -> float:
-    """Median of the lag-1 correlations (NaN: none), raised by what two fitted levels take away, 0 to .99."""
+def correlation(
+    lag: Float64[np.ndarray, " series"], rows: Int64[np.ndarray, " series"], *, fitted: int = 2
+) -> float:
+    """Median of the lag-1 correlations (NaN: none), raised by what is taken away by so many fitted numbers.
+
+    Of two, as levels are, (4 + 4 rho) / T. 0 to .99.
+    """
     known = np.isfinite(lag)
     if not known.any():
         return 0.0
-    lag, rows = lag[known], rows[known]
-    return float(np.clip(np.median(lag + (4 + 4 * lag) / rows), 0, 0.99))
+    lag, rows, taken = lag[known], rows[known], 2 * fitted
+    return float(np.clip(np.median(lag + (taken + taken * lag) / rows), 0, 0.99))
 
 
 def _parts(rows: int, count: int) -> Iterator[slice]:

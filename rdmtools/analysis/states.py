@@ -30,8 +30,9 @@ trailing mean doubles now and then.
 from dataclasses import dataclass, fields
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Bool, Float64
 
+from rdmtools.analysis.crossings import SHARES
 from rdmtools.analysis.histories import Histories
 from rdmtools.analysis.splits import ENOUGH_ROWS, Noise, Split, smooth_noise, split
 
@@ -61,11 +62,8 @@ class States:
     """Lowest mean of 20 rows, in loss."""
     now: Float64[np.ndarray, " series"]
     """Mean of the last 20 rows, in loss."""
-    t10: Float64[np.ndarray, " series"]
-    """Step at which a tenth of the way from `first` to `best` was gone, by a mean of 5 rows; NaN if it never
-    fell."""
-    t50: Float64[np.ndarray, " series"]
-    t90: Float64[np.ndarray, " series"]
+    fell: Bool[np.ndarray, " series"]
+    """Whether it fell beyond noise, to its best."""
     lost_ratio: Float64[np.ndarray, " series"]
     """`now` over `best`."""
     lost_errors: Float64[np.ndarray, " series"]
@@ -102,8 +100,8 @@ def _states(
     histories: Histories, series: np.ndarray, known_at_start: bool, least_rho: float
 ) -> dict[str, np.ndarray]:
     blocks, count = series.shape
-    lowest = series.min(axis=0)
-    height = series - np.where(lowest < 0, lowest, 0.0)
+    base = np.minimum(series.min(axis=0), 0.0)
+    height = series - base
     width = rows_in_blocks(histories, TRAILING_ROWS)
     trailing = trailing_mean(height, width)
     first = np.median(height[:3], axis=0)
@@ -133,15 +131,13 @@ def _states(
     status[learned & here.lost] = LOST
     if histories.edges[-1] < ENOUGH_ROWS:
         status[:] = TOO_SHORT
-    times = [_reached(histories, height, first, best, share, fell) for share in (0.1, 0.5, 0.9)]
-    base = np.where(lowest < 0, lowest, 0.0)
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where(best > 0, now / best, np.where(now > 0, np.inf, 1.0))
     return {
         "first": first + base,
         "best": best + base,
         "now": now + base,
-        **dict(zip(("t10", "t50", "t90"), times, strict=True)),
+        "fell": fell,
         "lost_ratio": ratio,
         "lost_errors": np.sqrt(here.split.z) * np.sign(here.split.after - here.split.before),
         "lost_step": np.where(status == LOST, _doubled_for_good(histories, trailing, best), np.nan),
@@ -152,8 +148,6 @@ def _states(
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Loss:
     split: Split
-    before: np.ndarray
-    """Level before the split, in loss."""
     lost: np.ndarray
 
 
@@ -209,7 +203,7 @@ class _Losses:
         given_back = then - before >= _GIVEN_BACK * (self.first - before)
         rose = (found.z > times * found.needed) & (found.after > found.before)
         doubled = then + self.floor >= _DOUBLED * (before + self.floor)
-        return _Loss(split=found, before=before, lost=rose & doubled & (given_back | self.known_at_start))
+        return _Loss(split=found, lost=rose & doubled & (given_back | self.known_at_start))
 
     def rising(self, row: np.ndarray, most_rho: float) -> np.ndarray:
         """Whether each rises from its lowest row on, beyond noise."""
@@ -236,21 +230,23 @@ def trailing_mean(series: np.ndarray, width: int) -> np.ndarray:
     return sums / count
 
 
-def _reached(
-    histories: Histories,
-    height: np.ndarray,
-    first: np.ndarray,
-    best: np.ndarray,
-    share: float,
-    fell: np.ndarray,
-) -> np.ndarray:
-    """First step at which a centred mean of five rows is that share of the way down."""
+def fall_steps(
+    histories: Histories, series: Float64[np.ndarray, "blocks series"], found: States
+) -> Float64[np.ndarray, "3 series"]:
+    """Steps at which 10, 50 and 90 % of the way from `first` to `best` were gone; NaN where it never fell.
+
+    By a centred mean of 5 rows.
+    """
     width = rows_in_blocks(histories, 5)
     ahead = width // 2
-    smooth = trailing_mean(height, width)
+    smooth = trailing_mean(series, width)
     smooth = np.concatenate([smooth[ahead:], np.repeat(smooth[-1:], ahead, axis=0)])
-    down = smooth <= first - share * (first - best)
-    return np.where(fell & down.any(axis=0), histories.steps[np.argmax(down, axis=0)], np.nan)
+    steps = np.full((len(SHARES), series.shape[1]), np.nan)
+    for row, share in enumerate(SHARES):
+        down = smooth <= found.first - share * (found.first - found.best)
+        reached = found.fell & down.any(axis=0)
+        steps[row, reached] = histories.steps[np.argmax(down, axis=0)][reached]
+    return steps
 
 
 def _doubled_for_good(histories: Histories, trailing: np.ndarray, best: np.ndarray) -> np.ndarray:

@@ -7,7 +7,6 @@ import pandas as pd
 
 from rdmtools.analysis.events import records
 from rdmtools.analysis.findings import Findings
-from rdmtools.analysis.ledger import MOST_FALLEN
 from rdmtools.analysis.states import (
     KEPT,
     LEARNED,
@@ -25,6 +24,7 @@ from rdmtools.run.quality import counted
 _TOLD = 4
 _WORDS = {
     LEARNED: "learned",
+    LOST: "lost",
     LEARNING: "learning",
     KEPT: "kept",
     REGAINED: "lost and regained",
@@ -49,7 +49,7 @@ def ledger_lines(findings: Findings) -> list[str]:
 def early_lines(findings: Findings) -> list[str]:
     """How much was over before the first full window, where that is much."""
     early = findings.early_fall
-    if early.share <= MOST_FALLEN:
+    if not early.told:
         return []
     return [
         f"{percent(early.share)} of the probe’s fall was over before the first full window of "
@@ -62,7 +62,7 @@ def _probe(findings: Findings, row: Mapping[str, Any]) -> str:
     unit = f" {shown(findings.run.unit, 20)}" if findings.run.unit else ""
     went = f"{number(row['first_loss'])} to {number(row['last_loss'])}{unit}"
     half = "" if pd.isna(row["t50_step"]) else f", half-way at step {row['t50_step']:,}"
-    told = f"{_lost(row)}" if row["status"] == LOST else _WORDS[row["status"]]
+    told = _lost(row) if row["status"] == LOST else _WORDS[row["status"]]
     return f"The probe’s mean loss went from {went}: {told}{half}."
 
 
@@ -97,7 +97,7 @@ def _several(names: Sequence[str]) -> str:
 def _samples(samples: pd.DataFrame) -> str:
     counts = samples["status"].value_counts()
     known = [(status, int(counts[status])) for status in STATUSES if status in counts]
-    told = [f"{count:,} {'lost' if status == LOST else _WORDS[status]}" for status, count in known]
+    told = [f"{count:,} {_WORDS[status]}" for status, count in known]
     fell = samples.loc[(samples["direction"] == "falling"), "half_step"]
     half = f"; half of those that fell had by step {fell.median():,.0f}" if len(fell) > 1 else ""
     return f"{counted(len(samples), 'sample')}: {', '.join(told)}{half}."

@@ -3,6 +3,7 @@
 # pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -73,11 +74,7 @@ def summarise(findings: Findings) -> dict[str, Any]:
             "notes": run.quality.notes(),
             "verdict": verdict(findings),
             "answers": answers(findings),
-            "early_fall": {
-                "share": findings.early_fall.share,
-                "step": findings.early_fall.step,
-                "window": findings.early_fall.window,
-            },
+            "early_fall": asdict(findings.early_fall),
             "events": plain_records(findings.events),
             "peaks": [_peak(findings, window) for window in findings.settings.windows],
             "gaussian": _gaussian(findings.gaussian),

@@ -9,6 +9,7 @@ import rdmtools as rdm
 from rdmtools.analysis.groups import groupings
 from rdmtools.analysis.histories import histories_of
 from rdmtools.analysis.ledger import early_fall, ledger_table, samples_table
+from rdmtools.analysis.splits import split
 from rdmtools.analysis.states import states, trailing_mean
 from rdmtools.errors import ParameterError, RdmtoolsWarning
 from rdmtools.run.run import Run
@@ -41,7 +42,8 @@ def run_of(courses, each=9, seed=0, noise=0.05, **how):
 
 
 def ledger_of(run, **options):
-    table = ledger_table(run, histories_of(run.losses, run.steps), groupings(run, ("group",)), **options)
+    past = histories_of(run.losses, run.steps)
+    table = ledger_table(run, past, split(past.losses), groupings(run, ("group",)), **options)
     return table[table["column"] == "group"].set_index("group")
 
 
@@ -49,7 +51,8 @@ def test_each_course_has_its_status():
     run = run_of(COURSES)
     found = ledger_of(run)
     assert found["status"].to_dict() == {name: name for name in COURSES}
-    samples = samples_table(run, histories_of(run.losses, run.steps))
+    past = histories_of(run.losses, run.steps)
+    samples = samples_table(run, past, split(past.losses))
     assert (samples["status"] == run.samples["group"]).mean() > 0.95
     assert samples["group"].tolist() == run.samples["group"].tolist()
 
@@ -126,7 +129,8 @@ def test_losses_below_zero_are_counted_from_their_lowest():
 
 def test_short_runs_are_not_judged():
     run = Run.from_arrays(np.arange(12), np.linspace(3, 0.1, 12)[:, None] * np.ones(4))
-    table = ledger_table(run, histories_of(run.losses, run.steps), groupings(run, ("group",)))
+    past = histories_of(run.losses, run.steps)
+    table = ledger_table(run, past, split(past.losses), groupings(run, ("group",)))
     assert table["status"].tolist() == ["too short to judge"]
     assert rdm.analyze(run, window=4).ledger["status"].tolist() == ["too short to judge"]
 
