@@ -24,7 +24,7 @@ from rdmtools.analysis.blas import one_blas_thread
 from rdmtools.analysis.events import modes_of, shares_of
 from rdmtools.analysis.explained import Change
 from rdmtools.analysis.groups import groups_of
-from rdmtools.analysis.modes import Modes
+from rdmtools.analysis.modes import Modes, signs_of
 from rdmtools.analysis.moments import residual
 from rdmtools.analysis.observables import OBSERVABLES, Sums
 from rdmtools.analysis.spectra import spectrum_columns
@@ -111,8 +111,7 @@ def _modes(losses: Float[np.ndarray, "draws samples"], count: int) -> Modes:
         leading = vectors[:, ::-1][:, :kept]
         along = field.T @ leading if by_draw else leading
     loadings = (along / np.linalg.norm(along, axis=0)).T
-    largest = np.argmax(np.abs(loadings), axis=1)[:, None]
-    loadings *= np.where(np.take_along_axis(loadings, largest, axis=1) < 0, -1.0, 1.0)
+    loadings *= signs_of(loadings)[:, None]
     sizes = np.sqrt(spectrum[:kept])[:, None]
     return Modes(
         eigenvalues=spectrum,

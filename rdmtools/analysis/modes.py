@@ -65,14 +65,19 @@ def window_modes(
 
     count = min(count, len(spectrum))
     left, right = left[:, :count], right[:count]
-    largest = np.argmax(np.abs(right), axis=1)
-    signs = np.where(right[np.arange(count), largest] < 0, -1.0, 1.0)
+    signs = signs_of(right)
     left, right = left * signs, right * signs[:, None]
 
     movement = field if degree == 0 else residual(window_rows, 0)
     line = trend_basis(window, degree=1)[:, 1]
     change = (line[-1] - line[0]) * (line @ (movement @ right.T))[:, None] * right
     return Modes(eigenvalues=spectrum, loadings=right, loss_change=change, time_courses=left)
+
+
+def signs_of(loadings: Float64[np.ndarray, "modes samples"]) -> Float64[np.ndarray, " modes"]:
+    """What to multiply each mode by, 1 or -1, for its loading largest in absolute value to be positive."""
+    largest = np.argmax(np.abs(loadings), axis=1)
+    return np.where(loadings[np.arange(len(loadings)), largest] < 0, -1.0, 1.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
