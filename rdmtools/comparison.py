@@ -12,6 +12,7 @@ import os
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
+from contextlib import nullcontext
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, cast
@@ -148,19 +149,22 @@ def compare(
     found: dict[str, Compared] = {}
     failures: list[dict[str, str]] = []
     settings = chosen(settings, changes.pop("window", None), changes)
-    for name, each in each_compared(
-        named_runs(runs),
-        settings,
-        rules,
-        executor=executor,
-        cache=None if cache is None else Path(cache),
-    ):
-        if isinstance(each, Compared):
-            found[name] = each
-        elif errors == "raise":
-            raise each
-        else:
-            failures.append({"run": name, "error": str(each)})
+    # pandas swaps the process's filters of warnings for a moment, even in a cast; threads that do so at once
+    # put back each other's.
+    with nullcontext() if executor is None else warnings.catch_warnings():
+        for name, each in each_compared(
+            named_runs(runs),
+            settings,
+            rules,
+            executor=executor,
+            cache=None if cache is None else Path(cache),
+        ):
+            if isinstance(each, Compared):
+                found[name] = each
+            elif errors == "raise":
+                raise each
+            else:
+                failures.append({"run": name, "error": str(each)})
     return side_by_side(found, failures, settings.truth)
 
 

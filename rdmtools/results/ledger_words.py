@@ -99,7 +99,6 @@ def _samples(samples: pd.DataFrame) -> str:
     counts = samples["status"].value_counts()
     known = [(status, int(counts[status])) for status in STATUSES if status in counts]
     told = [f"{count:,} {_WORDS[status]}" for status, count in known]
-    # NumPy's median: that of pandas changes the process's filters of warnings, under other threads.
     fell = samples.loc[samples["direction"] == "falling", "half_step"].to_numpy(np.float64)
     half = f"; half of those that fell had by step {np.median(fell):,.0f}" if len(fell) > 1 else ""
     return f"{counted(len(samples), 'sample')}: {', '.join(told)}{half}."
