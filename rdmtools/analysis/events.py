@@ -23,7 +23,7 @@ from rdmtools.analysis.modes import Modes, direction, group_shares, samples_carr
 from rdmtools.analysis.moments import residual
 from rdmtools.analysis.observables import spectral_heat_capacity
 from rdmtools.analysis.settings import AnalysisSettings
-from rdmtools.analysis.tables import typed
+from rdmtools.analysis.tables import TEXT, typed
 from rdmtools.run.run import Run
 
 
@@ -121,10 +121,19 @@ def modes_of(run: Run, modes: Modes) -> pd.DataFrame:
         {
             "mode": np.repeat(np.arange(1, count + 1), len(ids)),
             "sample_id": np.tile(ids, count),
+            "group": pd.Series(np.tile(_as_text(run, "group"), count), dtype=TEXT),
+            "label": pd.Series(np.tile(_as_text(run, "label"), count), dtype=TEXT),
             "loading": modes.loadings.ravel(),
             "loss_change": modes.loss_change.ravel(),
         }
     )
+
+
+def _as_text(run: Run, column: str) -> np.ndarray:
+    """A column of the samples as text, None where a sample has none."""
+    if column not in run.samples:
+        return np.full(len(run.samples), None)
+    return np.array([None if pd.isna(value) else str(value) for value in run.samples[column]], object)
 
 
 def groups_table(run: Run, events: Sequence[Event]) -> pd.DataFrame:

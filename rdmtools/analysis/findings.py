@@ -24,6 +24,13 @@ from rdmtools.analysis.events import (
     spectra_table,
 )
 from rdmtools.analysis.explained import explained_table, run_change
+from rdmtools.analysis.factor_tables import (
+    factor_courses_table,
+    factor_samples_table,
+    factors_table,
+    find_factors,
+    mode_tracks_table,
+)
 from rdmtools.analysis.gaussian import (
     drawn_changes,
     drawn_modes,
@@ -118,7 +125,8 @@ def find(
     past = histories(values.blocks, run.steps)
     parts = split(past.losses)
     events = find_events(run, values.observables, settings)
-    table = events_table(events)
+    table, modes = events_table(events), modes_table(run, events)
+    factors = find_factors(past)
     draws = _draws(run)
     drawn = drawn_modes(draws, settings.modes)
     changes = [*event_changes(events), run_change(past), *drawn_changes(drawn)]
@@ -128,7 +136,7 @@ def find(
         early_fall=early_fall(past, settings.windows[0]),
         observables=_observables_table(run, values, settings),
         events=table,
-        modes=modes_table(run, events),
+        modes=modes,
         groups=groups_table(run, events),
         lift=lift_table(events),
         explained=explained_table(run.samples, changes),
@@ -140,8 +148,14 @@ def find(
         gaussian_modes=gaussian_modes_table(run, drawn),
         gaussian_groups=gaussian_groups_table(run, drawn),
         shc_map=_map_table(run, values, settings),
-        ledger=ledger_table(run, past, parts, groups, known_at_start=settings.known_at_start),
-        samples=samples_table(run, past, parts, known_at_start=settings.known_at_start),
+        ledger=ledger_table(
+            run, past, parts, [*groups, *factors.grouping], known_at_start=settings.known_at_start
+        ),
+        samples=samples_table(run, past, parts, factors.column, known_at_start=settings.known_at_start),
+        factors=factors_table(factors, run.samples, table, modes),
+        factor_samples=factor_samples_table(factors, run.samples),
+        factor_courses=factor_courses_table(factors),
+        mode_tracks=mode_tracks_table(past, factors, window=settings.windows[0], count=settings.modes),
     )
 
 

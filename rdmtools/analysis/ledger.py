@@ -91,12 +91,12 @@ def _steps(values: np.ndarray) -> pd.Series:
 
 
 def samples_table(
-    run: Run, histories: Histories, parts: Split, *, known_at_start: bool = False
+    run: Run, histories: Histories, parts: Split, factor: pd.Series, *, known_at_start: bool = False
 ) -> pd.DataFrame:
     """One row per sample: what became of it, when half of its largest lasting change was done; what is known.
 
     `half_step` is the split of its history, and null where one level is as good; `direction` is that of the
-    change. `parts` is the split of each sample's history. A column of the run whose name is taken becomes
+    change. `parts` is the split of each sample's history, `factor` its factor or null. A column of the run whose name is taken becomes
     ``logged_<name>``.
     """
     found = states(histories, histories.losses, known_at_start=known_at_start)
@@ -108,6 +108,7 @@ def samples_table(
         "half_step": _steps(parts.half_steps(histories.steps)),
         "direction": direction,
         **_loss(found),
+        "factor": factor,
     }
     table = typed("samples", pd.DataFrame(known))
     logged = run.samples.drop(columns="sample_id").reset_index(drop=True)

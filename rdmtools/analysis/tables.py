@@ -129,6 +129,7 @@ _SHARE = {
     "mode_share": Column(kind="float64", meaning="its share of the mode: squared loadings"),
     "loss_change": Column(kind="float64", meaning="mean over its samples, in loss"),
 }
+_FACTOR = Column(kind="int64", meaning="number of the factor")
 _EIGENVALUES = "with `spectrum`: `top_share`, `effective_rank` and the leading eigenvalues"
 
 TABLES: dict[str, Table] = {
@@ -179,6 +180,8 @@ TABLES: dict[str, Table] = {
             "event": _EVENT,
             "mode": _MODE,
             "sample_id": _SAMPLE,
+            "group": Column(kind="text", meaning="of the sample; null where it has none"),
+            "label": Column(kind="text", meaning="of the sample; null where it has none"),
             "loading": Column(
                 kind="float64", meaning="of the unit eigenvector; its sign says who moves alike"
             ),
@@ -317,9 +320,11 @@ TABLES: dict[str, Table] = {
         ),
     ),
     "ledger": Table(
-        row="one for the whole probe, and one per column asked for and group: what became of it",
+        row="one for the whole probe, one per column asked for and group, and one per factor: what became of it",
         columns={
-            "column": Column(kind="text", meaning="of the samples; empty for the whole probe"),
+            "column": Column(
+                kind="text", meaning="of the samples; empty for the whole probe, `(factor)` for factors"
+            ),
             "group": Column(kind="text", meaning="value of that column; `(all)` for the whole probe"),
             "samples": Column(kind="int64", meaning="how many it has"),
             "first_step": Column(kind="int64", meaning="first that was looked at"),
@@ -331,7 +336,7 @@ TABLES: dict[str, Table] = {
             **_LOSS,
             "lost_step": Column(kind="Int64", meaning="where lost: from when on its mean stayed doubled"),
         },
-        counts=lambda size: range(1, 1 + size.samples * max(len(size.settings.by), 1) + 1),
+        counts=lambda size: range(1, 1 + size.samples * (len(size.settings.by) + 1) + 1),
     ),
     "samples": Table(
         row="one per sample: what became of it",
@@ -343,6 +348,7 @@ TABLES: dict[str, Table] = {
             ),
             "direction": Column(kind="text", meaning="of that change: falling, rising or none"),
             **_LOSS,
+            "factor": Column(kind="Int64", meaning="the factor that it is in; null for none"),
         },
         counts=lambda size: just(size.samples),
         more="what was logged of the samples; a name that is taken gets `logged_` before it",
@@ -382,6 +388,78 @@ TABLES: dict[str, Table] = {
             "outcome": Column(kind="text", meaning="unresolved: no rule was found that can be relied on"),
         },
         counts=lambda size: just(size.events),
+    ),
+    "factors": Table(
+        row="one per group of samples that move together over the whole run, found without labels",
+        columns={
+            "factor": Column(kind="int64", meaning="its number, in the order in which they appear"),
+            "samples": Column(kind="int64", meaning="how many it has"),
+            "appears_step": Column(kind="int64", meaning="before which 5 % of its movement lie"),
+            "half_step": Column(kind="int64", meaning="before which half of its movement lies"),
+            "ends_step": Column(kind="Int64", meaning="before which 95 % lie; null where it still moves"),
+            "variance_share": Column(
+                kind="float64", meaning="of all movement about the mean, along its course"
+            ),
+            "loss_change": Column(kind="float64", meaning="mean over its samples from start to end, in loss"),
+            "direction": Column(kind="text", meaning="falling, rising or mixed, of its samples' losses"),
+            "apart": Column(
+                kind="float64",
+                meaning="mean silhouette: near 1 far from other factors, below .6 where it runs into one",
+            ),
+            "column": Column(kind="text", meaning="column of the samples that explains it; null for none"),
+            "value": Column(
+                kind="text", meaning="value of that column that its samples share more than by chance"
+            ),
+            "value_inside": Column(kind="Int64", meaning="how many of its samples have that value"),
+            "value_samples": Column(kind="Int64", meaning="how many samples have it"),
+            "nearest": Column(kind="text", meaning="ids of the three samples that move most as it does"),
+            "events": Column(
+                kind="text",
+                meaning="that alarm or peak meanwhile, with most of their top mode in it; null for none",
+            ),
+        },
+        counts=lambda size: up_to(size.samples),
+    ),
+    "factor_samples": Table(
+        row="one per factor and sample of it",
+        columns={
+            "factor": _FACTOR,
+            "sample_id": _SAMPLE,
+            "membership": Column(
+                kind="float64", meaning="correlation of its movement with the factor's; below 0 against it"
+            ),
+            "loss_change": Column(kind="float64", meaning="from the first block to the last, in loss"),
+        },
+        counts=lambda size: up_to(size.samples),
+    ),
+    "factor_courses": Table(
+        row="one per factor and block of rows, at most 128 blocks",
+        columns={
+            "factor": _FACTOR,
+            "step": Column(kind="int64", meaning="of the block's last row"),
+            "loss": Column(
+                kind="float64", meaning="mean over its samples; those that move against it are mirrored"
+            ),
+            "activity": Column(kind="float64", meaning="share of its movement that came in this block"),
+        },
+        counts=lambda size: up_to(128 * size.samples),
+    ),
+    "mode_tracks": Table(
+        row="one per mode that keeps its samples from one window to the next, of windows that do not overlap",
+        columns={
+            "track": Column(kind="int64", meaning="its number, in the order in which they begin"),
+            "first_step": Column(kind="int64", meaning="of the last row of its first window"),
+            "last_step": Column(kind="int64", meaning="of the last row of its last window"),
+            "best_step": Column(kind="int64", meaning="of the window in which its eigenvalue is largest"),
+            "windows": Column(kind="int64", meaning="how many it lasts"),
+            "share": Column(kind="float64", meaning="of the variance of the best window"),
+            "overlap": Column(kind="float64", meaning="mean of |v . v'| from window to window"),
+            "factor": Column(
+                kind="Int64", meaning="that has more than half of its squared loadings; or null"
+            ),
+            "factor_share": Column(kind="Float64", meaning="how much that is"),
+        },
+        counts=lambda size: up_to(128 * size.settings.modes),
     ),
 }
 
@@ -424,3 +502,11 @@ class AnalysisTables(Tables):
     """One row per group over the whole run, and per event and group around it: when it was half-way."""
     order: pd.DataFrame
     """One row per event: the lag of PR's change behind SHC's rise; unresolved always."""
+    factors: pd.DataFrame
+    """Groups of samples that move together over the whole run, found without labels: one row per factor."""
+    factor_samples: pd.DataFrame
+    """One row per factor and sample of it."""
+    factor_courses: pd.DataFrame
+    """What the losses of each factor's samples did: one row per factor and block of rows."""
+    mode_tracks: pd.DataFrame
+    """Modes followed through windows that do not overlap: one row per track."""

@@ -6,10 +6,9 @@ import pandas as pd
 
 from rdmtools.analysis.events import records
 from rdmtools.analysis.findings import Findings
-from rdmtools.report.section import Section
+from rdmtools.report.section import MOST_ROWS, Section
 from rdmtools.results.words import is_missing, number, percent, shown
 
-_MOST_ROWS = 100
 _GROUPS_TOLD, _COLUMNS_TOLD = 4, 3
 """Of each event, of each change."""
 
@@ -19,7 +18,7 @@ def lift_section(findings: Findings) -> Section | None:
     lift = findings.lift.sort_values(["event", "rank"])
     if lift.empty or not (lift["rank"] > 1).any():
         return None
-    leading = lift.groupby("event").head(_GROUPS_TOLD).head(_MOST_ROWS)
+    leading = lift.groupby("event").head(_GROUPS_TOLD).head(MOST_ROWS)
     return Section(
         title="Which group moved",
         columns=["event", "group", ">floor", ">alarm", ">SHC peak", ">samples", ">lift", ""],
@@ -52,7 +51,7 @@ def explained_section(findings: Findings) -> Section | None:
     ordered = ordered.sort_values("share", ascending=False, kind="stable")
     alone = ordered["with_column"].isna()
     best = [ordered[alone].groupby("change").head(_COLUMNS_TOLD), ordered[~alone].groupby("change").head(1)]
-    leading = pd.concat(best).sort_values("change", kind="stable").head(_MOST_ROWS)
+    leading = pd.concat(best).sort_values("change", kind="stable").head(MOST_ROWS)
     return Section(
         title="What tells the samples' changes apart",
         columns=["change", ">step", "column", ">levels", ">share", ">by chance", ""],

@@ -10,7 +10,7 @@ import pandas as pd
 
 from rdmtools.results.words import shown
 
-_MOST_ROWS = 100
+MOST_ROWS = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +33,7 @@ class Section:
 
 def cells(table: pd.DataFrame, *columns: str) -> dict[str, Any]:
     """Headings and the first rows of a table, as a section takes them."""
-    named = table[[column.removeprefix(">") for column in columns]].head(_MOST_ROWS)
+    named = table[[column.removeprefix(">") for column in columns]].head(MOST_ROWS)
     return {
         "columns": [column.replace("_", " ") for column in columns],
         "rows": [[shown(value, 80) or "–" for value in row] for row in named.itertuples(index=False)],

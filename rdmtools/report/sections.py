@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from rdmtools.analysis.findings import Findings
 from rdmtools.report.arrivals_section import arrivals_section
+from rdmtools.report.factors_section import factors_section
 from rdmtools.report.leads_section import leads_section
 from rdmtools.report.ledger_sections import ledger_section, samples_section
 from rdmtools.report.lift_sections import explained_section, lift_section
@@ -16,6 +17,7 @@ from rdmtools.report.section import Section
 
 SECTIONS: list[Callable[[Findings], Section | None]] = [
     ledger_section,
+    factors_section,
     lift_section,
     explained_section,
     arrivals_section,

@@ -8,12 +8,14 @@ from collections.abc import Callable
 
 from rdmtools.analysis.findings import Findings
 from rdmtools.results.arrival_words import arrival_lines
+from rdmtools.results.factor_words import factor_lines
 from rdmtools.results.lead_words import lead_lines
 from rdmtools.results.ledger_words import ledger_lines
 from rdmtools.results.told_by import told_over_the_run
 
 ANSWERS: list[Callable[[Findings], list[str]]] = [
     ledger_lines,
+    factor_lines,
     arrival_lines,
     told_over_the_run,
     lead_lines,
