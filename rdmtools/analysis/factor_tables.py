@@ -68,24 +68,23 @@ class Factors:
 
 def find_factors(histories: Histories) -> Factors:
     """The factors of a run."""
-    losses = histories.losses
-    groups = find_groups(losses)
+    means = coarse(histories.losses)
+    groups = find_groups(histories.losses, means)
     members = [np.flatnonzero(groups.labels == number + 1) for number in range(groups.count)]
-    courses = [course(coarse(losses[:, samples]), groups.membership[samples]) for samples in members]
+    courses = [course(means[:, samples], groups.membership[samples]) for samples in members]
     order = sorted(range(groups.count), key=lambda number: (courses[number].appears, number))
     renamed = np.zeros(groups.count + 1, np.int64)
     renamed[np.array(order, np.intp) + 1] = np.arange(1, groups.count + 1)
-    total, change = 0.0, np.zeros(losses.shape[1])
-    for start in range(0, losses.shape[1], _AT_A_TIME):
-        part = coarse(losses[:, start : start + _AT_A_TIME])
-        change[start : start + _AT_A_TIME] = part[-1] - part[0]
-        part -= part.mean(axis=0)
-        total += float(np.sum(part * part))
+    total = 0.0
+    for start in range(0, means.shape[1], _AT_A_TIME):
+        part = means[:, start : start + _AT_A_TIME]
+        part = part - part.mean(axis=0)
+        total += float(np.einsum("bs,bs->", part, part))
     return Factors(
         groups=replace(groups, labels=renamed[groups.labels], apart=groups.apart[order]),
         courses=[courses[number] for number in order],
-        steps=histories.steps[coarse_edges(len(losses))[1:] - 1],
-        loss_change=change,
+        steps=histories.steps[coarse_edges(len(histories.losses))[1:] - 1],
+        loss_change=means[-1] - means[0],
         total=total,
     )
 

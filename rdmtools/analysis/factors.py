@@ -6,8 +6,8 @@
     d_ij  1 - |u_i . u_j|: samples that rise where others fall are near each other
 
 A factor is a cluster of at least 5 samples (average linkage, cut at d = .6) that noise would not make: its
-five nearest samples are closer, by a quarter, than any five of surrogates in which each sample keeps its own
-spectrum and has random phases; and its samples move together again in odd and in even blocks by themselves.
+five nearest samples are closer, by a quarter, than any five of three surrogates, in which each sample keeps its
+own spectrum and has random phases; and its samples move together again in odd and in even blocks by themselves.
 
 A sample's noise is the median absolute second difference of its block means (white noise is told from
 movement), at least 2 % of its rms. The edge is that of Gavish & Donoho 2014 (arXiv:1305.5870, known noise).
@@ -40,7 +40,7 @@ CUT = 0.6
 _RANK = 20
 _KEPT = 0.25
 _CLOSER = 0.75
-_SURROGATES = 5
+_SURROGATES = 3
 _AGAIN = 0.5
 _LEAST_NOISE = 0.02
 _EQUALISED = 0.5
@@ -66,32 +66,38 @@ class Groups:
         return len(self.apart)
 
 
-def find_groups(losses: Float64[np.ndarray, "blocks samples"]) -> Groups:
+def find_groups(
+    losses: Float64[np.ndarray, "blocks samples"], means: Float64[np.ndarray, "coarse samples"] | None = None
+) -> Groups:
     """Samples that move together, by the definition above; none where there are fewer than 20 blocks.
 
     Parameters
     ----------
     losses
         Finite means of blocks of consecutive rows, as `Histories.losses` are. A look back over all of them.
+    means
+        `coarse(losses)`, where it is known.
     """
     samples = losses.shape[1]
     core = core_samples(samples)
-    clusters = _clusters(losses[:, core]) if len(losses) >= FEWEST_BLOCKS else None
-    if clusters is None or not clusters.members:
-        return Groups(
-            labels=np.zeros(samples, np.int64), membership=np.full(samples, np.nan), apart=np.zeros(0)
-        )
+    means = coarse(losses) if means is None else means
+    clusters = _clusters(losses[:, core], means[:, core]) if len(losses) >= FEWEST_BLOCKS else None
     labels, membership = np.zeros(samples, np.int64), np.full(samples, np.nan)
-    labels[core] = clusters.labels
-    rest = np.setdiff1d(np.arange(samples), core)
-    for start in range(0, len(rest), _AT_A_TIME):
-        columns = rest[start : start + _AT_A_TIME]
-        labels[columns] = clusters.nearest(losses[:, columns])
+    if clusters is None or not clusters.members:
+        return Groups(labels=labels, membership=membership, apart=np.zeros(0))
     courses = np.stack([_leading(clusters.moves[:, members]) for members in clusters.members], axis=1)
+    place = np.full(samples, -1)
+    place[core] = np.arange(len(core))
     for start in range(0, samples, _AT_A_TIME):
-        columns = np.flatnonzero(labels[start : start + _AT_A_TIME]) + start
-        moves, _ = clusters.space.moves(scaled(coarse(losses[:, columns])))
-        membership[columns] = np.einsum("bs,bs->s", moves, courses[:, labels[columns] - 1])
+        columns = slice(start, start + _AT_A_TIME)
+        moves, kept = clusters.space.moves(scaled(means[:, columns]))
+        known = place[columns]
+        labels[columns] = np.where(known >= 0, clusters.labels[known], 0)
+        rest = np.flatnonzero((known < 0) & kept)
+        labels[start + rest] = clusters.nearest(moves[:, rest])
+        inside = np.flatnonzero(labels[columns])
+        along = courses[:, labels[start + inside] - 1]
+        membership[start + inside] = np.einsum("rs,rs->s", moves[:, inside], along)
     return Groups(labels=labels, membership=membership, apart=clusters.apart())
 
 
@@ -108,8 +114,13 @@ def coarse_edges(blocks: int) -> Int64[np.ndarray, " edges"]:
 
 def coarse(losses: Float64[np.ndarray, "blocks samples"]) -> Float64[np.ndarray, "coarse samples"]:
     """Means over those blocks of blocks."""
+    if len(losses) <= MOST_BLOCKS:
+        return losses
     edges = coarse_edges(len(losses))
-    return np.add.reduceat(losses, edges[:-1], axis=0) / np.diff(edges)[:, None]
+    size, whole = int(edges[1]), len(edges) - 1
+    means = losses[: whole * size].reshape(whole, size, -1).mean(axis=1)
+    means[-1] = losses[edges[-2] :].mean(axis=0)
+    return means
 
 
 def noise_of(losses: Float64[np.ndarray, "blocks samples"]) -> Float64[np.ndarray, " samples"]:
@@ -129,20 +140,22 @@ def scaled(losses: Float64[np.ndarray, "blocks samples"]) -> Float64[np.ndarray,
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Space:
-    """What is signal: left singular vectors of the scaled blocks, and how loud each row is."""
+    """What is signal, and what U looks like in it."""
 
     basis: Float64[np.ndarray, "blocks rank"]
-    loudness: Float64[np.ndarray, " blocks-1"]
+    """Left singular vectors of the scaled blocks, above the edge of noise."""
+    equalised: Float64[np.ndarray, "rank rank"]
+    """From a sample on the basis to its U: the differences of the basis, each row over its rms**.5, turned
+    into the space that they span. Angles and lengths are those of the rows."""
 
     def moves(
         self, field: Float64[np.ndarray, "blocks samples"]
-    ) -> tuple[Float64[np.ndarray, "blocks-1 samples"], Bool[np.ndarray, " samples"]]:
+    ) -> tuple[Float64[np.ndarray, "rank samples"], Bool[np.ndarray, " samples"]]:
         """U of the samples (columns of unit length, or 0), and which have a quarter of their energy in D."""
         within = self.basis.T @ field
         energy = np.einsum("bs,bs->s", field, field)
         kept = np.einsum("rs,rs->s", within, within) >= _KEPT * energy
-        moves = _unit(np.diff(self.basis, axis=0) @ within)
-        return _unit(moves / self.loudness[:, None]), kept & (energy > 0)
+        return _unit(self.equalised @ within), kept & (energy > 0)
 
 
 def signal_space(field: Float64[np.ndarray, "blocks samples"]) -> Space | None:
@@ -153,10 +166,10 @@ def signal_space(field: Float64[np.ndarray, "blocks samples"]) -> Space | None:
     if rank == 0:
         return None
     basis = vectors[:, ::-1][:, :rank]
-    steps = _unit(np.diff(basis, axis=0) @ (basis.T @ field))
-    rms = np.sqrt(np.mean(steps**2, axis=1))
+    steps = np.diff(basis, axis=0)
+    rms = np.sqrt(np.mean(_unit(steps @ (basis.T @ field)) ** 2, axis=1))
     loudness = np.maximum(rms, 1e-3 * rms.max()) ** _EQUALISED
-    return Space(basis=basis, loudness=loudness)
+    return Space(basis=basis, equalised=np.linalg.qr(steps / loudness[:, None])[1])
 
 
 def surrogate(
@@ -182,7 +195,7 @@ class _Clusters:
     """Factors among the core."""
 
     space: Space
-    moves: Float64[np.ndarray, "blocks-1 core"]
+    moves: Float64[np.ndarray, "rank core"]
     members: list[NDArray[np.intp]]
     """Of each factor, from the largest down."""
 
@@ -193,17 +206,16 @@ class _Clusters:
             labels[members] = number
         return labels
 
-    def alike(self, moves: Float64[np.ndarray, "blocks-1 samples"]) -> Float64[np.ndarray, "samples factors"]:
+    def alike(self, moves: Float64[np.ndarray, "rank samples"]) -> Float64[np.ndarray, "samples factors"]:
         """Sum of |u_i . u_j| over each factor's samples in the core."""
         return np.stack(
-            [np.abs(moves.T @ self.moves[:, members]).sum(axis=1) for members in self.members], axis=1
+            [_alike(moves, self.moves[:, members]).sum(axis=1) for members in self.members], axis=1
         )
 
-    def nearest(self, losses: Float64[np.ndarray, "blocks samples"]) -> Int64[np.ndarray, " samples"]:
+    def nearest(self, moves: Float64[np.ndarray, "rank samples"]) -> Int64[np.ndarray, " samples"]:
         """Factor of samples outside the core, 0 where they are near none."""
-        moves, kept = self.space.moves(scaled(coarse(losses)))
         alike = self.alike(moves) / [len(members) for members in self.members]
-        return np.where(kept & (alike.max(axis=1) >= 1 - CUT), alike.argmax(axis=1) + 1, 0)
+        return np.where(alike.max(axis=1) >= 1 - CUT, alike.argmax(axis=1) + 1, 0)
 
     def apart(self) -> Float64[np.ndarray, " factors"]:
         """Mean silhouette of each factor's samples."""
@@ -218,8 +230,10 @@ class _Clusters:
         return apart
 
 
-def _clusters(losses: Float64[np.ndarray, "blocks core"]) -> _Clusters | None:
-    field = scaled(coarse(losses))
+def _clusters(
+    losses: Float64[np.ndarray, "blocks core"], means: Float64[np.ndarray, "coarse core"]
+) -> _Clusters | None:
+    field = scaled(means)
     space = signal_space(field)
     if space is None:
         return None
@@ -229,35 +243,35 @@ def _clusters(losses: Float64[np.ndarray, "blocks core"]) -> _Clusters | None:
     if tree is None:
         return None
     flat = fcluster(tree, CUT, "distance")
-    sizes = np.bincount(flat)
-    large = [ids[flat == name] for name in np.argsort(-sizes, kind="stable") if sizes[name] >= LEAST]
+    sizes, heights = np.bincount(flat), _heights(tree, flat)
+    large = [name for name in np.argsort(-sizes, kind="stable") if sizes[name] >= LEAST]
     found: list[NDArray[np.intp]] = []
     if large:
         limit = _CLOSER * _nearest_by_chance(field)
-        halves = [_half(losses[half::2]) for half in (0, 1)]
+        close = [ids[flat == name] for name in large if heights[name] < limit]
+        halves = [_half(losses[half::2]) for half in (0, 1)] if close else []
         found = [
             members
-            for members in large
-            if _nearest_five(_tree(moves[:, members])) < limit
-            and all(half is not None and _again(half[:, members]) for half in halves)
+            for members in close
+            if all(half is not None and _again(half[:, members]) for half in halves)
         ]
     return _Clusters(space=space, moves=moves, members=found)
 
 
-def _half(losses: Float64[np.ndarray, "blocks core"]) -> Float64[np.ndarray, "steps core"] | None:
+def _half(losses: Float64[np.ndarray, "blocks core"]) -> Float64[np.ndarray, "rank core"] | None:
     """U of every second block."""
     field = scaled(coarse(losses))
     space = signal_space(field)
     return None if space is None else space.moves(field)[0]
 
 
-def _again(moves: Float64[np.ndarray, "steps members"]) -> bool:
+def _again(moves: Float64[np.ndarray, "rank members"]) -> bool:
     """Whether the samples share a movement here too: half of them, to a correlation of .5."""
     return float(np.median(np.abs(_leading(moves) @ moves))) >= _AGAIN
 
 
 def _nearest_by_chance(field: Float64[np.ndarray, "blocks core"]) -> float:
-    """Height at which some five samples of a surrogate meet: the least of five surrogates."""
+    """Height at which some five samples of a surrogate meet: the least of three surrogates."""
     generator = np.random.default_rng(0)
     heights: list[float] = []
     for _ in range(_SURROGATES):
@@ -276,16 +290,38 @@ def _nearest_five(tree: Float64[np.ndarray, "merges 4"] | None) -> float:
     return float(np.min(tree[tree[:, 3] >= LEAST, 2], initial=1.0))
 
 
-def _tree(moves: Float64[np.ndarray, "steps samples"]) -> Float64[np.ndarray, "merges 4"] | None:
+def _heights(
+    tree: Float64[np.ndarray, "merges 4"], flat: Int64[np.ndarray, " samples"]
+) -> Float64[np.ndarray, " clusters"]:
+    """The same within each flat cluster, by its name."""
+    heights = np.ones(flat.max() + 1)
+    leaf = [*range(len(flat))]
+    for left, _, height, count in tree:
+        leaf.append(leaf[int(left)])
+        if count >= LEAST and height <= CUT:
+            heights[flat[leaf[-1]]] = min(heights[flat[leaf[-1]]], height)
+    return heights
+
+
+def _tree(moves: Float64[np.ndarray, "rank samples"]) -> Float64[np.ndarray, "merges 4"] | None:
     """Average linkage of samples by 1 - |u_i . u_j|; None of fewer than five."""
     if moves.shape[1] < LEAST:
         return None
-    apart = np.clip(1 - np.abs(moves.T @ moves), 0.0, None)
+    apart = _alike(moves, moves)
+    np.subtract(1, apart, out=apart)
+    np.maximum(apart, 0, out=apart)
     np.fill_diagonal(apart, 0.0)
     return linkage(squareform(apart, checks=False), "average")
 
 
-def _leading(moves: Float64[np.ndarray, "steps members"]) -> Float64[np.ndarray, " steps"]:
+def _alike(
+    some: Float64[np.ndarray, "rank some"], others: Float64[np.ndarray, "rank others"]
+) -> Float64[np.ndarray, "some others"]:
+    products = some.T @ others
+    return np.abs(products, out=products)
+
+
+def _leading(moves: Float64[np.ndarray, "rank members"]) -> Float64[np.ndarray, " rank"]:
     """The movement that samples share: the leading left singular vector, most of them moving with it."""
     course = np.linalg.eigh(moves @ moves.T)[1][:, -1]
     along = course @ moves
