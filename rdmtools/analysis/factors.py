@@ -6,8 +6,8 @@
     d_ij  1 - |u_i . u_j|: samples that rise where others fall are near each other
 
 A factor is a cluster of at least 5 samples (average linkage, cut at d = .6) that noise would not make: its
-five nearest samples are closer, by a quarter, than any five of three surrogates, in which each sample keeps its
-own spectrum and has random phases; and its samples move together again in odd and in even blocks by themselves.
+five nearest samples are closer, by a quarter, than any five of three surrogates, in which each sample keeps
+its own spectrum and has random phases; and its samples move together again in odd and in even blocks alone.
 
 A sample's noise is the median absolute second difference of its block means (white noise is told from
 movement), at least 2 % of its rms. The edge is that of Gavish & Donoho 2014 (arXiv:1305.5870, known noise).
