@@ -22,7 +22,7 @@ from scipy.stats import hypergeom
 
 from rdmtools.analysis.factor_courses import Course, course
 from rdmtools.analysis.factors import Groups, coarse, coarse_edges, find_groups
-from rdmtools.analysis.groups import NO_GROUP, Grouping, coded
+from rdmtools.analysis.groups import NO_GROUP, Grouping
 from rdmtools.analysis.histories import Histories
 from rdmtools.analysis.mode_matching import matched_modes, window_edges
 from rdmtools.analysis.modes import direction
@@ -63,7 +63,8 @@ class Factors:
         """The samples by their factor, for tables by group; nothing where there is no factor."""
         if not self.courses:
             return []
-        names, codes = coded([str(label) if label else NO_GROUP for label in self.groups.labels.tolist()])
+        codes = np.where(self.groups.labels > 0, self.groups.labels - 1, self.groups.count)
+        names = [*map(str, range(1, self.groups.count + 1)), NO_GROUP][: codes.max() + 1]
         return [Grouping(column=FACTOR, names=names, codes=codes)]
 
 

@@ -96,8 +96,8 @@ def samples_table(
     """One row per sample: what became of it, when half of its largest lasting change was done; what is known.
 
     `half_step` is the split of its history, and null where one level is as good; `direction` is that of the
-    change. `parts` is the split of each sample's history, `factor` its factor or null. A column of the run whose name is taken becomes
-    ``logged_<name>``.
+    change. `parts` is the split of each sample's history; `factor` is its factor, or null. A column of the
+    run whose name is taken becomes ``logged_<name>``.
     """
     found = states(histories, histories.losses, known_at_start=known_at_start)
     direction = np.where(parts.after < parts.before, "falling", "rising").astype(object)

@@ -320,7 +320,8 @@ TABLES: dict[str, Table] = {
         ),
     ),
     "ledger": Table(
-        row="one for the whole probe, one per column asked for and group, and one per factor: what became of it",
+        row="one for the whole probe, and one per group of each column asked for and per factor: what became "
+        "of it",
         columns={
             "column": Column(
                 kind="text", meaning="of the samples; empty for the whole probe, `(factor)` for factors"

@@ -42,8 +42,8 @@ ANALYSIS_MARK = "rdmtools analysis"
 ANALYSIS_TABLES = (
     *("observables", "events", "modes", "groups", "lift", "explained", "spectra"),
     *("gaussian", "gaussian_modes", "gaussian_groups", "shc_map", "leads"),
-    *("ledger", "samples", "factors", "factor_samples", "factor_courses", "mode_tracks"),
-    *("arrivals", "order"),
+    *("ledger", "samples", "arrivals", "order"),
+    *("factors", "factor_samples", "factor_courses", "mode_tracks"),
 )
 # In a summary: the name of all that the analysis depends on.
 FINGERPRINT = "fingerprint"

@@ -52,7 +52,7 @@ def test_each_course_has_its_status():
     found = ledger_of(run)
     assert found["status"].to_dict() == {name: name for name in COURSES}
     past = histories_of(run.losses, run.steps)
-    samples = samples_table(run, past, split(past.losses))
+    samples = samples_table(run, past, split(past.losses), pd.Series(pd.NA, run.samples.index))
     assert (samples["status"] == run.samples["group"]).mean() > 0.95
     assert samples["group"].tolist() == run.samples["group"].tolist()
 
@@ -82,7 +82,9 @@ def test_what_was_known_at_the_start_may_be_lost_or_kept():
     assert ledger_of(run_of(courses))["status"].tolist() == ["never", "rising"]
     assert ledger_of(run_of(courses), known_at_start=True)["status"].tolist() == ["kept", "lost"]
     analysis = rdm.analyze(run_of(courses), known_at_start=True)
-    assert analysis.ledger["status"].tolist()[1:] == ["kept", "lost"]
+    ledger = analysis.ledger.set_index(["column", "group"])["status"]
+    assert ledger["group"].tolist() == ["kept", "lost"]
+    assert ledger["(factor)"].to_dict() == {"1": "lost", "(none)": "kept"}
     assert "1 “lost”" not in analysis.summary()["verdict"]
     assert "“lost” lost (2" in analysis.summary()["verdict"]
 
@@ -161,13 +163,15 @@ def test_columns_that_are_asked_for_are_told_and_others_refused():
     run.samples["kind"] = ["x", "y"] * (len(run.samples) // 2)
     run.samples["status"] = "mine"
     analysis = rdm.analyze(run, by=["kind", "group"])
-    assert analysis.ledger["column"].tolist() == ["", "kind", "kind", *["group"] * 6]
+    factors = ["(factor)"] * (1 + len(analysis.factors))
+    assert analysis.ledger["column"].tolist() == ["", "kind", "kind", *["group"] * 6, *factors]
     assert analysis.samples["logged_status"].tolist() == ["mine"] * len(run.samples)
     with pytest.raises(
         ParameterError, match="no column 'nope' of the samples; found group, kind, status; choose by"
     ):
         rdm.analyze(run, by="nope")
-    assert rdm.analyze(Run.from_arrays(run.steps, run.losses)).ledger["group"].tolist() == ["(all)"]
+    names = ["(all)", *map(str, analysis.factors["factor"]), "(none)"]
+    assert rdm.analyze(Run.from_arrays(run.steps, run.losses)).ledger["group"].tolist() == names
     with pytest.raises(ParameterError, match="no column 'group' of the samples; found none; log one"):
         rdm.analyze(Run.from_arrays(run.steps, run.losses), by=["group", "kind"])
 
