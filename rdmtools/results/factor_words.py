@@ -29,7 +29,7 @@ def factor_lines(findings: Findings) -> list[str]:
     if not factors:
         return [_none(rows, samples)]
     if len(factors) == 1 and factors[0]["samples"] >= _ALL * samples:
-        return [f"One factor, so samples move together: {_factor(factors[0], samples, first)}."]
+        return [f"One factor, so nearly all samples move together: {_factor(factors[0], samples, first)}."]
     told = "; ".join(f"({each['factor']}) {_factor(each, samples, first)}" for each in factors[:_TOLD])
     more = f"; {len(factors) - _TOLD} more in the table of factors" if len(factors) > _TOLD else ""
     line = f"{counted(len(factors), 'factor')}, samples that move together: {told}{more}."

@@ -84,7 +84,7 @@ def test_the_verdict_tells_none_one_and_several():
     alone = rdm.Run.from_arrays(np.arange(200), rng.standard_normal((200, 40)))
     assert "No factor:" in verdict(rdm.analyze(alone))
     together = 3 * np.exp(-np.arange(200) / 40)[:, None] + 0.1 * rng.standard_normal((200, 40))
-    assert "One factor, so samples move together: 40 of 40 samples" in (
+    assert "One factor, so nearly all samples move together: 40 of 40 samples" in (
         verdict(rdm.analyze(rdm.Run.from_arrays(np.arange(200), together)))
     )
     several = verdict(rdm.analyze(late_and_early()))
