@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from jaxtyping import Float64
-from scipy.stats import hypergeom
 
 from rdmtools.analysis.factor_courses import Course, course
 from rdmtools.analysis.factors import Groups, coarse, coarse_edges, find_groups
@@ -228,7 +227,7 @@ def _column(inside: np.ndarray, samples: pd.DataFrame) -> dict[str, Any]:
         nearest = nearest[overlap[nearest] > 0]
         if not len(nearest):
             continue
-        chance = hypergeom.logsf(both[nearest] - 1, every, counts[nearest], size)
+        chance = [_log_chance(int(both[one]), every, int(counts[one]), size) for one in nearest]
         place = int(np.argmin(chance))
         if chance[place] < least:
             least, place = float(chance[place]), int(nearest[place])
@@ -241,6 +240,19 @@ def _column(inside: np.ndarray, samples: pd.DataFrame) -> dict[str, Any]:
     if least + np.log(max(searched, 1)) > np.log(_BY_CHANCE):
         return dict.fromkeys(best)
     return best
+
+
+def _log_chance(both: int, every: int, having: int, drawn: int) -> float:
+    """Log of the chance that `both` or more of `drawn` samples of `every` have what `having` of them have."""
+    from scipy.special import betaln, logsumexp  # a third of what scipy.stats takes to load, for hypergeom
+
+    several = np.arange(both, min(having, drawn) + 1)
+
+    def ways(of: Any, some: Any) -> Any:
+        return -betaln(1 + of - some, 1 + some) - np.log(of + 1.0)
+
+    few = ways(having, several) + ways(every - having, drawn - several) - ways(every, drawn)
+    return float(np.asarray(logsumexp(few)))
 
 
 def _values(column: pd.Series) -> tuple[np.ndarray, Any]:

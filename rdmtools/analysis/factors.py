@@ -28,8 +28,6 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 from numpy.typing import NDArray
-from scipy.cluster.hierarchy import fcluster, linkage
-from scipy.spatial.distance import squareform
 
 FEWEST_BLOCKS, MOST_BLOCKS = 20, 128
 CORE = 1024
@@ -233,6 +231,8 @@ class _Clusters:
 def _clusters(
     losses: Float64[np.ndarray, "blocks core"], means: Float64[np.ndarray, "coarse core"]
 ) -> _Clusters | None:
+    from scipy.cluster.hierarchy import fcluster  # heavy: loaded where there is something to cluster
+
     field = scaled(means)
     space = signal_space(field)
     if space is None:
@@ -307,6 +307,9 @@ def _tree(moves: Float64[np.ndarray, "rank samples"]) -> Float64[np.ndarray, "me
     """Average linkage of samples by 1 - |u_i . u_j|; None of fewer than five."""
     if moves.shape[1] < LEAST:
         return None
+    from scipy.cluster.hierarchy import linkage
+    from scipy.spatial.distance import squareform
+
     apart = _alike(moves, moves)
     np.subtract(1, apart, out=apart)
     np.maximum(apart, 0, out=apart)

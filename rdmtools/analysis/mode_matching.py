@@ -14,7 +14,6 @@ from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Float64, Int64
-from scipy.optimize import linear_sum_assignment
 
 MOST_WINDOWS = 128
 _SAME = 0.5
@@ -50,6 +49,8 @@ def matched_modes(
     edges
         Blocks at which windows begin, and the end of the last; each has at least 2 blocks.
     """
+    from scipy.optimize import linear_sum_assignment  # heavy: loaded where there are modes to follow
+
     open_: list[_Open] = []
     tracks: list[Track] = []
     for window, (start, stop) in enumerate(pairwise(edges)):

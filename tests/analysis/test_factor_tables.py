@@ -3,9 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import hypergeom
 
 import rdmtools as rdm
-from rdmtools.analysis.factor_tables import find_factors
+from rdmtools.analysis.factor_tables import _log_chance, find_factors
 from rdmtools.analysis.histories import histories_of
 from rdmtools.results.verdict import verdict
 
@@ -128,3 +129,10 @@ def test_the_column_for_the_table_of_samples_is_null_in_no_factor():
     assert column.name == "factor"
     assert column.tolist()[:50] == [2] * 20 + [1] * 30
     assert column.isna().tolist() == [False] * 50 + [True] * 10
+
+
+@pytest.mark.parametrize("numbers", [(5, 40, 10, 5), (0, 40, 10, 5), (60, 100_000, 300, 80), (7, 8, 7, 8)])
+def test_the_chance_of_having_in_common_is_the_hypergeometric(numbers):
+    both, every, having, drawn = numbers
+    expected = hypergeom.logsf(both - 1, every, having, drawn)
+    assert _log_chance(*numbers) == pytest.approx(expected, rel=1e-9, abs=1e-9)

@@ -446,7 +446,7 @@ def test_long_words_have_a_wide_cell_and_short_ones_do_not(tmp_path):
     told = (1 + 20) + 20 + 1 + 2  # top mode by group and its samples; samples; lift, arrivals
     assert text.count(f'<td class="long">{long}</td>') == text.count(f">{long}</td>") == told
     assert re.search(f'<td class="long">group: {long}</td>', text)  # the ledger's, as there are factors
-    assert text.count(f"<td>{short}</td>") == text.count(f"{short}</td>")
+    assert text.count(f"<td>{short}</td>") == text.count(f">{short}</td>")
 
 
 def test_hostile_words_stay_words(tmp_path):
