@@ -58,6 +58,12 @@ class Factors:
         return labels.mask(labels == 0)
 
     @property
+    def names(self) -> list[str]:
+        """What each sample's factor is called, as a group; nothing where there is no factor."""
+        labels = self.groups.labels.tolist() if self.courses else []
+        return [f"factor {label}" if label else NO_GROUP for label in labels]
+
+    @property
     def grouping(self) -> list[Grouping]:
         """The samples by their factor, for tables by group; nothing where there is no factor."""
         if not self.courses:

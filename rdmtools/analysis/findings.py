@@ -141,7 +141,7 @@ def find(
         lift=lift_table(events),
         explained=explained_table(run.samples, changes),
         spectra=spectra_table(events),
-        arrivals=arrivals_table(past, groups[0].of_samples if groups else (), table, run.steps),
+        arrivals=arrivals_table(past, groups[0].of_samples if groups else factors.names, table, run.steps),
         order=order_table(run, table, settings.detrend),
         leads=leads_table(run, truths, table, settings.windows),
         gaussian=gaussian_table(draws, spectrum=settings.spectrum, modes=settings.modes),

@@ -355,8 +355,8 @@ TABLES: dict[str, Table] = {
         more="what was logged of the samples; a name that is taken gets `logged_` before it",
     ),
     "arrivals": Table(
-        row="one per group over the whole run, and per event and group in the rows around it; two where "
-        "samples of a group go both ways",
+        row="one per group (of the first column asked for, else per factor) over the whole run, and per "
+        "event and group in the rows around it; two where samples of a group go both ways",
         columns={
             "event": Column(kind="Int64", meaning="number of the event; null over the whole run"),
             "group": Column(kind="text", meaning="name of the group"),

@@ -55,6 +55,13 @@ def test_factors_are_numbered_as_they_appear_and_name_what_they_have_in_common()
     np.testing.assert_allclose(courses.groupby("factor")["activity"].sum(), 1)
 
 
+def test_factors_arrive_where_samples_have_no_groups():
+    arrivals = rdm.analyze(late_and_early()).arrivals
+    whole = arrivals[arrivals["event"].isna()].set_index("group")
+    assert whole["outcome"].to_dict() == {"factor 1": "first", "factor 2": "later", "(none)": "did not move"}
+    assert whole.loc[["factor 1", "factor 2"], "half_step"].tolist() == pytest.approx([1000, 3000], abs=20)
+
+
 def test_an_event_is_carried_by_the_factor_that_moves_then():
     analysis = rdm.analyze(late_and_early())
     carried = analysis.factors["events"]
