@@ -26,8 +26,9 @@ from jaxtyping import Bool, Float64, Int64
 ENOUGH_ROWS = 20
 """Rows below which no split is told from noise: noise alone would need a z of 50 and more."""
 _PIECES = 4
+_ROUNDING = 1e-24
 # Values that are worked on at a time: what is made of them stays in the cache.
-_CHUNK = 2**17
+_CHUNK = 2**16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -91,13 +92,16 @@ def split(
     rows, count = series.shape
     start = np.zeros(count, np.int64) if start is None else start
     stop = np.full(count, rows) if stop is None else stop
-    index, z = np.zeros(count, dtype=np.int64), np.zeros(count)
+    cut, z = np.zeros(count, dtype=np.int64), np.zeros(count)
     before, after = np.zeros(count), np.zeros(count)
     left, lag = np.zeros(count), np.zeros(count)
-    for part in _parts(rows, count):
-        index[part], z[part], before[part], after[part], left[part], lag[part] = _split(
-            series[:, part], start[part], stop[part]
+    # Those whose rows are about the same together: few others are read.
+    for part in _parts(rows, np.lexsort((stop, start))):
+        low, high = int(start[part].min()), int(stop[part].max())
+        cut[part], z[part], before[part], after[part], left[part], lag[part] = _split(
+            series.T[part, low:high], start[part] - low, stop[part] - low
         )
+    index = np.where(cut > 0, start + cut, 0)
     rho = max(min(correlation(lag, stop - start), most_rho), least_rho)
     left *= (1 + rho) / (1 - rho)
     least = needed(stop - start, rho)
@@ -123,14 +127,17 @@ class Noise:
 
 def smooth_noise(series: Float64[np.ndarray, "rows series"], *, least_rho: float = 0.0) -> Noise:
     """Noise about four straight pieces of equal length that meet: a slow trend is none of it, a step is."""
-    rows = len(series)
+    rows, count = series.shape
     knots = np.linspace(0, rows - 1, _PIECES + 1)
     hats = np.stack([np.interp(np.arange(rows), knots, hat) for hat in np.eye(_PIECES + 1)], axis=1)
     basis = np.linalg.qr(hats)[0]
-    rest = series - basis @ (basis.T @ series)
-    squares = np.einsum("ts,ts->s", rest, rest)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        lag = np.einsum("ts,ts->s", rest[1:], rest[:-1]) / squares
+    squares, lag = np.zeros(count), np.zeros(count)
+    for part in _parts(rows, np.arange(count)):
+        rest = series.T[part]
+        rest -= (rest @ basis) @ basis.T
+        squares[part] = np.einsum("st,st->s", rest, rest)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            lag[part] = np.einsum("st,st->s", rest[:, 1:], rest[:, :-1]) / squares[part]
     rho = max(correlation(lag, np.full(len(lag), rows), fitted=_PIECES + 1), least_rho)
     weight = (1 + rho) / (1 - rho)
     left = max(rows - (_PIECES + 1) * weight, rows / 4)  # the fit takes more of what is correlated
@@ -159,50 +166,55 @@ def correlation(
     return float(np.clip(np.median(lag + (taken + taken * lag) / rows), 0, 0.99))
 
 
-def _parts(rows: int, count: int) -> Iterator[slice]:
+def _parts(rows: int, order: Int64[np.ndarray, " series"]) -> Iterator[Int64[np.ndarray, " few"]]:
     each = max(1, _CHUNK // max(rows, 1))
-    for start in range(0, count, each):
-        yield slice(start, min(start + each, count))
+    for start in range(0, len(order), each):
+        yield order[start : start + each]
 
 
 def _split(
-    series: Float64[np.ndarray, "rows series"],
+    moved: Float64[np.ndarray, "series rows"],
     start: Int64[np.ndarray, " series"],
     stop: Int64[np.ndarray, " series"],
 ) -> tuple[np.ndarray, ...]:
-    """Index, gain, both levels, variance left and its lag-1 correlation."""
-    rows, count = series.shape
-    every = np.arange(count)
-    first = series[start, every]
+    """Rows before the split, gain, both levels, variance left and its lag-1 correlation.
+
+    Overwrites the histories.
+    """
+    count, rows = moved.shape
+    every, within = np.arange(count), stop - start
+    first = moved[every, start]
     if rows == 1:
         none = np.zeros(count)
         return none.astype(np.int64), none, first, first, none, none + np.nan
-    row, within = np.arange(rows), stop - start
+    row = np.arange(rows, dtype=np.int32)
     whole = bool((within == rows).all())
-    outside = None if whole else (row < start[:, None]) | (row >= stop[:, None])
-    # Less the first value, so that what never moved is 0 to the bit.
-    moved = np.ascontiguousarray(series.T) - first[:, None]
+    outside = None if whole else (row < _column(start)) | (row >= _column(stop))
+    moved -= first[:, None]  # so that what never moved is 0 to the bit
     _blank(moved, outside)
     mean = moved.sum(axis=1) / within
     moved -= mean[:, None]
     _blank(moved, outside)
     sums = np.cumsum(moved[:, :-1], axis=1)
     gains = sums * sums
-    gains *= _weights(row[1:] - start[:1] if whole else row[1:] - start[:, None], within)
-    index = np.argmax(gains, axis=1)
-    gain, total, cut = gains[every, index], sums[every, index], index + 1 - start
-    index += 1
-    alone = gain == 0
-    cut = np.where(alone, 1, cut)
-    before, after = total / cut, -total / np.where(alone, 1, within - cut)
-    before[alone] = after[alone] = 0.0
-    moved -= before[:, None] + (after - before)[:, None] * (row >= index[:, None])
+    gains /= _sides(row[1:], start, within, whole)
+    last = np.argmax(gains, axis=1)  # of the rows before the split
+    gain, total = gains[every, last] * within, sums[every, last]
+    cut = np.where(gain == 0, 0, last + 1 - start)
+    before, after = total / np.maximum(cut, 1), -total / np.maximum(within - cut, 1)
+    before[cut == 0] = after[cut == 0] = 0.0
+    moved -= np.where(row <= _column(last), before[:, None], after[:, None])
     _blank(moved, outside)
     squares = np.einsum("st,st->s", moved, moved)
     with np.errstate(divide="ignore", invalid="ignore"):
         lag = np.einsum("st,st->s", moved[:, 1:], moved[:, :-1]) / squares
-    index[alone] = 0
-    return index, gain, first + mean + before, first + mean + after, squares / within, lag
+    lag[squares <= _ROUNDING * gain] = np.nan  # two levels fit it: what is left says nothing
+    return cut, gain, first + mean + before, first + mean + after, squares / within, lag
+
+
+def _column(places: np.ndarray) -> np.ndarray:
+    """Beside rows, and as short."""
+    return places[:, None].astype(np.int32)
 
 
 def _blank(values: np.ndarray, outside: np.ndarray | None) -> None:
@@ -210,8 +222,10 @@ def _blank(values: np.ndarray, outside: np.ndarray | None) -> None:
         values[outside] = 0.0
 
 
-def _weights(cut: np.ndarray, within: np.ndarray) -> np.ndarray:
-    """T / (k (T - k)) of each cut; 0 where one side has no row. One row serves histories of the same rows."""
-    length = within[:1] if cut.ndim == 1 else within[:, None]
-    both = cut * (length - cut)
-    return np.where((cut > 0) & (cut < length), length / np.where(both == 0, 1, both), 0.0)
+def _sides(row: np.ndarray, start: np.ndarray, within: np.ndarray, whole: bool) -> np.ndarray:
+    """k (T - k) of each cut; inf where one side has no row. One line serves histories of the same rows."""
+    some = slice(0, 1) if whole else slice(None)
+    cut = row.astype(np.float64) - start[some, None].astype(np.float64)
+    sides = (within[some, None] - cut) * cut
+    sides[sides <= 0] = np.inf
+    return sides

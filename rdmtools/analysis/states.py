@@ -100,6 +100,7 @@ def _states(
     histories: Histories, series: np.ndarray, known_at_start: bool, least_rho: float
 ) -> dict[str, np.ndarray]:
     blocks, count = series.shape
+    series = np.asfortranarray(series)  # each history's values side by side, here and in all made of them
     base = np.minimum(series.min(axis=0), 0.0)
     height = series - base
     width = rows_in_blocks(histories, TRAILING_ROWS)
@@ -118,8 +119,8 @@ def _states(
     if known_at_start:
         learned = np.ones(count, dtype=bool)
     # The highest row since, its 20 rows as well: had it been lost there, and is no more?
-    since = np.where(np.arange(blocks)[:, None] >= lost.start + width, trailing, -np.inf)
-    once = lost.at(np.argmax(since, axis=0), times=_CHOSEN, most_rho=here.split.rho)
+    since = np.where(np.arange(blocks) >= lost.start[:, None] + width, trailing.T, -np.inf)
+    once = lost.at(np.argmax(since, axis=1), times=_CHOSEN, most_rho=here.split.rho)
     up = lost.rising(best_at, here.split.rho)
     gave_back = now - best > 0.5 * np.maximum(first - best, 0.0)
 

@@ -104,3 +104,23 @@ def test_autocorrelated_noise_would_be_split_were_rows_taken_for_independent():
     found = split(noise(1, 400, 500, 0.95))
     assert (found.z * (1 + found.rho) / (1 - found.rho) > 20).mean() > 0.9
     assert found.rho == pytest.approx(0.95, abs=0.03)
+
+
+def test_rows_of_its_own_are_those_cut_out_of_each_history(monkeypatch):
+    rng = np.random.default_rng(8)
+    series = noise(7, 70, 40, 0.3) + np.where(np.arange(70)[:, None] < rng.integers(20, 60, 40), 0, 2)
+    start, stop = rng.integers(0, 30, 40), rng.integers(31, 71, 40)
+    monkeypatch.setattr(splits, "_CHUNK", 700)
+    found = split(series, start=start, stop=stop)
+    alone = [split(series[a:b, [i]]) for i, (a, b) in enumerate(zip(start, stop, strict=True))]
+
+    assert found.index.tolist() == [a + one.index[0] for a, one in zip(start, alone, strict=True)]
+    np.testing.assert_allclose(found.before, [one.before[0] for one in alone], rtol=1e-12)
+    np.testing.assert_allclose(found.after, [one.after[0] for one in alone], rtol=1e-12)
+
+
+def test_histories_that_two_levels_fit_say_nothing_of_the_correlation():
+    series = noise(9, 80, 31, 0.6)
+    levels = np.where(np.arange(80)[:, None] < np.arange(20, 60), 1 / 3, 0.1 * np.arange(1, 41))
+
+    assert split(np.hstack([series, levels])).rho == split(series).rho
