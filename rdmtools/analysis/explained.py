@@ -25,7 +25,6 @@ many columns there are (column by column at 5 %, a fifth did).
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -148,7 +147,6 @@ class Columns:
         self._every = [_levels(str(name), drawn.iloc[:, at]) for at, name in enumerate(drawn.columns)]
         self._singles = [column for column in self._every if column.status == USABLE]
         self._pairs = _pairs(self._singles)
-        self._sums = _indicators(self._singles)
         self._largest: dict[bytes, NDArray[np.float64]] = {}
 
     def explain(self, change: Float64[np.ndarray, " samples"]) -> list[Explained]:
@@ -163,10 +161,10 @@ class Columns:
         # what is left of equal numbers is rounding
         if not self._singles or not float(np.abs(spread).max(initial=0.0)) > 1e-12 * size:
             return [_untold(column) for column in self._every]
-        z = self._z_singles(ranks[None])[0]
+        z = _z(self._singles, ranks[:, None])[0]
         chosen = self._chosen(z[None])
         pairs = [self._pairs[key] for key, rows in chosen.items() if len(rows)]
-        z_pairs = [float(_z_pair(pair, ranks[None])[0]) for pair in pairs]
+        z_pairs = _z(pairs, ranks[:, None])[0].tolist()
         largest = self._largest_by_chance(ranks)
         by_column = dict(zip((id(column) for column in self._singles), z, strict=True))
         found = [
@@ -179,14 +177,6 @@ class Columns:
             _found(pair, spread, value, largest) for pair, value in zip(pairs, z_pairs, strict=True)
         ]
         return _named(found, found_pairs)
-
-    def _z_singles(self, ranks: Float64[np.ndarray, "shuffles samples"]) -> NDArray[np.float64]:
-        """z of each column, (shuffles, columns)."""
-        indicators, sizes, edges = self._sums
-        between = (ranks @ indicators) ** 2 / sizes
-        eta = np.add.reduceat(between, edges, axis=1) / np.sum(ranks**2, axis=1, keepdims=True)
-        mean, deviation = np.array([column.chance() for column in self._singles]).T
-        return (eta - mean) / deviation
 
     def _chosen(self, z: Float64[np.ndarray, "shuffles columns"]) -> dict[tuple[int, int], NDArray[np.intp]]:
         """Of each pair that may be asked the shuffles whose leading columns hold it."""
@@ -201,12 +191,14 @@ class Columns:
         """Largest z of all columns and pairs in each shuffle, in order; of the same ranks the same."""
         key = np.sort(ranks).tobytes()
         if key not in self._largest:
-            shuffled = np.random.default_rng(0).permuted(np.tile(np.sort(ranks), (_SHUFFLES, 1)), axis=1)
-            z = self._z_singles(shuffled)
+            drawn = np.random.default_rng(0).permuted(np.tile(np.sort(ranks), (_SHUFFLES, 1)), axis=1)
+            shuffled = np.ascontiguousarray(drawn.T)
+            z = _z(self._singles, shuffled)
             largest = z.max(axis=1)
-            for pair, rows in self._chosen(z).items():
-                if len(rows):
-                    largest[rows] = np.maximum(largest[rows], _z_pair(self._pairs[pair], shuffled[rows]))
+            for pair, held in self._chosen(z).items():
+                if len(held):
+                    z_pair = _z([self._pairs[pair]], shuffled[:, held])[:, 0]
+                    largest[held] = np.maximum(largest[held], z_pair)
             self._largest[key] = np.sort(largest)
         return self._largest[key]
 
@@ -264,25 +256,17 @@ def _pairs(singles: Sequence[_Levels]) -> dict[tuple[int, int], _Levels]:
     return pairs
 
 
-def _indicators(singles: Sequence[_Levels]) -> tuple[Any, NDArray[np.float64], NDArray[np.intp]]:
-    """(samples, levels of all columns) of zeros and ones, the samples of each level, each column's first."""
-    from scipy import sparse  # heavy: loaded where there are columns to ask
-
-    if not singles:
-        return sparse.csr_array((0, 0)), np.zeros(0), np.zeros(0, np.intp)
-    samples = len(singles[0].codes)
-    edges = np.cumsum([0, *(column.levels for column in singles)])
-    places = np.concatenate([column.codes + edge for column, edge in zip(singles, edges, strict=False)])
-    rows = np.tile(np.arange(samples), len(singles))
-    indicators = sparse.csc_array((np.ones(len(places)), (rows, places)), shape=(samples, int(edges[-1])))
-    return indicators, np.bincount(places, minlength=int(edges[-1])).astype(np.float64), edges[:-1]
-
-
-def _z_pair(pair: _Levels, ranks: Float64[np.ndarray, "shuffles samples"]) -> NDArray[np.float64]:
-    indicators, sizes, _ = _indicators([pair])
-    mean, deviation = pair.chance()
-    eta = np.sum((ranks @ indicators) ** 2 / sizes, axis=1) / np.sum(ranks**2, axis=1)
-    return (eta - mean) / deviation
+def _z(columns: Sequence[_Levels], ranks: Float64[np.ndarray, "samples shuffles"]) -> NDArray[np.float64]:
+    """z of each column or pair, (shuffles, columns)."""
+    squares = np.sum(ranks**2, axis=0)
+    found = np.empty((ranks.shape[1], len(columns)))
+    for at, column in enumerate(columns):
+        sizes = np.bincount(column.codes, minlength=column.levels)
+        together = ranks[np.argsort(column.codes, kind="stable")]
+        sums = np.add.reduceat(together, np.cumsum(sizes) - sizes, axis=0)
+        mean, deviation = column.chance()
+        found[:, at] = (np.sum(sums**2 / sizes[:, None], axis=0) / squares - mean) / deviation
+    return found
 
 
 def _named(singles: Sequence[Explained], pairs: Sequence[Explained]) -> list[Explained]:
