@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from jaxtyping import Float64, Int64
 
 from rdmtools.errors import ParameterError
@@ -32,10 +31,11 @@ class Grouping:
 
     def means(self, losses: Float64[np.ndarray, "blocks samples"]) -> Float64[np.ndarray, "blocks groups"]:
         """Mean loss of each group."""
+        if len(self.names) == 1:
+            return losses.mean(axis=1, keepdims=True)
         order = np.argsort(self.codes, kind="stable")
-        counts = np.bincount(self.codes, minlength=len(self.names))
-        starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
-        return np.add.reduceat(losses[:, order], starts, axis=1) / counts
+        ends = np.cumsum(np.bincount(self.codes, minlength=len(self.names)))[:-1]
+        return np.stack([losses[:, few].mean(axis=1) for few in np.split(order, ends)], axis=1)
 
 
 def coded(groups: Sequence[str]) -> tuple[list[str], Int64[np.ndarray, " samples"]]:
@@ -49,7 +49,9 @@ def groups_of(run: Run, column: str = GROUP) -> list[str] | None:
     """Name of each sample's group; None where samples have no such column."""
     if column not in run.samples:
         return None
-    return [NO_GROUP if pd.isna(value) else str(value) for value in run.samples[column]]
+    values = run.samples[column]
+    missing = values.isna().tolist()
+    return [NO_GROUP if gone else str(value) for value, gone in zip(values.tolist(), missing, strict=True)]
 
 
 def groupings(run: Run, by: Sequence[str]) -> list[Grouping]:
