@@ -19,7 +19,7 @@ from rdmtools.analysis.explained import Change
 from rdmtools.analysis.groups import groups_of
 from rdmtools.analysis.lift import GroupLift, group_lifts
 from rdmtools.analysis.loud_row import loud_row
-from rdmtools.analysis.modes import Modes, direction, group_shares, samples_carrying, window_modes
+from rdmtools.analysis.modes import Modes, direction, group_shares, samples_carrying, top_mode, window_modes
 from rdmtools.analysis.moments import residual
 from rdmtools.analysis.observables import spectral_heat_capacity
 from rdmtools.analysis.settings import AnalysisSettings
@@ -67,8 +67,7 @@ def _event(
     floor_rows, alarm_rows, peak_rows = (rows(index) for index in (rise.floor, rise.alarm, rise.peak))
     modes = window_modes(peak_rows, count=settings.modes, detrend=settings.detrend)
     at_floor, at_alarm = (
-        window_modes(window_rows, count=1, detrend=settings.detrend)
-        for window_rows in (floor_rows, alarm_rows)
+        top_mode(window_rows, detrend=settings.detrend) for window_rows in (floor_rows, alarm_rows)
     )
     lifts = group_lifts(_top(at_floor), _top(at_alarm), _top(modes), groups_of(run) or ())
     loud = loud_row(

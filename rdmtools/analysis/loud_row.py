@@ -47,7 +47,8 @@ def loud_row(
     window, degree = len(alarm_rows), DEGREES[detrend]
     if later >= window or window < degree + 3:
         return None
-    at_alarm, at_peak = _Window(alarm_rows, degree), _Window(peak_rows, degree)
+    at_peak = _Window(peak_rows, degree)
+    at_alarm: _Window | None = None  # seldom asked
     level = floor * 10**decades
     most = min(level, at_peak.shc() * 10 ** (-decades / 2))
     loudest: tuple[float, int] | None = None
@@ -55,11 +56,10 @@ def loud_row(
         if row + later >= window:
             continue
         left = at_peak.shc(without=row)
-        if (
-            left < most
-            and at_alarm.shc(without=row + later) < level
-            and (loudest is None or left < loudest[0])
-        ):
+        if left >= (most if loudest is None else min(most, loudest[0])):
+            continue
+        at_alarm = at_alarm or _Window(alarm_rows, degree)
+        if at_alarm.shc(without=row + later) < level:
             loudest = left, row + later
     return None if loudest is None else loudest[1]
 

@@ -69,9 +69,43 @@ def window_modes(
     left, right = left * signs, right * signs[:, None]
 
     movement = field if degree == 0 else residual(window_rows, 0)
-    line = trend_basis(window, degree=1)[:, 1]
-    change = (line[-1] - line[0]) * (line @ (movement @ right.T))[:, None] * right
-    return Modes(eigenvalues=spectrum, loadings=right, loss_change=change, time_courses=left)
+    return Modes(
+        eigenvalues=spectrum,
+        loadings=right,
+        loss_change=_loss_change(movement, right),
+        time_courses=left,
+    )
+
+
+def top_mode(window_rows: Float[np.ndarray, "w samples"], *, detrend: str = "constant") -> Modes:
+    """The first mode of `window_modes` alone, and its eigenvalue, by products: ten times as quick.
+
+    Loadings are as exact as long as the second eigenvalue is not nearly the first; zeros where nothing moves.
+    """
+    degree = DEGREES[detrend]
+    field = residual(window_rows, degree)
+    by_row = len(field) <= field.shape[1]
+    solved, vectors = np.linalg.eigh(field @ field.T if by_row else field.T @ field)
+    along = field.T @ vectors[:, -1] if by_row else vectors[:, -1]
+    size = np.linalg.norm(along) if solved[-1] > 0 else np.inf
+    right = (along / size)[None]
+    right *= signs_of(right)[:, None]
+    movement = field if degree == 0 else residual(window_rows, 0)
+    course = field @ right.T
+    return Modes(
+        eigenvalues=np.maximum(solved[-1:], 0.0) / (len(field) - 1 - degree),
+        loadings=right,
+        loss_change=_loss_change(movement, right),
+        time_courses=course / (np.linalg.norm(course) or 1.0),
+    )
+
+
+def _loss_change(
+    movement: Float64[np.ndarray, "w samples"], loadings: Float64[np.ndarray, "modes samples"]
+) -> Float64[np.ndarray, "modes samples"]:
+    """The slope of the movement along each mode, over the window's length, times the loading."""
+    line = trend_basis(len(movement), degree=1)[:, 1]
+    return (line[-1] - line[0]) * (line @ (movement @ loadings.T))[:, None] * loadings
 
 
 def signs_of(loadings: Float64[np.ndarray, "modes samples"]) -> Float64[np.ndarray, " modes"]:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from helpers import naive
 
-from rdmtools.analysis.modes import direction, group_shares, samples_carrying, window_modes
+from rdmtools.analysis.modes import direction, group_shares, samples_carrying, top_mode, window_modes
 
 
 def losses_of(rows, samples, seed=0):
@@ -97,3 +97,21 @@ def test_direction():
     assert direction(np.array([5.0, 3.0, -1.0])) == "rising"
     assert direction(np.array([5.0, -3.0])) == "mixed"
     assert direction(np.zeros(3)) == "mixed"
+
+
+@pytest.mark.parametrize("detrend", ["constant", "linear"])
+@pytest.mark.parametrize("samples", [3, 40])
+def test_the_top_mode_alone_is_the_first_of_all(samples, detrend):
+    window = losses_of(12, samples, 5)
+    alone, all_of_them = top_mode(window, detrend=detrend), window_modes(window, count=1, detrend=detrend)
+
+    for name in ("loadings", "loss_change", "time_courses"):
+        np.testing.assert_allclose(getattr(alone, name), getattr(all_of_them, name), atol=1e-12)
+    assert alone.eigenvalues == pytest.approx(all_of_them.eigenvalues[:1], rel=1e-12)
+
+
+def test_the_top_mode_of_what_stands_still_is_nothing():
+    still = top_mode(np.full((6, 4), 1.5))
+
+    assert still.eigenvalues.tolist() == [0.0]
+    assert not still.loss_change.any()
