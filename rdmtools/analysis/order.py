@@ -77,15 +77,17 @@ def _observables(
     """
     rng = np.random.default_rng(0)
     samples = run.shape[1]
-    parts = np.array_split(rng.permutation(samples), min(_PARTS, samples))
+    mixed = rng.permutation(samples)
+    parts = np.array_split(np.arange(samples), min(_PARTS, samples))
     times = rng.multinomial(len(parts), np.full(len(parts), 1 / len(parts)), size=_DRAWS)
     times = np.vstack([np.ones(len(parts), dtype=np.int64), times]).astype(np.float64)
     count = times @ np.array([len(part) for part in parts])
-    rows = _rows_about(run, int(ends[0]) - window + 1, int(ends[-1]) + 1)
+    rows = _rows_about(run, int(ends[0]) - window + 1, int(ends[-1]) + 1, mixed)
     shc, pr = np.empty((2, len(times), len(ends)))
     for index, end in enumerate(ends.tolist()):
         field = residual(rows(end - window + 1, end + 1).astype(np.float64), degree)
-        grams = np.stack([(field[:, part] @ field[:, part].T).ravel() for part in parts])
+        fields = [field[:, part[0] : part[-1] + 1] for part in parts]
+        grams = np.stack([(each @ each.T).ravel() for each in fields])
         traces = times @ np.stack([gram[:: window + 1].sum() for gram in grams])
         squares = np.einsum("dp,pq,dq->d", times, grams @ grams.T, times)
         spread = squares / count - (traces / count) ** 2
@@ -96,11 +98,16 @@ def _observables(
     return shc, pr
 
 
-def _rows_about(run: Run, begin: int, stop: int) -> Callable[[int, int], np.ndarray]:
-    """How rows from `begin` to `stop` are had: all at once, for windows overlap, unless they are too many."""
+def _rows_about(
+    run: Run, begin: int, stop: int, mixed: Int64[np.ndarray, " samples"]
+) -> Callable[[int, int], np.ndarray]:
+    """How rows from `begin` to `stop` are had, of samples in that order: all at once, for windows overlap.
+
+    Unless they are too many.
+    """
     if (stop - begin) * run.shape[1] > _MOST_VALUES:
-        return run.rows
-    rows = run.rows(begin, stop)
+        return lambda first, last: run.rows(first, last)[:, mixed]
+    rows = run.rows(begin, stop)[:, mixed]
     return lambda first, last: rows[first - begin : last - begin]
 
 
