@@ -222,7 +222,8 @@ def _changes(losses: Float64[np.ndarray, "rows samples"]) -> Float64[np.ndarray,
     whole = len(losses) // each * each
     if whole < ENOUGH_ROWS:
         return np.zeros(losses.shape[1])
-    cut = split(sum(losses[row:whole:each] for row in range(each)) / each)
+    sums = sum((losses[row:whole:each] for row in range(each)), start=np.zeros(1))
+    cut = split(sums / each)
     return np.where(cut.resolved, cut.after - cut.before, 0.0)
 
 

@@ -40,8 +40,8 @@ def ledger_lines(findings: Findings) -> list[str]:
     ledger = findings.ledger
     lines = [_probe(findings, records(ledger.head(1))[0])]
     for column in findings.settings.by[:1]:
-        if len(groups := ledger[ledger["column"] == column]) > 1:
-            lines.append(_groups(findings, column, groups))
+        if len(groups := records(ledger[ledger["column"] == column])) > 1:
+            lines.append(_groups(column, groups))
     if len(findings.samples) > 1:
         lines.append(_samples(findings.samples))
     return [*lines, *early_lines(findings)]
@@ -67,10 +67,10 @@ def _probe(findings: Findings, row: Mapping[str, Any]) -> str:
     return f"The probe’s mean loss went from {went}: {told}{half}."
 
 
-def _groups(findings: Findings, column: str, groups: pd.DataFrame) -> str:
+def _groups(column: str, groups: Sequence[Mapping[str, Any]]) -> str:
     parts: list[str] = []
     for status in (LOST, *(one for one in STATUSES if one != LOST)):
-        rows = records(groups[groups["status"] == status])
+        rows = [row for row in groups if row["status"] == status]
         if not rows:
             continue
         names = [f"“{shown(row['group'], 40)}”" for row in rows]

@@ -3,6 +3,9 @@
 Nothing where no column, and no pair of columns, is named in `explained`.
 """
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import pandas as pd
 
 from rdmtools.analysis.events import records
@@ -18,13 +21,14 @@ def told_over_the_run(findings: Findings) -> list[str]:
 
 def explained_words(explained: pd.DataFrame, *, place: str, event: int | None = None) -> str:
     """The simplest column that tells a change, and what it explains; empty where none does."""
-    here = explained[(explained["place"] == place) & explained["named"]]
-    rows = records(here if event is None else here[here["event"] == event])
-    single = next((row for row in rows if pd.isna(row["with_column"])), None)
-    pair = next((row for row in rows if not pd.isna(row["with_column"])), None)
+    of_event = explained if event is None else explained[explained["event"] == event]
+    here = [row for row in records(of_event) if row["place"] == place]
+    named = [row for row in here if row["named"]]
+    single = next((row for row in named if pd.isna(row["with_column"])), None)
+    pair = next((row for row in named if not pd.isna(row["with_column"])), None)
     told: list[str] = []
     if single is not None:
-        beside = "" if single["column"] == "group" else _beside(explained, place, event)
+        beside = "" if single["column"] == "group" else _beside(here)
         share = percent(single["share"])
         told.append(f"“{shown(single['column'], 60)}” ({share} of its variance over samples{beside})")
     if pair is not None:
@@ -33,13 +37,9 @@ def explained_words(explained: pd.DataFrame, *, place: str, event: int | None = 
     return ", by ".join(told)
 
 
-def _beside(explained: pd.DataFrame, place: str, event: int | None) -> str:
+def _beside(rows: Sequence[Mapping[str, Any]]) -> str:
     """What the groups explain, which one would look at first."""
-    rows = explained[
-        (explained["place"] == place)
-        & (explained["column"] == "group")
-        & explained["with_column"].isna()
-        & (explained["status"] == "usable")
-    ]
-    rows = rows if event is None else rows[rows["event"] == event]
-    return "" if rows.empty else f"; “group” {percent(max(float(rows['share'].iloc[0]), 0.0))}"
+    for row in rows:
+        if row["column"] == "group" and pd.isna(row["with_column"]) and row["status"] == "usable":
+            return f"; “group” {percent(max(float(row['share']), 0.0))}"
+    return ""
