@@ -20,7 +20,7 @@ import pandas as pd
 from scipy.stats import binomtest
 
 import rdmtools as rdm
-from rdmtools.analysis.lift import group_lifts
+from rdmtools.analysis.lift import Tops, group_lifts
 from rdmtools.analysis.modes import window_modes
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "examples"))
@@ -135,7 +135,8 @@ def noise() -> None:
                 size = np.ones(samples) if kind == "alike" else np.exp(rng.standard_normal(samples))
                 floor = window_modes(rng.standard_normal((20, samples)) * size, count=1).loadings[0]
                 alarm = size * rng.uniform(0.8, 1.2, samples)
-                resolved += any(lift.resolved for lift in group_lifts(floor, alarm, alarm, groups))
+                (lifts,) = group_lifts([Tops(floor=floor, alarm=alarm, peak=alarm)], groups)
+                resolved += any(lift.resolved for lift in lifts)
             print(f"groups of {sizes}, {kind}: resolved {of(resolved, 300)}")
 
 

@@ -6,7 +6,7 @@ of each group, and of its spectrum.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -17,7 +17,7 @@ from jaxtyping import Float64
 from rdmtools.alarms.rule import Rise, decades, find_rises
 from rdmtools.analysis.explained import Change
 from rdmtools.analysis.groups import groups_of
-from rdmtools.analysis.lift import GroupLift, group_lifts
+from rdmtools.analysis.lift import GroupLift, Tops, group_lifts
 from rdmtools.analysis.loud_row import loud_row
 from rdmtools.analysis.modes import Modes, direction, group_shares, samples_carrying, top_mode, window_modes
 from rdmtools.analysis.moments import residual
@@ -34,9 +34,11 @@ class Event:
     row: dict[str, Any]
     modes: Modes
     """Of the window that ends at the peak."""
+    at_floor: Modes
+    """The top mode of the window that ends at the floor."""
     at_alarm: Modes
-    """The top mode of the window that ends at the alarm."""
-    lifts: list[GroupLift]
+    """And of the one that ends at the alarm."""
+    lifts: Sequence[GroupLift] = ()
     """Of each group; none where the samples have no groups."""
 
 
@@ -46,10 +48,16 @@ def find_events(
     settings: AnalysisSettings,
 ) -> list[Event]:
     """Every rise of SHC and its leading modes, from the observables of each window length."""
-    return [
+    found = [
         _event(run, of_length, rise, length, settings)
         for length, of_length in zip(settings.windows, values, strict=True)
         for rise in find_rises(decades(of_length["shc"]), threshold=settings.decades)
+    ]
+    tops = [Tops(floor=_top(e.at_floor), alarm=_top(e.at_alarm), peak=_top(e.modes)) for e in found]
+    lifts = group_lifts(tops, groups_of(run) or () if found else ())
+    return [
+        replace(event, row=event.row | _top_group(of_event), lifts=of_event)
+        for event, of_event in zip(found, lifts, strict=True)
     ]
 
 
@@ -69,7 +77,6 @@ def _event(
     at_floor, at_alarm = (
         top_mode(window_rows, detrend=settings.detrend) for window_rows in (floor_rows, alarm_rows)
     )
-    lifts = group_lifts(_top(at_floor), _top(at_alarm), _top(modes), groups_of(run) or ())
     loud = loud_row(
         alarm_rows,
         peak_rows,
@@ -88,7 +95,6 @@ def _event(
         "rise_decades": rise.height,
         "p_value": None,
         "pr_at_peak": float(values["pr"][rise.peak]),
-        **_top_group(lifts),
         "direction": direction(modes.loss_change[0]),
         "kind": _kind(floor_rows, alarm_rows, settings.decades),
         "drift_share": float(values["drift_share"][rise.alarm]),
@@ -96,7 +102,7 @@ def _event(
         "one_row": loud is not None,
         "loud_step": None if loud is None else int(run.steps[rise.alarm + loud]),
     }
-    return Event(row=row, modes=modes, at_alarm=at_alarm, lifts=lifts)
+    return Event(row=row, modes=modes, at_floor=at_floor, at_alarm=at_alarm)
 
 
 def events_table(events: Sequence[Event]) -> pd.DataFrame:

@@ -41,7 +41,7 @@ _DRAWS = 400, 100  # at most, and at least where there are very many samples
 _DRAWN = 1 << 23  # samples in all draws of an event together
 _AT_ONCE = 1 << 20
 
-_Energies = Float64[np.ndarray, "2 samples"]
+_Energies = Float64[np.ndarray, "events 2 samples"]
 _Codes = Int[np.ndarray, " _"]
 
 
@@ -67,18 +67,22 @@ class GroupLift:
     """Whether the event is this group's: at most one is."""
 
 
-def group_lifts(
-    floor: Float64[np.ndarray, " samples"],
-    alarm: Float64[np.ndarray, " samples"],
-    peak: Float64[np.ndarray, " samples"],
-    groups: Sequence[str],
-) -> list[GroupLift]:
-    """Lifts of one event by group, in the order in which the groups first appear.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Tops:
+    """Loadings of the top mode in three windows of an event, of any length; all zero where C = 0."""
+
+    floor: Float64[np.ndarray, " samples"]
+    alarm: Float64[np.ndarray, " samples"]
+    peak: Float64[np.ndarray, " samples"]
+
+
+def group_lifts(events: Sequence[Tops], groups: Sequence[str]) -> list[list[GroupLift]]:
+    """Lifts of each event by group, in the order in which the groups first appear.
 
     Parameters
     ----------
-    floor, alarm, peak
-        Loadings of the top mode of the windows that end there, of any length; all zero where C = 0.
+    events
+        Samples are drawn once for all of them: events do not change each other's lifts.
     groups
         Of each sample; empty where there are no groups, and then there are no lifts.
 
@@ -87,39 +91,59 @@ def group_lifts(
     `peak` goes into `peak_share` alone: nothing else depends on what came after the alarm. The draws are the
     same each time.
     """
-    if not groups:
-        return []
+    if not groups or not events:
+        return [[] for _ in events]
     names, codes = coded(groups)
     sizes = np.bincount(codes, minlength=len(names))
-    energies = [_energies(loadings) for loadings in (floor, alarm, peak)]
-    shares = np.stack([np.bincount(codes, weights=each, minlength=len(names)) for each in energies])
-    shares = shares.astype(np.float64)
-    lifts = _lift(shares[0], shares[1])
-    margins = _margins(np.stack(energies[:2]), codes, sizes)
+    energies = np.stack(
+        [[_energies(top) for top in (event.floor, event.alarm, event.peak)] for event in events]
+    )
+    shares = np.stack([[_by_group(each, codes, sizes) for each in event] for event in energies])
+    lifts = _lift(shares[:, 0], shares[:, 1])
+    margins = _margins(energies[:, :2], codes, sizes)
+    first = lifts.argmax(axis=1)
+    every = np.arange(len(events))
+    clear = lifts[every, first] >= CLEAR_LIFT * _largest_other(lifts)[every, first]
+    resolved = clear & (margins[every, first] > 0)
+    alone = sizes[first] == 1
+    resolved &= ~alone | (shares[every, 1, first] > 0.5)
+    asked = np.flatnonzero(resolved & ~alone)
+    resolved[asked] = _by_chance(np.sqrt(energies[asked, :2]), codes, sizes, first[asked]) <= CHANCE
+    return [
+        _of_event(names, sizes, shares[event], lifts[event], margins[event], bool(resolved[event]))
+        for event in every.tolist()
+    ]
+
+
+def _of_event(
+    names: Sequence[str],
+    sizes: _Codes,
+    shares: Float64[np.ndarray, "3 groups"],
+    lifts: Float64[np.ndarray, " groups"],
+    margins: Float64[np.ndarray, " groups"],
+    resolved: bool,
+) -> list[GroupLift]:
     ranks = np.empty(len(names), np.int64)
     ranks[np.argsort(-lifts, kind="stable")] = np.arange(1, len(names) + 1)
-    others = _largest_other(lifts[None])[0]
-    resolved = (ranks == 1) & (margins > 0) & (lifts >= CLEAR_LIFT * others)
-    for index in np.flatnonzero(resolved).tolist():
-        if sizes[index] == 1:
-            resolved[index] = shares[1, index] > 0.5
-        else:
-            resolved[index] = _by_chance(np.sqrt(np.stack(energies[:2])), codes, sizes, index) <= CHANCE
     return [
         GroupLift(
             group=name,
             samples=int(sizes[index]),
-            sample_share=float(sizes[index] / len(codes)),
+            sample_share=float(sizes[index] / sizes.sum()),
             floor_share=float(shares[0][index]),
             alarm_share=float(shares[1][index]),
             peak_share=float(shares[2][index]),
             lift=float(lifts[index]),
             margin=float(margins[index]),
             rank=int(ranks[index]),
-            resolved=bool(resolved[index]),
+            resolved=resolved and int(ranks[index]) == 1,
         )
         for index, name in enumerate(names)
     ]
+
+
+def _by_group(values: Float64[np.ndarray, " samples"], codes: _Codes, sizes: _Codes) -> NDArray[np.float64]:
+    return np.bincount(codes, weights=values, minlength=len(sizes)).astype(np.float64)
 
 
 def _energies(loadings: Float64[np.ndarray, " samples"]) -> Float64[np.ndarray, " samples"]:
@@ -132,29 +156,39 @@ def _lift(floor: NDArray[np.float64], alarm: NDArray[np.float64]) -> NDArray[np.
     return (alarm + PSEUDO_SHARE) / (floor + PSEUDO_SHARE)
 
 
-def _margins(energies: _Energies, codes: _Codes, sizes: _Codes) -> Float64[np.ndarray, " groups"]:
+def _margins(energies: _Energies, codes: _Codes, sizes: _Codes) -> Float64[np.ndarray, "events groups"]:
     """The 5 % quantile of each group's log(lift / best other's), over samples drawn within each group."""
     if len(sizes) < 2:
-        return np.full(len(sizes), np.nan)
+        return np.full((len(energies), len(sizes)), np.nan)
     first = (np.cumsum(sizes) - sizes).repeat(sizes)
     size = sizes.repeat(sizes)
-    lifts = _drawn_lifts(energies, codes, sizes, lambda rng, few: first + rng.integers(0, size, few))
-    return np.quantile(np.log(lifts / _largest_other(lifts)), _QUANTILE, axis=0)
+    drawn = _drawn_lifts(energies, codes, sizes, lambda rng, few: first + rng.integers(0, size, few))
+    return np.stack(
+        [np.quantile(np.log(lifts / _largest_other(lifts)), _QUANTILE, axis=0) for lifts in drawn]
+    )
 
 
-def _by_chance(loadings: _Energies, codes: _Codes, sizes: _Codes, group: int) -> float:
-    """How often a group of shuffled samples has a lift as far above the runner-up's as this group has."""
+def _by_chance(
+    loadings: _Energies, codes: _Codes, sizes: _Codes, groups: _Codes
+) -> Float64[np.ndarray, " events"]:
+    """How often a group of shuffled samples has a lift as far above the runner-up's as that group has."""
+    if not len(loadings):
+        return np.zeros(0)
     places = np.arange(len(codes))
 
     def shuffled(rng: np.random.Generator, few: tuple[int, int]) -> NDArray[np.int64]:
         return rng.permuted(np.broadcast_to(places, few), axis=1)
 
-    parts = np.stack([np.bincount(codes, weights=each, minlength=len(sizes)) for each in loadings])
-    lifts = _lift(*(parts / parts.sum(axis=1, keepdims=True)))
-    here = np.log(lifts[group] / np.delete(lifts, group).max())
-    drawn = np.sort(_drawn_lifts(loadings, codes, sizes, shuffled), axis=1)
-    as_far = np.count_nonzero(np.log(drawn[:, -1] / drawn[:, -2]) >= here - 1e-9)
-    return float((1 + as_far) / (1 + len(drawn)))
+    every = _drawn_lifts(loadings, codes, sizes, shuffled)
+    found = np.empty(len(loadings))
+    for event, (of_event, group, lifts) in enumerate(zip(loadings, groups.tolist(), every, strict=True)):
+        parts = np.stack([_by_group(each, codes, sizes) for each in of_event])
+        here = _lift(*(parts / parts.sum(axis=1, keepdims=True)))
+        far = np.log(here[group] / np.delete(here, group).max())
+        drawn = np.sort(lifts, axis=1)
+        as_far = np.count_nonzero(np.log(drawn[:, -1] / drawn[:, -2]) >= far - 1e-9)
+        found[event] = (1 + as_far) / (1 + len(drawn))
+    return found
 
 
 def _drawn_lifts(
@@ -162,21 +196,22 @@ def _drawn_lifts(
     codes: _Codes,
     sizes: _Codes,
     draw: Callable[[np.random.Generator, tuple[int, int]], NDArray[np.int64]],
-) -> Float64[np.ndarray, "draws groups"]:
+) -> Float64[np.ndarray, "events draws groups"]:
     """Lifts of each group, again and again: `draw` gives places among samples in order of their groups."""
     samples = len(codes)
-    inside = energies[:, np.argsort(codes, kind="stable")]
+    inside = energies[:, :, np.argsort(codes, kind="stable")]
     starts = np.cumsum(sizes) - sizes
     draws = int(np.clip(_DRAWN // samples, _DRAWS[1], _DRAWS[0]))
     few = max(_AT_ONCE // samples, 1)
     rng = np.random.default_rng(0)
-    shares = np.empty((2, draws, len(sizes)))
+    shares = np.empty((2, len(energies), draws, len(sizes)))
     for begin in range(0, draws, few):
         here = slice(begin, min(begin + few, draws))
         places = draw(rng, (here.stop - begin, samples))
-        for kind in range(2):
-            shares[kind, here] = np.add.reduceat(inside[kind][places], starts, axis=1)
-    shares /= np.maximum(shares.sum(axis=2, keepdims=True), np.finfo(float).tiny)
+        for event, of_event in enumerate(inside):
+            for kind, each in enumerate(of_event):
+                shares[kind, event, here] = np.add.reduceat(each[places], starts, axis=1)
+    shares /= np.maximum(shares.sum(axis=3, keepdims=True), np.finfo(float).tiny)
     return _lift(shares[0], shares[1])
 
 
