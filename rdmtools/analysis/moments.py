@@ -224,7 +224,8 @@ def residual(
     field = losses - losses[..., :1, :]
     trend = trend_basis(field.shape[-2], degree)
     for _ in range(2):  # the second pass removes what rounding left of a steep trend
-        field -= trend @ (trend.T @ field)
+        fitted = trend.T @ field
+        field -= trend[0, 0] * fitted if degree == 0 else trend @ fitted  # all rows have the same mean
     if degree == 0:
         return field
     rounding = max(np.finfo(window_rows.dtype).eps, 4 * np.finfo(np.float64).eps)
