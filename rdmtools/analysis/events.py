@@ -17,10 +17,10 @@ from jaxtyping import Float64
 from rdmtools.alarms.rule import Rise, decades, find_rises
 from rdmtools.analysis.explained import Change
 from rdmtools.analysis.groups import groups_of
-from rdmtools.analysis.lift import GroupLift, Tops, group_lifts
+from rdmtools.analysis.lift import GroupLift, Moved, group_lifts
 from rdmtools.analysis.loud_row import loud_row
 from rdmtools.analysis.modes import Modes, direction, group_shares, samples_carrying, top_mode, window_modes
-from rdmtools.analysis.moments import residual
+from rdmtools.analysis.moments import movement, residual
 from rdmtools.analysis.observables import spectral_heat_capacity
 from rdmtools.analysis.settings import AnalysisSettings
 from rdmtools.analysis.tables import TEXT, typed
@@ -34,10 +34,9 @@ class Event:
     row: dict[str, Any]
     modes: Modes
     """Of the window that ends at the peak."""
-    at_floor: Modes
-    """The top mode of the window that ends at the floor."""
     at_alarm: Modes
-    """And of the one that ends at the alarm."""
+    """The top mode of the window that ends at the alarm."""
+    moved: Moved
     lifts: Sequence[GroupLift] = ()
     """Of each group; none where the samples have no groups."""
 
@@ -53,8 +52,7 @@ def find_events(
         for length, of_length in zip(settings.windows, values, strict=True)
         for rise in find_rises(decades(of_length["shc"]), threshold=settings.decades)
     ]
-    tops = [Tops(floor=_top(e.at_floor), alarm=_top(e.at_alarm), peak=_top(e.modes)) for e in found]
-    lifts = group_lifts(tops, groups_of(run) or () if found else ())
+    lifts = group_lifts([event.moved for event in found], groups_of(run) or () if found else ())
     return [
         replace(event, row=event.row | _top_group(of_event), lifts=of_event)
         for event, of_event in zip(found, lifts, strict=True)
@@ -102,7 +100,11 @@ def _event(
         "one_row": loud is not None,
         "loud_step": None if loud is None else int(run.steps[rise.alarm + loud]),
     }
-    return Event(row=row, modes=modes, at_floor=at_floor, at_alarm=at_alarm)
+    moved = Moved(
+        loadings=np.stack([_top(at_floor), _top(at_alarm), _top(modes)]),
+        movement=np.stack([movement(each, settings.detrend) for each in (floor_rows, alarm_rows)]),
+    )
+    return Event(row=row, modes=modes, at_alarm=at_alarm, moved=moved)
 
 
 def events_table(events: Sequence[Event]) -> pd.DataFrame:

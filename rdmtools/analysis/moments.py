@@ -232,6 +232,11 @@ def residual(
     return np.where(_energy(field) > rounding**2 * _energy(losses), field, 0.0)
 
 
+def movement(window_rows: Float[np.ndarray, "w samples"], detrend: str) -> Float64[np.ndarray, " samples"]:
+    """Root mean square of each sample's residual over a window's rows, in loss."""
+    return np.sqrt(np.mean(residual(window_rows, DEGREES[detrend]) ** 2, axis=0))
+
+
 def _energy(field: Float64[np.ndarray, "*windows w samples"]) -> Float64[np.ndarray, "*windows 1 1"]:
     """Sum of squares of each window."""
     return np.sum(field * field, axis=(-2, -1), keepdims=True)

@@ -158,7 +158,7 @@ TABLES: dict[str, Table] = {
             "p_value": Column(kind="Float64", meaning="null until calibrated"),
             "pr_at_peak": Column(kind="float64", meaning="participation ratio where SHC peaks"),
             "top_group": Column(
-                kind="text", meaning="group whose share of the top mode rose most; null unless resolved"
+                kind="text", meaning="group whose part of all movement grew most; null unless resolved"
             ),
             "group_status": Column(kind="text", meaning="`resolved`, `unresolved`, or `no groups`"),
             "top_group_share": Column(kind="float64", meaning="its share of the top mode at the alarm"),
@@ -200,19 +200,32 @@ TABLES: dict[str, Table] = {
         counts=lambda size: up_to(size.events * size.settings.modes * size.samples),
     ),
     "lift": Table(
-        row="one per event and group: its share of the top mode",
+        row="one per event and group: its share of the top mode, and of all that moves",
         columns={
             "event": _EVENT,
             **_GROUP,
             "floor_share": Column(kind="float64", meaning="of the mode at the floor"),
             "alarm_share": Column(kind="float64", meaning="of the mode at the alarm"),
-            "peak_share": Column(kind="float64", meaning="of the mode where SHC peaks: decides nothing"),
-            "lift": Column(kind="float64", meaning="the alarm's share over the floor's, 0.001 added to each"),
-            "margin": Column(
+            "peak_share": Column(kind="float64", meaning="of the mode where SHC peaks"),
+            "lift": Column(
                 kind="float64",
-                meaning="5 % quantile over drawn samples of log(lift / largest other); NaN of a sole group",
+                meaning="the alarm's share over the floor's, 0.001 added to each; told, and decides nothing",
             ),
-            "rank": Column(kind="int64", meaning="1 for the largest lift"),
+            "floor_movement": Column(
+                kind="float64", meaning="its samples' part of the variance of the window at the floor"
+            ),
+            "alarm_movement": Column(kind="float64", meaning="the same at the alarm"),
+            "gain": Column(
+                kind="float64", meaning="square root of `alarm_movement` less that of `floor_movement`"
+            ),
+            "margin": Column(
+                kind="float64", meaning="gain less the largest other group's; NaN of a sole group"
+            ),
+            "chance": Column(
+                kind="float64",
+                meaning="share of shuffles in which some group stands out as far; NaN but for rank 1",
+            ),
+            "rank": Column(kind="int64", meaning="1 for the largest gain"),
             "resolved": Column(kind="bool", meaning="whether the event is this group's"),
         },
         counts=lambda size: up_to(size.events * size.samples),
@@ -478,7 +491,7 @@ class AnalysisTables(Tables):
     groups: pd.DataFrame
     """One row per event, mode and group of samples; empty where the samples have no groups."""
     lift: pd.DataFrame
-    """One row per event and group: its share of the top mode at floor, alarm and peak, and the lift."""
+    """One row per event and group: its shares at floor, alarm and peak, and what it gained."""
     explained: pd.DataFrame
     """One row per change, of an event, the run or draws, and column, or pair of columns, of the sample table:
     how much of the change's variance over samples it explains. Of the run it looks back over all of it."""

@@ -21,7 +21,7 @@ def lift_section(findings: Findings) -> Section | None:
     leading = lift.groupby("event").head(_GROUPS_TOLD).head(MOST_ROWS)
     return Section(
         title="Which group moved",
-        columns=["event", "group", ">floor", ">alarm", ">SHC peak", ">samples", ">lift", ""],
+        columns=["event", "group", ">floor", ">alarm", ">SHC peak", ">samples", ">lift", ">gain", ""],
         rows=[
             [
                 str(row["event"]),
@@ -31,12 +31,14 @@ def lift_section(findings: Findings) -> Section | None:
                     for name in ("floor_share", "alarm_share", "peak_share", "sample_share")
                 ),
                 number(row["lift"]),
+                number(row["gain"]),
                 "resolved" if row["resolved"] else "",
             ]
             for row in records(leading)
         ],
         note="Shares of the top mode at the floor, the alarm and the peak of SHC, and of the samples. "
-        "The lift is the alarm's share over the floor's; an event is a group's only where that is resolved.",
+        "The lift is the alarm's share over the floor's. The gain is by how much the root of a group's part "
+        "of all movement grew: an event is the group's that gained most, where that is resolved.",
     )
 
 

@@ -9,6 +9,7 @@ import rdmtools as rdm
 from rdmtools.analysis.explained import run_change
 from rdmtools.analysis.histories import histories_of
 from rdmtools.analysis.modes import window_modes
+from rdmtools.analysis.moments import DEGREES, residual
 
 AT_ALARM = [
     "group",
@@ -17,7 +18,11 @@ AT_ALARM = [
     "floor_share",
     "alarm_share",
     "lift",
+    "floor_movement",
+    "alarm_movement",
+    "gain",
     "margin",
+    "chance",
     "rank",
     "resolved",
 ]
@@ -63,6 +68,9 @@ def test_shares_are_those_of_the_windows_named(detrend):
         stop = event[step] // 10 + 1
         loadings = window_modes(run.rows(stop - 20, stop), count=1, detrend=detrend).loadings[0]
         assert row[f"{name}_share"] == pytest.approx(np.sum(loadings[loud] ** 2)), name
+        if name != "peak":
+            energy = np.sum(residual(run.rows(stop - 20, stop), DEGREES[detrend]) ** 2, axis=0)
+            assert row[f"{name}_movement"] == pytest.approx(energy[loud].sum() / energy.sum()), name
 
 
 @pytest.mark.parametrize("more", [0, 1, 3, 30])

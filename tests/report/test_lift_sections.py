@@ -16,6 +16,8 @@ def test_groups_are_told_by_lift():
     assert [row[:2] for row in section.rows] == [["1", "learned"], ["1", "other"]]
     assert [row[-1] for row in section.rows] == ["resolved", ""]
     assert section.rows[0][5] == "57%"
+    assert section.columns[7] == ">gain"
+    assert float(section.rows[0][7]) > 0.1 > float(section.rows[1][7].replace("−", "-"))
 
 
 def test_the_columns_that_explain_most_come_first():
