@@ -110,7 +110,7 @@ def without_answers() -> Iterator[None]:
             (findings, "drawn_modes", nothing),
             (findings, "early_fall", lambda *_: early),
             *((findings, f"{name}_table", of_nothing(name)) for name in EMPTY),
-            (events, "group_lifts", lambda tops, _: [[] for _ in tops]),
+            (events, "group_lifts", lambda of_events, _: [[] for _ in of_events]),
             (events, "loud_row", lambda *_, **__: None),
             (events, "top_mode", lambda *_, **__: still),
             (answers, "ANSWERS", []),
