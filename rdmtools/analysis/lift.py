@@ -186,8 +186,10 @@ def _chances(
     rng = np.random.default_rng(0)
     as_far = np.zeros(len(growth), np.int64)
     for begin in range(0, shuffles, few):
-        places = np.broadcast_to(np.arange(samples), (min(few, shuffles - begin), samples))
-        places = rng.permuted(places, axis=1)
+        shape = (min(few, shuffles - begin), samples)
+        places: Int64[np.ndarray, "some samples"] = rng.permuted(
+            np.broadcast_to(np.arange(samples), shape), axis=1
+        )
         for event in every:
             highest = np.partition(means(growth[event][places]), -2, axis=1)
             as_far[event] += np.count_nonzero(highest[:, -1] - highest[:, -2] >= leads[event])
