@@ -30,6 +30,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float64, Int64
+from numpy.typing import NDArray
 
 from rdmtools.analysis.groups import coded
 
@@ -187,10 +188,8 @@ def _chances(
     as_far = np.zeros(len(growth), np.int64)
     for begin in range(0, shuffles, few):
         shape = (min(few, shuffles - begin), samples)
-        places: Int64[np.ndarray, "some samples"] = rng.permuted(
-            np.broadcast_to(np.arange(samples), shape), axis=1
-        )
-        for event in every:
-            highest = np.partition(means(growth[event][places]), -2, axis=1)
+        places: NDArray[np.int64] = rng.permuted(np.broadcast_to(np.arange(samples), shape), axis=1)
+        for event, of_event in enumerate(growth):
+            highest = np.partition(means(of_event[places]), -2, axis=1)
             as_far[event] += np.count_nonzero(highest[:, -1] - highest[:, -2] >= leads[event])
     return (1 + as_far) / (1 + shuffles)
