@@ -172,7 +172,7 @@ def _chances(
 ) -> Float64[np.ndarray, " events"]:
     """How often some group of shuffled samples stands as far above the runner-up as the first one does."""
     growth = growth[:, np.argsort(codes, kind="stable")]
-    starts, samples = np.cumsum(sizes) - sizes, growth.shape[1]
+    starts, samples = np.cumsum(sizes) - sizes, len(codes)
 
     def means(of: Float64[np.ndarray, "*shuffles samples"]) -> Float64[np.ndarray, "*shuffles groups"]:
         return np.add.reduceat(of, starts, axis=-1) / sizes
