@@ -1,10 +1,10 @@
 """Which modes of one window are those of the next? Tracks of modes that keep their samples.
 
 The leading modes of windows that do not overlap each other, at most 128 of them over the run, so that two
-windows share no noise. Between a window and the next each mode has at most one successor: the assignment with
-the largest sum of overlaps |v . v'| of loadings, of which those from .5 on are one mode moving on
-(scipy.optimize.linear_sum_assignment). Two directions at random among n samples overlap by about n**-.5.
-A mode that no window confirms is no track. A look back over the whole run.
+windows share no noise. Between a window and the next each mode has at most one successor, of which it is the
+only one: pairs are taken by their overlap |v . v'| of loadings, the largest first, down to .5. (The modes of
+a window are at right angles: none overlaps with many.) Two directions at random among n samples overlap by
+about n**-.5. A mode that no window confirms is no track. A look back over the whole run.
 """
 
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
@@ -49,21 +49,12 @@ def matched_modes(
     edges
         Blocks at which windows begin, and the end of the last; each has at least 2 blocks.
     """
-    from scipy.optimize import linear_sum_assignment  # heavy: loaded where there are modes to follow
-
     open_: list[_Open] = []
     tracks: list[Track] = []
     for window, (start, stop) in enumerate(pairwise(edges)):
         values, shares, loadings = _leading(losses[start:stop], count)
-        successor: dict[int, tuple[int, float]] = {}
-        if open_ and len(loadings):
-            overlap = np.abs(np.stack([each.latest for each in open_]) @ loadings.T)
-            rows, columns = linear_sum_assignment(overlap, maximize=True)
-            successor = {
-                int(row): (int(column), float(overlap[row, column]))
-                for row, column in zip(rows, columns, strict=True)
-                if overlap[row, column] >= _SAME
-            }
+        overlaps = np.abs([each.latest @ loadings.T for each in open_]).reshape(len(open_), len(loadings))
+        successor = _pairs(overlaps)
         going: list[_Open] = []
         for number, each in enumerate(open_):
             if number in successor:
@@ -82,6 +73,18 @@ def matched_modes(
     for each in open_:
         tracks += each.closed()
     return sorted(tracks, key=lambda track: (track.first, -track.share))
+
+
+def _pairs(overlaps: Float64[np.ndarray, "before now"]) -> dict[int, tuple[int, float]]:
+    """Successor of each mode that has one, and how much they overlap."""
+    taken: set[int] = set()
+    found: dict[int, tuple[int, float]] = {}
+    for place in np.argsort(-overlaps, axis=None, kind="stable").tolist():
+        before, now = divmod(place, overlaps.shape[1])
+        if before not in found and now not in taken and overlaps[before, now] >= _SAME:
+            taken.add(now)
+            found[before] = now, float(overlaps[before, now])
+    return found
 
 
 def window_edges(blocks: int, window: int) -> Int64[np.ndarray, " edges"]:

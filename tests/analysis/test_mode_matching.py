@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from rdmtools.analysis.mode_matching import matched_modes, window_edges
+from rdmtools.analysis.mode_matching import _pairs, matched_modes, window_edges
 
 
 def two_modes(seed=0, noise=0.01):
@@ -23,6 +23,12 @@ def test_each_mode_is_followed_while_it_moves_though_another_overtakes_it():
     assert min(first.overlap, second.overlap) > 0.95
     assert 0 <= second.best - 2 <= 2
     assert second.share > 0.5
+
+
+def test_pairs_are_taken_by_overlap_each_mode_once_and_none_below_a_half():
+    overlaps = np.array([[0.8, 0.9, 0.0], [0.7, 0.6, 0.49]])
+    assert _pairs(overlaps) == {0: (1, 0.9), 1: (0, 0.7)}
+    assert _pairs(np.array([[0.49]])) == _pairs(np.empty((0, 3))) == _pairs(np.empty((2, 0))) == {}
 
 
 def test_noise_keeps_no_mode():
