@@ -73,7 +73,10 @@ def typed(name: str, rows: pd.DataFrame | Sequence[Mapping[str, Any]], *, ids: A
     types: dict[str, Any] = {column: _dtype(about.kind, ids) for column, about in columns.items()}
     if len(table):
         types = {column: dtype for column, dtype in types.items() if columns[column].kind != "id"}
-    return table.astype(types).reset_index(drop=True)
+    # pandas takes its time over columns that are what they should be.
+    found = table.dtypes.to_dict()
+    changed = {column: dtype for column, dtype in types.items() if found[column] != dtype}
+    return (table.astype(changed) if changed else table).reset_index(drop=True)
 
 
 def _dtype(kind: str, ids: Any) -> Any:
