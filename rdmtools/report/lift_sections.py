@@ -21,24 +21,26 @@ def lift_section(findings: Findings) -> Section | None:
     leading = lift.groupby("event").head(_GROUPS_TOLD).head(MOST_ROWS)
     return Section(
         title="Which group moved",
-        columns=["event", "group", ">floor", ">alarm", ">SHC peak", ">samples", ">lift", ">gain", ""],
+        columns=[
+            *("event", "group", ">floor", ">alarm", ">samples", ">gain", ""),
+            *(">mode at floor", ">alarm", ">SHC peak", ">lift"),
+        ],
         rows=[
             [
                 str(row["event"]),
                 shown(row["group"], 80),
-                *(
-                    percent(row[name])
-                    for name in ("floor_share", "alarm_share", "peak_share", "sample_share")
-                ),
-                number(row["lift"]),
+                *(percent(row[name]) for name in ("floor_movement", "alarm_movement", "sample_share")),
                 number(row["gain"]),
                 "resolved" if row["resolved"] else "",
+                *(percent(row[name]) for name in ("floor_share", "alarm_share", "peak_share")),
+                number(row["lift"]),
             ]
             for row in records(leading)
         ],
-        note="Shares of the top mode at the floor, the alarm and the peak of SHC, and of the samples. "
-        "The lift is the alarm's share over the floor's. The gain is by how much the root of a group's part "
-        "of all movement grew: an event is the group's that gained most, where that is resolved.",
+        note="A group’s part of all movement in the windows at floor and alarm, and of the samples; the gain "
+        "is by how much the root of the part grew: an event is the group’s that gained most, where that is "
+        "resolved. Then its share of the top mode, and the lift, the alarm’s over the floor’s, which decide "
+        "nothing.",
     )
 
 

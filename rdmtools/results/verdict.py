@@ -25,7 +25,7 @@ ENOUGH_ROWS = 100
 _TOLD = 6
 _WINDOWS_TOLD = 5
 _MOST = 2 / 3
-"""Of a mode: a group that has more of it from the floor on is told before others that might have moved."""
+"""Of all movement: a group with more of it from the floor on is told before others that may have moved."""
 _SMALLEST_SQUARE = 1e-290
 """Of total variance: below it SHC, which divides it by the samples, may be less than a double can hold."""
 
@@ -167,20 +167,20 @@ def _carriers(findings: Findings, event: dict[str, Any]) -> str:
 
 
 def _unresolved(lift: list[dict[str, Any]]) -> str:
-    """Which groups may have moved, or which has most of the mode from the floor on."""
-    largest = max(lift, key=lambda row: row["alarm_share"])
-    if min(largest["floor_share"], largest["alarm_share"]) > _MOST:
+    """Which groups may have moved, or which moved most from the floor on."""
+    largest = max(lift, key=lambda row: row["alarm_movement"])
+    if min(largest["floor_movement"], largest["alarm_movement"]) > _MOST:
         return (
-            f"most of it is of group “{shown(largest['group'], 60)}”, but that was so before "
-            f"({percent(largest['floor_share'])} of the mode at the floor, {percent(largest['alarm_share'])} "
-            "at the alarm), and no group's share rose clearly"
+            f"most of all movement is of group “{shown(largest['group'], 60)}”, but that was so before "
+            f"({_parts(largest)}), and no group's part grew clearly"
         )
-    names = [
-        f"“{shown(row['group'], 60)}” ({percent(row['floor_share'])} of the mode at the floor, "
-        f"{percent(row['alarm_share'])} at the alarm)"
-        for row in lift[:2]
-    ]
+    names = [f"“{shown(row['group'], 60)}” ({_parts(row)})" for row in lift[:2]]
     return f"which group moved is unresolved: {' or '.join(names)}"
+
+
+def _parts(row: dict[str, Any]) -> str:
+    floor, alarm = percent(row["floor_movement"]), percent(row["alarm_movement"])
+    return f"{floor} of all movement at the floor, {alarm} at the alarm"
 
 
 def _top_group(findings: Findings, event: dict[str, Any], lift: list[dict[str, Any]]) -> str:
@@ -193,10 +193,7 @@ def _top_group(findings: Findings, event: dict[str, Any], lift: list[dict[str, A
     moved = "fell" if mean_change < 0 else "rose"
     change = f"{signed(mean_change)} {shown(findings.run.unit, 20)}".rstrip()
     first = lift[0]
-    shares = (
-        f"{percent(first['floor_share'])} of the mode at the floor, {percent(first['alarm_share'])} at the "
-        f"alarm, {percent(first['sample_share'])} of the samples"
-    )
+    shares = f"{_parts(first)}, {percent(first['sample_share'])} of the samples"
     if first["samples"] == 1:
         sample = shown(_only_sample(findings.run, event["top_group"]), 60)
         return (

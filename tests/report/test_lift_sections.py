@@ -11,13 +11,13 @@ def by_title(run, **settings):
     return {section.title: section for section in sections(rdm.analyze(run, **settings))}
 
 
-def test_groups_are_told_by_lift():
+def test_groups_are_told_by_gain():
     section = by_title(with_event())["Which group moved"]
     assert [row[:2] for row in section.rows] == [["1", "learned"], ["1", "other"]]
-    assert [row[-1] for row in section.rows] == ["resolved", ""]
-    assert section.rows[0][5] == "57%"
-    assert section.columns[7] == ">gain"
-    assert float(section.rows[0][7]) > 0.1 > float(section.rows[1][7].replace("−", "-"))
+    assert [row[6] for row in section.rows] == ["resolved", ""]
+    assert section.columns[4:6] == [">samples", ">gain"]
+    assert section.rows[0][4] == "57%"
+    assert float(section.rows[0][5]) > 0.1 > float(section.rows[1][5].replace("−", "-"))
 
 
 def test_the_columns_that_explain_most_come_first():

@@ -40,16 +40,16 @@ def test_an_event_of_no_clear_group_names_those_it_may_be():
     losses -= fall()
     told = words(run_of(losses, group=["a", "b", "c"] * 4))
     assert "which group moved is unresolved: “" in told
-    assert told.count("of the mode at the floor, ") == 2
+    assert told.count("of all movement at the floor, ") == 2
 
 
-def test_a_group_that_had_most_of_the_mode_before_is_told_as_such():
+def test_a_group_that_moved_most_before_is_told_as_such():
     losses = noise()
     losses[:, :4] = 2 + 50 * (losses[:, :4] - 2)
     losses[:, :4] -= 40 * fall()
     told = words(run_of(losses, group=["a"] * 4 + ["b"] * 8))
-    assert "most of it is of group “a”, but that was so before (" in told
-    assert "no group's share rose clearly" in told
+    assert "most of all movement is of group “a”, but that was so before (" in told
+    assert "no group's part grew clearly" in told
 
 
 def test_the_simplest_column_is_named_beside_the_group():
