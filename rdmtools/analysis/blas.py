@@ -4,17 +4,23 @@ Products here are small, and more threads would rather wait for each other than 
 whatever the machine's settings are.
 """
 
+import sys
 import threading
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
-from functools import cache
+from functools import lru_cache
 
 from threadpoolctl import ThreadpoolController
 
 _lock = threading.Lock()
 _within = 0
 _hold = ExitStack()
-_controller = cache(ThreadpoolController)
+
+
+@lru_cache(maxsize=1)
+def _controller(modules: int) -> ThreadpoolController:  # pyright: ignore[reportUnusedParameter]
+    """Of every BLAS that is loaded: a module that came since, as scipy.linalg, may have brought its own."""
+    return ThreadpoolController()
 
 
 @contextmanager
@@ -26,7 +32,7 @@ def one_blas_thread() -> Generator[None]:
     global _within
     with _lock:
         if _within == 0:
-            _hold.enter_context(_controller().limit(limits=1, user_api="blas"))  # pyright: ignore[reportUnknownMemberType]
+            _hold.enter_context(_controller(len(sys.modules)).limit(limits=1, user_api="blas"))  # pyright: ignore[reportUnknownMemberType]
         _within += 1
     try:
         yield

@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float64
 
+from rdmtools.analysis.blas import one_blas_thread
 from rdmtools.analysis.factor_courses import Course, course
 from rdmtools.analysis.factors import Groups, coarse, coarse_edges, find_groups
 from rdmtools.analysis.groups import NO_GROUP, Grouping
@@ -73,6 +74,7 @@ class Factors:
         return [Grouping(column=FACTOR, names=names, codes=codes)]
 
 
+@one_blas_thread()
 def find_factors(histories: Histories) -> Factors:
     """The factors of a run."""
     means = coarse(histories.losses)
@@ -152,6 +154,7 @@ def factor_courses_table(factors: Factors) -> pd.DataFrame:
     )
 
 
+@one_blas_thread()
 def mode_tracks_table(histories: Histories, factors: Factors, *, window: int, count: int) -> pd.DataFrame:
     """One row per mode that is followed from window to window.
 

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 
@@ -208,6 +210,19 @@ def test_products_take_one_thread_and_give_back_what_was_set():
             assert blas_threads() == {1}
         assert blas_threads() == {1}
     assert blas_threads() == before
+
+
+def test_a_library_that_comes_later_takes_one_thread_too():
+    child = (
+        "from threadpoolctl import ThreadpoolController\n"
+        "from rdmtools.analysis.blas import one_blas_thread\n"
+        "def threads(): return [info['num_threads'] for info in ThreadpoolController().info()]\n"
+        "with one_blas_thread(): pass\n"
+        "import scipy.linalg\n"
+        "with one_blas_thread(): assert set(threads()) == {1}, threads()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", child], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_threads_that_end_in_any_order_give_back_what_was_set():
