@@ -24,7 +24,7 @@ from rdmtools.analysis.blas import one_blas_thread
 from rdmtools.analysis.events import modes_of, shares_of
 from rdmtools.analysis.explained import Change
 from rdmtools.analysis.groups import groups_of
-from rdmtools.analysis.modes import Modes, signs_of
+from rdmtools.analysis.modes import Modes, modes_by_products
 from rdmtools.analysis.moments import residual
 from rdmtools.analysis.observables import OBSERVABLES, Sums
 from rdmtools.analysis.spectra import spectrum_columns
@@ -103,15 +103,11 @@ def _modes(losses: Float[np.ndarray, "draws samples"], count: int) -> Modes:
     freedom = len(losses) - 1
     with one_blas_thread():
         field = residual(losses, 0)
-        by_draw = len(field) <= field.shape[1]
-        solved, vectors = np.linalg.eigh(field @ field.T if by_draw else field.T @ field)
-        spectrum = np.maximum(solved[::-1], 0.0)[: min(freedom, field.shape[1])] / freedom
-        # from products: what is below rounding of the largest is none
-        kept = min(count, int(np.count_nonzero(spectrum > 1e-12 * spectrum[0])))
-        leading = vectors[:, ::-1][:, :kept]
-        along = field.T @ leading if by_draw else leading
-    loadings = (along / np.linalg.norm(along, axis=0)).T
-    loadings *= signs_of(loadings)[:, None]
+        squares, loadings = modes_by_products(field, count)
+    spectrum = squares[: min(freedom, field.shape[1])] / freedom
+    # from products: what is below rounding of the largest is none
+    kept = min(count, int(np.count_nonzero(spectrum > 1e-12 * spectrum[0])))
+    loadings = loadings[:kept]
     sizes = np.sqrt(spectrum[:kept])[:, None]
     return Modes(
         eigenvalues=spectrum,

@@ -15,6 +15,8 @@ from itertools import pairwise
 import numpy as np
 from jaxtyping import Float64, Int64
 
+from rdmtools.analysis.modes import modes_by_products
+
 MOST_WINDOWS = 128
 _SAME = 0.5
 _LOUD = 0.02
@@ -130,17 +132,9 @@ def _leading(
 ]:
     """Eigenvalues, shares and loadings of the modes with at least 2 % of the variance, at most `count`."""
     field = rows - rows.mean(axis=0)
-    if field.shape[0] <= field.shape[1]:
-        values, vectors = np.linalg.eigh(field @ field.T)
-        values, vectors = values[::-1][:count], vectors[:, ::-1][:, :count]
-        total = np.einsum("ws,ws->", field, field)
-        loadings = vectors.T @ field
-        norms = np.sqrt(np.einsum("ms,ms->m", loadings, loadings))
-        loadings = np.divide(loadings, norms[:, None], out=np.zeros_like(loadings), where=norms[:, None] > 0)
-    else:
-        values, vectors = np.linalg.eigh(field.T @ field)
-        values, loadings = values[::-1][:count], vectors[:, ::-1][:, :count].T
-        total = np.einsum("ws,ws->", field, field)
+    squares, loadings = modes_by_products(field, count)
+    total = squares.sum()
+    values = squares[: len(loadings)]
     shares = values / total if total > 0 else np.zeros(len(values))
     loud = shares >= _LOUD
     return values[loud], shares[loud], loadings[loud]

@@ -84,20 +84,33 @@ def top_mode(window_rows: Float[np.ndarray, "w samples"], *, detrend: str = "con
     """
     degree = DEGREES[detrend]
     field = residual(window_rows, degree)
-    by_row = len(field) <= field.shape[1]
-    solved, vectors = np.linalg.eigh(field @ field.T if by_row else field.T @ field)
-    along = field.T @ vectors[:, -1] if by_row else vectors[:, -1]
-    size = np.linalg.norm(along) if solved[-1] > 0 else np.inf
-    right = (along / size)[None]
-    right *= signs_of(right)[:, None]
+    squares, loadings = modes_by_products(field, 1)
     movement = field if degree == 0 else residual(window_rows, 0)
-    course = field @ right.T
+    course = field @ loadings.T
     return Modes(
-        eigenvalues=np.maximum(solved[-1:], 0.0) / (len(field) - 1 - degree),
-        loadings=right,
-        loss_change=_loss_change(movement, right),
+        eigenvalues=squares[:1] / (len(field) - 1 - degree),
+        loadings=loadings,
+        loss_change=_loss_change(movement, loadings),
         time_courses=course / (np.linalg.norm(course) or 1.0),
     )
+
+
+def modes_by_products(
+    field: Float64[np.ndarray, "rows samples"], count: int
+) -> tuple[Float64[np.ndarray, " squares"], Float64[np.ndarray, "modes samples"]]:
+    """Squared singular values from the largest down, for all rows or samples, and `count` leading loadings.
+
+    From the smaller of the two products: below 1e-16 of the largest square all is rounding. Loadings are
+    zeros where nothing moves along them.
+    """
+    by_row = len(field) <= field.shape[1]
+    solved, vectors = np.linalg.eigh(field @ field.T if by_row else field.T @ field)
+    squares = np.maximum(solved[::-1], 0.0)
+    leading = vectors[:, ::-1][:, :count] * (squares[:count] > 0)
+    along = field.T @ leading if by_row else leading
+    norms = np.linalg.norm(along, axis=0)
+    loadings = np.divide(along, norms, out=np.zeros_like(along), where=norms > 0).T
+    return squares, loadings * signs_of(loadings)[:, None]
 
 
 def _loss_change(
