@@ -16,7 +16,7 @@ from jaxtyping import Float64
 
 from rdmtools.alarms.rule import Rise, decades, find_rises
 from rdmtools.analysis.explained import Change
-from rdmtools.analysis.groups import groups_of
+from rdmtools.analysis.groups import groups_of, texts_of
 from rdmtools.analysis.lift import GroupLift, Moved, group_lifts
 from rdmtools.analysis.loud_row import loud_row
 from rdmtools.analysis.modes import Modes, direction, group_shares, samples_carrying, top_mode, window_modes
@@ -128,19 +128,14 @@ def modes_of(run: Run, modes: Modes) -> pd.DataFrame:
         {
             "mode": np.repeat(np.arange(1, count + 1), len(ids)),
             "sample_id": np.tile(ids, count),
-            "group": pd.Series(np.tile(_as_text(run, "group"), count), dtype=TEXT),
-            "label": pd.Series(np.tile(_as_text(run, "label"), count), dtype=TEXT),
+            **{
+                column: pd.Series((texts_of(run, column) or [None] * len(ids)) * count, dtype=TEXT)
+                for column in ("group", "label")
+            },
             "loading": modes.loadings.ravel(),
             "loss_change": modes.loss_change.ravel(),
         }
     )
-
-
-def _as_text(run: Run, column: str) -> np.ndarray:
-    """A column of the samples as text, None where a sample has none."""
-    if column not in run.samples:
-        return np.full(len(run.samples), None)
-    return np.array([None if pd.isna(value) else str(value) for value in run.samples[column]], object)
 
 
 def groups_table(run: Run, events: Sequence[Event]) -> pd.DataFrame:

@@ -45,13 +45,19 @@ def coded(groups: Sequence[str]) -> tuple[list[str], Int64[np.ndarray, " samples
     return names, np.array([place[group] for group in groups], np.int64)
 
 
-def groups_of(run: Run, column: str = GROUP) -> list[str] | None:
-    """Name of each sample's group; None where samples have no such column."""
+def texts_of(run: Run, column: str) -> list[str | None] | None:
+    """A column of the samples as text, None for a missing value; None where samples have no such column."""
     if column not in run.samples:
         return None
     values = run.samples[column]
     missing = values.isna().tolist()
-    return [NO_GROUP if gone else str(value) for value, gone in zip(values.tolist(), missing, strict=True)]
+    return [None if gone else str(value) for value, gone in zip(values.tolist(), missing, strict=True)]
+
+
+def groups_of(run: Run, column: str = GROUP) -> list[str] | None:
+    """Name of each sample's group; None where samples have no such column."""
+    texts = texts_of(run, column)
+    return None if texts is None else [NO_GROUP if text is None else text for text in texts]
 
 
 def groupings(run: Run, by: Sequence[str]) -> list[Grouping]:

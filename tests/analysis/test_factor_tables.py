@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from helpers import runs
 from scipy.stats import hypergeom
 
 import rdmtools as rdm
@@ -85,6 +86,16 @@ def test_modes_say_group_and_label_of_their_samples():
     assert first["group"].isna().tolist() == [False] * 50 + [True] * 10
     assert first["label"].tolist() == [str(number) for number in range(60)]
     assert list(analysis.modes_at(1000)) == [name for name in analysis.modes if name != "event"]
+
+
+def test_labels_of_any_type_are_told_as_text():
+    run = runs.with_event()
+    labels = [[1, 2], "x", None, 3.5, {"a": 1}, (4,), np.nan, *["x"] * (run.shape[1] - 7)]
+    samples = run.samples.assign(label=pd.Series(labels, dtype=object))
+    made = rdm.Run.from_arrays(run.steps, np.asarray(run.losses), samples=samples)
+    modes = rdm.analyze(made).modes.query("event == 1 and mode == 1")
+    told = ["[1, 2]", "x", None, "3.5", "{'a': 1}", "(4,)", None]
+    assert [None if pd.isna(label) else label for label in modes["label"][:7]] == told
 
 
 def test_the_verdict_tells_none_one_and_several():
