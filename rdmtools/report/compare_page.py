@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -46,7 +45,7 @@ def save_comparison(comparison: "Comparison", folder: str | Path) -> Path:
     """
     folder = settled(folder)
     with replaced(folder, COMPARISON) as place:
-        write_tables(place, {name: _storable(getattr(comparison, name)) for name in COMPARISON.tables})
+        write_tables(place, {name: getattr(comparison, name) for name in COMPARISON.tables})
         found = {"contents": COMPARISON.mark, "rdmtools": __version__, "runs": plain_records(comparison.runs)}
         write_json(place / COMPARISON.marked_file, found)
         figures = place / FIGURES_FOLDER
@@ -114,14 +113,3 @@ def _cell(value: Any) -> str:
 
 def _numeric(column: "pd.Series[Any]") -> bool:
     return pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_bool_dtype(column.dtype)
-
-
-def _storable(table: pd.DataFrame) -> pd.DataFrame:
-    """The table with metadata of several types in one column as text, since a Parquet column has one type."""
-    texts: dict[str, Any] = {}
-    for name in table.columns:
-        try:
-            pa.array(table[name], from_pandas=True)
-        except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
-            texts[name] = [None if is_missing(value) else str(value) for value in table[name]]
-    return table.assign(**texts)

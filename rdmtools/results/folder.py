@@ -4,6 +4,8 @@ Only a folder that is empty, or that holds nothing but earlier results of the sa
 of it only files that are ours by name are removed, one by one.
 """
 
+# pyright: reportUnknownMemberType=false
+
 import json
 import os
 import re
@@ -16,6 +18,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pandas as pd
+import pyarrow as pa
 
 from rdmtools.errors import ParameterError, RdmtoolsWarning, one_line
 from rdmtools.format.names import (
@@ -28,6 +31,7 @@ from rdmtools.format.names import (
 )
 from rdmtools.read.paths import companion_of, is_address
 from rdmtools.results.leftovers import HERE, abandoned
+from rdmtools.results.words import is_missing
 from rdmtools.run.run import Run
 
 PAGE_FILE, SCORE_PAGE_FILE = "comparison.html", "score.html"
@@ -106,9 +110,23 @@ def table_file(table: str) -> str:
 
 
 def write_tables(place: Path, tables: Mapping[str, pd.DataFrame]) -> None:
-    """Write each table by its name into the folder `place`."""
+    """Write each table by its name into the folder `place`.
+
+    What users log of samples and runs may be of several types in one column: it is written as text, since a
+    Parquet column has one type.
+    """
     for name, table in tables.items():
-        table.to_parquet(place / table_file(name), index=False, write_page_checksum=True)
+        _storable(table).to_parquet(place / table_file(name), index=False, write_page_checksum=True)
+
+
+def _storable(table: pd.DataFrame) -> pd.DataFrame:
+    texts: dict[str, Any] = {}
+    for name in table.columns:
+        try:
+            pa.array(table[name], from_pandas=True)
+        except (pa.ArrowException, OverflowError):
+            texts[name] = [None if is_missing(value) else str(value) for value in table[name]]
+    return table.assign(**texts)
 
 
 def write_json(path: Path, content: Mapping[str, Any], indent: int | None = 2) -> None:

@@ -51,6 +51,19 @@ CASES = {
 }
 
 
+@pytest.mark.parametrize("odd", [1, [1, 2], {"a": 1}, 2**70, None])
+def test_what_was_logged_of_samples_in_several_types_is_saved_as_text(tmp_path, odd):
+    run = with_event()
+    labels = pd.Series([odd, "x"] * (run.shape[1] // 2), dtype=object)
+    run = rdm.Run.from_arrays(run.steps, np.asarray(run.losses), samples=run.samples.assign(label=labels))
+    rdm.analyze(run).save(tmp_path / "saved")
+    found = rdm.read_analysis(tmp_path / "saved").samples["label"]
+    assert [None if pd.isna(label) else label for label in found[:2]] == [
+        None if odd is None else str(odd),
+        "x",
+    ]
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_every_table_and_the_summary_come_back(tmp_path, case):
     analysis = CASES[case]()
