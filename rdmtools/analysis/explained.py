@@ -25,6 +25,7 @@ many columns there are (column by column at 5 %, a fifth did).
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -40,7 +41,8 @@ LEAST_SHARE = 0.1
 """A column that explains less is not named, and no pair that adds less to the best column."""
 _ABOUT_AS_MUCH = 0.9
 _BINS = 8
-_SAMPLES_A_LEVEL = 4
+SAMPLES_A_LEVEL = 4
+"""A column with fewer, on average, is nearly unique."""
 _MOST_SAMPLES = 2048
 _SHUFFLES = 300
 _PAIRED = 6
@@ -206,24 +208,26 @@ class Columns:
 def _levels(name: str, column: pd.Series) -> _Levels:
     """The levels of one column; missing values are one of them."""
     column = column.infer_objects()
-    codes, count = _coded(column)
-    most = len(column) // _SAMPLES_A_LEVEL
-    values = column.dropna()
+    codes, values = coded_levels(column, missing=True)
+    count = len(values)
+    most = len(column) // SAMPLES_A_LEVEL
+    known = column.dropna()
     numbers = pd.api.types.is_numeric_dtype(column) or pd.api.types.is_datetime64_any_dtype(column)
     if numbers and count > _BINS and not pd.api.types.is_complex_dtype(column):
-        unique = pd.api.types.is_integer_dtype(column) and values.nunique() == len(column)
+        unique = pd.api.types.is_integer_dtype(column) and known.nunique() == len(column)
         if not unique:  # all different whole numbers are ids
             codes, count = _binned(column, min(_BINS, max(most - 1, 1)))
     status = ONE_VALUE if count < 2 else NEARLY_UNIQUE if count > most else USABLE
     return _Levels(column=name, with_column=None, codes=codes, levels=count, status=status)
 
 
-def _coded(column: pd.Series) -> tuple[NDArray[np.int64], int]:
+def coded_levels(column: pd.Series, *, missing: bool) -> tuple[NDArray[np.int64], Any]:
+    """The level of each sample, and the levels; what has no value is one of them, or else -1."""
     try:
-        codes, values = pd.factorize(column, use_na_sentinel=False)
+        codes, values = pd.factorize(column, use_na_sentinel=not missing)
     except TypeError:  # lists, dicts: by their text
         codes, values = pd.factorize(column.map(repr))
-    return codes.astype(np.int64), len(values)
+    return codes.astype(np.int64), values
 
 
 def _binned(column: pd.Series, bins: int) -> tuple[NDArray[np.int64], int]:
@@ -245,7 +249,7 @@ def _pairs(singles: Sequence[_Levels]) -> dict[tuple[int, int], _Levels]:
         first, second = singles[one], singles[other]
         codes, values = pd.factorize(first.codes * second.levels + second.codes)
         # a pair that only renames a column's levels is no pair
-        if max(first.levels, second.levels) < len(values) <= len(codes) // _SAMPLES_A_LEVEL:
+        if max(first.levels, second.levels) < len(values) <= len(codes) // SAMPLES_A_LEVEL:
             pairs[one, other] = _Levels(
                 column=first.column,
                 with_column=second.column,

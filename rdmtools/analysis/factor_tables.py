@@ -20,6 +20,8 @@ import pandas as pd
 from jaxtyping import Float64
 
 from rdmtools.analysis.blas import one_blas_thread
+from rdmtools.analysis.events import Event
+from rdmtools.analysis.explained import SAMPLES_A_LEVEL, coded_levels
 from rdmtools.analysis.factor_courses import Course, course
 from rdmtools.analysis.factors import Groups, coarse, coarse_edges, find_groups
 from rdmtools.analysis.groups import NO_GROUP, Grouping
@@ -51,6 +53,13 @@ class Factors:
     """From the first of these blocks to the last, in loss."""
     total: float
     """Squared movement of all samples about their means, in loss**2, summed over blocks."""
+
+    def carrier(self, loadings: Float64[np.ndarray, " samples"]) -> tuple[int | None, float | None]:
+        """The factor that has more than half of a mode, and how much; None where none has."""
+        shares = np.bincount(self.groups.labels, weights=loadings**2)
+        shares[0] = 0.0
+        factor = int(np.argmax(shares))
+        return (factor, float(shares[factor])) if shares[factor] > _CARRIED else (None, None)
 
     @property
     def column(self) -> pd.Series:
@@ -98,12 +107,10 @@ def find_factors(histories: Histories) -> Factors:
     )
 
 
-def factors_table(
-    factors: Factors, samples: pd.DataFrame, events: pd.DataFrame, modes: pd.DataFrame
-) -> pd.DataFrame:
+def factors_table(factors: Factors, samples: pd.DataFrame, events: Sequence[Event]) -> pd.DataFrame:
     """One row per factor."""
     ids, steps = samples["sample_id"].to_numpy(), factors.steps
-    carried = _carried(factors, ids, modes)
+    carriers = [factors.carrier(event.modes.loadings[0])[0] for event in events]
     rows: list[dict[str, Any]] = []
     for number, course_ in enumerate(factors.courses, start=1):
         inside = factors.groups.labels == number
@@ -122,7 +129,12 @@ def factors_table(
                 "apart": factors.groups.apart[number - 1],
                 **_column(inside, samples),
                 "nearest": ", ".join(str(ids[member]) for member in members[nearest]),
-                "events": _events(course_, steps, events, carried.get(number, ())),
+                "events": ", ".join(
+                    str(event)
+                    for event, (carrier, of_event) in enumerate(zip(carriers, events, strict=True), start=1)
+                    if carrier == number and _moves_during(course_, steps, of_event)
+                )
+                or None,
             }
         )
     return typed("factors", rows)
@@ -170,9 +182,7 @@ def mode_tracks_table(histories: Histories, factors: Factors, *, window: int, co
     last = histories.steps[edges[1:] - 1]
     rows: list[dict[str, Any]] = []
     for number, track in enumerate(matched_modes(losses, edges, count=count), start=1):
-        shares = np.bincount(factors.groups.labels, weights=track.loadings**2)
-        shares[0] = 0.0
-        factor = int(np.argmax(shares))
+        factor, factor_share = factors.carrier(track.loadings)
         rows.append(
             {
                 "track": number,
@@ -182,36 +192,17 @@ def mode_tracks_table(histories: Histories, factors: Factors, *, window: int, co
                 "windows": track.last - track.first + 1,
                 "share": track.share,
                 "overlap": track.overlap,
-                "factor": factor if shares[factor] > _CARRIED else None,
-                "factor_share": shares[factor] if shares[factor] > _CARRIED else None,
+                "factor": factor,
+                "factor_share": factor_share,
             }
         )
     return typed("mode_tracks", rows)
 
 
-def _carried(factors: Factors, ids: np.ndarray, modes: pd.DataFrame) -> dict[int, list[int]]:
-    """Events that have more than half of their top mode in a factor, by factor."""
-    top = modes[modes["mode"] == 1]
-    carried: dict[int, list[int]] = {}
-    if not len(top) or not factors.groups.count:
-        return carried
-    label = dict(zip(ids, factors.groups.labels, strict=True))
-    shares = (
-        (top["loading"] ** 2).groupby([top["event"], top["sample_id"].map(label)], sort=True).sum().items()
-    )
-    for place, share in shares:
-        event, number = place  # pyright: ignore[reportGeneralTypeIssues]
-        if number and share > _CARRIED:
-            carried.setdefault(int(number), []).append(int(event))
-    return carried
-
-
-def _events(course_: Course, steps: np.ndarray, events: pd.DataFrame, carried: Sequence[int]) -> str | None:
-    """Numbers of the events that a factor carries and that alarm or peak while it moves."""
+def _moves_during(course_: Course, steps: np.ndarray, event: Event) -> bool:
+    """Whether the event alarms or peaks while the factor moves."""
     begin, end = steps[course_.appears], steps[-1 if course_.ends is None else course_.ends]
-    rows = events[events["event"].isin(carried)]
-    during = rows["alarm_step"].between(begin, end) | rows["shc_peak_step"].between(begin, end)
-    return ", ".join(str(event) for event in rows.loc[during, "event"]) or None
+    return any(begin <= event.row[name] <= end for name in ("alarm_step", "shc_peak_step"))
 
 
 def _column(inside: np.ndarray, samples: pd.DataFrame) -> dict[str, Any]:
@@ -222,8 +213,8 @@ def _column(inside: np.ndarray, samples: pd.DataFrame) -> dict[str, Any]:
     for name in samples.columns:
         if name == "sample_id":
             continue
-        codes, values = _values(samples[name])
-        if not 2 <= len(values) <= every // 4:
+        codes, values = coded_levels(samples[name], missing=False)
+        if not 2 <= len(values) <= every // SAMPLES_A_LEVEL:
             continue
         searched += len(values)
         counts = np.bincount(codes[codes >= 0], minlength=len(values))
@@ -262,11 +253,3 @@ def _log_chance(both: int, every: int, having: int, drawn: int) -> float:
 
     few = ways(having, several) + ways(every - having, drawn - several) - ways(every, drawn)
     return float(np.asarray(logsumexp(few)))
-
-
-def _values(column: pd.Series) -> tuple[np.ndarray, Any]:
-    """Code of each sample's value, -1 for none, and the values: as text where they cannot be told apart."""
-    try:
-        return pd.factorize(column)
-    except TypeError:  # lists, dicts
-        return pd.factorize(column.astype(str))

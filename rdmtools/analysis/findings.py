@@ -125,7 +125,7 @@ def find(
     past = histories(values.blocks, run.steps)
     parts = split(past.losses)
     events = find_events(run, values.observables, settings)
-    table, modes = events_table(events), modes_table(run, events)
+    table = events_table(events)
     factors = find_factors(past)
     draws = _draws(run)
     drawn = drawn_modes(draws, settings.modes)
@@ -136,7 +136,7 @@ def find(
         early_fall=early_fall(past, settings.windows[0]),
         observables=_observables_table(run, values, settings),
         events=table,
-        modes=modes,
+        modes=modes_table(run, events),
         groups=groups_table(run, events),
         lift=lift_table(events),
         explained=explained_table(run.samples, changes),
@@ -152,7 +152,7 @@ def find(
             run, past, parts, [*groups, *factors.grouping], known_at_start=settings.known_at_start
         ),
         samples=samples_table(run, past, parts, factors.column, known_at_start=settings.known_at_start),
-        factors=factors_table(factors, run.samples, table, modes),
+        factors=factors_table(factors, run.samples, events),
         factor_samples=factor_samples_table(factors, run.samples),
         factor_courses=factor_courses_table(factors),
         mode_tracks=mode_tracks_table(past, factors, window=settings.windows[0], count=settings.modes),
