@@ -4,10 +4,10 @@
 
 4,000 rows x 4,096 samples, W = 64: descents at times of their own with AR(1) noise, a `group` column of four
 groups and two more columns; and the same with four events, one a group. In memory `find` takes turns with
-itself less its answers: histories, samples, ledger, arrivals, leads, explained, lift, loud rows, order, and
-modes and groups of draws are then made of nothing. The command (`analyze --fresh`, report and all) is a
-process of its own, which tells its CPU seconds and its memory at most; without answers it has none of their
-sections and lines. Medians; only the ratios carry over. The aim is a ratio of 1.5 for the command.
+itself less its answers: histories, samples, ledger, factors, arrivals, leads, explained, lift, loud rows,
+order, and modes and groups of draws are then made of nothing. The command (`analyze --fresh`, report and all)
+is a process of its own, which tells its CPU seconds and its memory at most; without answers it has none of
+their sections and lines. Medians; only the ratios carry over. The aim is a ratio of 1.5 for the command.
 
 The split of every sample's history is timed by itself: of 1,000 blocks, and of 4,000 rows.
 """
@@ -48,7 +48,10 @@ from rdmtools.results import answers
 ROWS, SAMPLES, WINDOW = 4000, 4096, 64
 SETTINGS = AnalysisSettings(windows=(WINDOW,))
 WITH, WITHOUT = "with", "without"
-EMPTY = ("samples", "ledger", "arrivals", "leads", "order", "lift", "explained")
+EMPTY = (
+    *("samples", "ledger", "arrivals", "leads", "order", "lift", "explained"),
+    *("factors", "factor_samples", "factor_courses", "mode_tracks"),
+)
 
 
 def run_of(*, with_events: bool) -> rdm.Run:
@@ -99,7 +102,7 @@ def without_answers() -> Iterator[None]:
 
     one = histories_of(np.zeros((1, 1)), [0])
     early = EarlyFall(share=0.0, step=0, window=WINDOW)
-    still = window_modes(np.zeros((WINDOW, 1)), count=1)
+    still = window_modes(np.zeros((WINDOW, SAMPLES)), count=1)
     with ExitStack() as changed:
         for where, name, instead in (
             (spans, "BlockMeans", _NoBlocks),
@@ -113,6 +116,7 @@ def without_answers() -> Iterator[None]:
             (events, "group_lifts", lambda of_events, _: [[] for _ in of_events]),
             (events, "loud_row", lambda *_, **__: None),
             (events, "top_mode", lambda *_, **__: still),
+            (events, "movement", lambda *_: still.loadings[0]),
             (answers, "ANSWERS", []),
         ):
             changed.enter_context(patch.object(where, name, instead))
