@@ -19,7 +19,7 @@ from rdmtools.analysis.gram import RowGeometry
 from rdmtools.analysis.moments import Windows
 
 # What a line leaves of the means, relative to them, is rounding below this.
-_ROUNDING = 4 * np.finfo(np.float64).eps
+ROUNDING = 4 * np.finfo(np.float64).eps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +60,7 @@ def mean_baselines(
     lever = step_lever - step_sum * path_sum / length
     if degree:
         energy = _about_line(geometry, steps, windows, path_sum / length, row_lever)
-        energy[energy <= _ROUNDING**2 * path_squares] = 0.0
+        energy[energy <= ROUNDING**2 * path_squares] = 0.0
     return MeanBaselines(
         level=level / length,
         variance=energy / (length - 1 - degree),

@@ -89,3 +89,61 @@ def largest_rise(levels, *, fixed_floor):
         for floor in ([0.0] if fixed_floor else known[: now + 1])
     ]
     return max(heights, default=-np.inf)
+
+
+def log_energies(losses, window):
+    """u of each signal at each row, from the rows themselves."""
+    half = window // 2
+    u = {"shc": [np.nan] * (half - 1), "mean_slope": [np.nan] * (half - 1)}
+    for stop in range(half, len(losses) + 1):
+        rows = losses[stop - half : stop]
+        mean = rows.mean(axis=1) - rows[0].mean()
+        (slope, _), scatter = np.polyfit(np.arange(half), mean, 1, cov=True)
+        u["shc"].append(np.log10(observables(rows, 0)["shc"]))
+        u["mean_slope"].append(2 * np.log10(slope**2 + scatter[0, 0]))
+    return {name: np.array(values) for name, values in u.items()}
+
+
+def warnings(u, window, threshold, prior, costs, pause=3):
+    """Scores, scatter and (floor, alarm, peak, end) of each event of one signal, from the rule's words."""
+    half, many, few = window // 2, 3 * window // 2, window // 4
+    filled, taught, seconds, scores, scatters, events = [], [], [], [], [], []
+    event, since, enough, levels, resume, needed = None, None, many, [], 0, np.nan
+    for now, value in enumerate(u):
+        known = np.isfinite(value)
+        filled.append(value if known else filled[-1] if filled else np.nan)
+        if since is None and known:
+            since = now
+        old = [now - lag * window for lag in (1, 2, 3)]
+        if old[-1] >= 0 and all(taught[row] for row in old):
+            late, middle, early = (filled[row] for row in old)
+            seconds.append(round(abs(middle - (late + early) / 2) * 1024) / 1024)
+        windows = len(seconds) / window if len(seconds) >= window // 2 else 0
+        own = np.quantile(seconds, 0.8) / (1.2815515655446004 * 1.5**0.5) if windows else 0
+        scatters.append(np.sqrt((prior**2 + windows * own**2) / (1 + windows)))
+        taught.append(bool(known) and event is None and now >= resume)
+        scores.append(np.nan)
+        if event is not None:
+            if known and value > filled[event[2]]:
+                event[2] = now
+            elif known and filled[event[2]] - value >= needed / 2 and now - event[1] >= half:
+                event[3] = now
+                event, since, enough, levels, resume = None, now + 1, window, [], now + 1 + pause * window
+        elif known and now - since + 1 >= enough:
+            armed = filled[since:]
+            statistics = {"mean": np.mean(armed[-many:]), "jump": np.mean(filled[-few:])}
+            slope, end = np.polyfit(np.arange(half) - (half - 1), filled[-half:], 1)
+            about = filled[-half:] - (slope * (np.arange(half) - (half - 1)) + end)
+            statistics["ramp"] = end - 2 * np.sqrt(np.sum(about**2) / (half - 2))
+            levels.append((statistics["mean"], now))
+            level, floor = min(levels)
+            scores[-1] = max(
+                (statistics[name] - level - 0.3) / scatters[-1] / cost for name, cost in costs.items()
+            )
+            if scores[-1] >= threshold:
+                event = [floor, now, now, None]
+                needed = 0.3 + costs["mean"] * threshold * scatters[-1]
+                events.append(event)
+                for row in range(max(now - many + 1, 0), now + 1):
+                    taught[row] = False
+    return np.array(scores), np.array(scatters), [tuple(event) for event in events]

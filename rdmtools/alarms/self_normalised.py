@@ -1,0 +1,176 @@
+"""When does a signal rise more than its own past allows? A warning rule with a stated false-alarm rate.
+
+A signal is one number a row: u, the log10 of an energy (loss**4) of the last h = W // 2 rows, W the window.
+Each goes its own way. With v the mean of its last 3 W / 2 values, L the lowest v since the rule was armed,
+and sigma its `Scatter`, the score is the highest of
+
+    J = (x - L - 0.3) / sigma / cost
+
+over its statistics x: v itself; `jump`, the mean of the last W / 4 values; `ramp`, the lower end of a line
+through the last h, its value at the last row less twice the scatter about it. An alarm is the first row with
+J at or above the threshold, which `thresholds` has for a rate. It opens an event, which ends, not before
+W / 2 rows, once u has come down from its peak by half of the rise of v that had been needed; v and L begin
+afresh, judged again after W values. Neither an event nor the rise before it nor the 3 W rows after it teach
+sigma.
+
+Means of logs are geometric means of energies, which take their force from heavy tails; the 0.3 decades are a
+noise level a fifth up. A value that is not finite repeats the last one, and neither fires nor teaches. Before
+3 W / 2 values a run is too short to judge.
+
+Strictly causal: a row's score depends on values up to it alone, and has the same bits whether rows come one
+at a time or all at once. No random numbers.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import nan
+
+import numpy as np
+from jaxtyping import Bool, Float64
+
+from rdmtools.alarms.one_signal import Judged, OneSignal, Signal, Warned
+from rdmtools.errors import ParameterError
+
+SHORTEST_WINDOW = 6
+
+SIGNALS = (
+    Signal(name="shc", prior=0.45, costs={"mean": 3.9, "jump": 7.9}),
+    Signal(name="mean_slope", prior=0.9, costs={"mean": 2.9, "ramp": 3.85}),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Now:
+    """What the rule says of one row."""
+
+    row: int
+    """Counted from 0."""
+    signals: Mapping[str, Judged]
+    began: Sequence[Warned]
+    """Events whose alarm is here."""
+    ended: Sequence[Warned]
+    """Events that end here."""
+
+    @property
+    def score(self) -> float:
+        """The highest over the signals; NaN where none is judged."""
+        return max((one.score for one in self.signals.values() if one.judged), default=nan)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Course:
+    """One signal row by row, as `Judged` has it."""
+
+    value: Float64[np.ndarray, " rows"]
+    level: Float64[np.ndarray, " rows"]
+    scatter: Float64[np.ndarray, " rows"]
+    line: Float64[np.ndarray, " rows"]
+    score: Float64[np.ndarray, " rows"]
+    judged: Bool[np.ndarray, " rows"]
+    event: Bool[np.ndarray, " rows"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watched:
+    """What the rule says of a run."""
+
+    courses: Mapping[str, Course]
+    """By signal."""
+    events: Sequence[Warned]
+    """By alarm."""
+
+    @property
+    def score(self) -> Float64[np.ndarray, " rows"]:
+        """The highest over the signals; NaN where none is judged."""
+        return np.fmax.reduce([course.score for course in self.courses.values()])
+
+
+class SelfNormalised:
+    """The rule while rows come. Memory does not grow with them.
+
+    Parameters
+    ----------
+    window
+        Rows W of a window, at least 6.
+    threshold
+        Score that fires, above 0, from `thresholds.threshold`; with infinity nothing does.
+    signals
+        What is watched.
+
+    Raises
+    ------
+    ParameterError
+        Where the window is too short, or the threshold is not above 0.
+    """
+
+    def __init__(self, window: int, threshold: float, signals: Sequence[Signal] = SIGNALS) -> None:
+        _checked(window, threshold)
+        self._rules = {signal.name: OneSignal(signal, window, threshold) for signal in signals}
+        self._row = 0
+
+    def update(self, values: Mapping[str, float]) -> Now:
+        """Take the next row's u of each signal; NaN where it has none."""
+        signals: dict[str, Judged] = {}
+        events: list[Warned] = []
+        for name, rule in self._rules.items():
+            rows, changed = rule.extend(np.array([values[name]], dtype=np.float64))
+            signals[name] = rows[0]
+            events += changed
+        row, self._row = self._row, self._row + 1
+        return Now(
+            row=row,
+            signals=signals,
+            began=[event for event in events if event.alarm == row],
+            ended=[event for event in events if event.end == row],
+        )
+
+
+def watched(
+    values: Mapping[str, Float64[np.ndarray, " rows"]],
+    *,
+    window: int,
+    threshold: float,
+    signals: Sequence[Signal] = SIGNALS,
+) -> Watched:
+    """The rule over all rows of a run: what `SelfNormalised.update` says row by row, to the bit.
+
+    Parameters
+    ----------
+    values
+        u of each signal by name, one a row; NaN where a row has none, as before row h - 1.
+    window, threshold, signals
+        As `SelfNormalised` has them.
+    """
+    _checked(window, threshold)
+    courses: dict[str, Course] = {}
+    events: list[Warned] = []
+    for signal in signals:
+        rows, found = OneSignal(signal, window, threshold).extend(values[signal.name])
+        courses[signal.name] = _course(rows)
+        events += found
+    return Watched(courses=courses, events=sorted(events, key=lambda event: event.alarm))
+
+
+def _course(rows: Sequence[Judged]) -> Course:
+    *numbers, judged, event = zip(*rows, strict=True) if rows else [()] * len(Judged._fields)
+    value, level, scatter, line, score = np.array(numbers, dtype=np.float64)
+    return Course(
+        value=value,
+        level=level,
+        scatter=scatter,
+        line=line,
+        score=score,
+        judged=np.array(judged, dtype=bool),
+        event=np.array(event, dtype=bool),
+    )
+
+
+def _checked(window: int, threshold: float) -> None:
+    if window < SHORTEST_WINDOW:
+        raise ParameterError(
+            f"a window of {window} rows; warnings need at least {SHORTEST_WINDOW}; choose window=20"
+        )
+    if not threshold > 0:
+        raise ParameterError(
+            f"a threshold of {threshold:g}; needed above 0; choose threshold=thresholds.threshold(0.05, 20)"
+        )

@@ -1,0 +1,104 @@
+"""What do the signals of warnings say while rows come one at a time? `log_energies`, kept up to date.
+
+Squared distances of a new row x_t from the h - 1 before it follow from its change d_t = x_t - x_{t-1} and
+from products of d_t with earlier changes:
+
+    D(t, k) = D(t-1, k-1) + <d_t, d_t> + 2 (<d_t, d_{t-1}> + ... + <d_t, d_{t-k+1}>)
+
+as in `gram`: h n multiplications a row, offsets are gone before the first product, and no rounding is handed
+on for longer than h rows. Memory: h changes of n samples.
+"""
+
+from math import nan
+
+import numpy as np
+from jaxtyping import Float
+
+from rdmtools.analysis.baselines import ROUNDING
+from rdmtools.analysis.log_energies import log10, spread
+from rdmtools.analysis.observables import spectral_heat_capacity
+from rdmtools.errors import ParameterError
+
+
+class LatestRows:
+    """The last h = W // 2 rows, as far as the signals need them.
+
+    Parameters
+    ----------
+    window
+        Rows W of a window, at least 6.
+    samples
+        Losses of each row.
+    """
+
+    def __init__(self, window: int, samples: int) -> None:
+        if window < 6:
+            raise ParameterError(f"a window of {window} rows; warnings need at least 6; choose window=20")
+        self._half = half = window // 2
+        self._samples = samples
+        self._row = 0  # the next
+        self._last = np.zeros(samples)
+        self._changes = np.zeros((half - 1, samples))  # a ring: that of row t at t % (half - 1)
+        lags = np.arange(half - 1)
+        self._by_lag = (lags[:, None] - lags) % (half - 1)  # places of lags 0, 1, ... in the ring
+        self._weights = np.where(lags, 2.0, 1.0)
+        self._distances = np.zeros((half, half))  # between the rows, the oldest first
+        self._mean_changes = np.zeros(half - 1)  # the oldest first
+        self._times = np.arange(half) - (half - 1) / 2
+
+    def update(self, losses: Float[np.ndarray, " samples"]) -> dict[str, float]:
+        """Take the next row: u of each signal, NaN before there are h rows, and where a loss is not finite.
+
+        Raises
+        ------
+        ParameterError
+            Where the row has not as many losses as were announced.
+        """
+        if losses.shape != self._last.shape:
+            found, needed = losses.shape, self._last.shape
+            raise ParameterError(
+                f"a row of shape {found}; needed {needed}; log the same samples at every step"
+            )
+        with np.errstate(invalid="ignore", over="ignore"):
+            self._take(losses)
+            values = {"shc": self._shc(), "mean_slope": self._mean_slope()}
+        return values if self._row >= self._half else dict.fromkeys(values, nan)
+
+    def _take(self, losses: Float[np.ndarray, " samples"]) -> None:
+        place = self._row % (self._half - 1)
+        change = self._changes[place]
+        if self._row:
+            np.subtract(losses, self._last, out=change, dtype=np.float64)
+        self._last[:] = losses
+        # Not by BLAS: the same bits with any number of threads, and none is woken for so little.
+        products = np.einsum("rs,s->r", self._changes, change)[self._by_lag[place]]
+        distances = self._distances
+        nearest_first = distances[-1, :0:-1] + np.cumsum(products * self._weights)
+        distances[:-1, :-1] = distances[1:, 1:]
+        distances[-1, -2::-1] = distances[:-1, -1][::-1] = nearest_first
+        self._mean_changes[:-1] = self._mean_changes[1:]
+        self._mean_changes[-1] = change.sum() / self._samples
+        self._row += 1
+
+    def _shc(self) -> float:
+        half, distances = self._half, self._distances
+        sums = distances.sum(axis=1)
+        total = sums.sum(keepdims=True)
+        energy = np.maximum(total / (2 * half), 0.0)
+        square = 0.25 * (
+            (distances * distances).sum() - 2.0 / half * (sums * sums).sum() + (total / half) ** 2
+        )
+        freedom = half - 1
+        shc = spectral_heat_capacity(energy / freedom, square / freedom**2, self._samples)
+        return float(log10(shc)[0])
+
+    def _mean_slope(self) -> float:
+        half, times = self._half, self._times
+        path = np.concatenate([[0.0], np.cumsum(self._mean_changes)])
+        over = spread(half)
+        slope = (times * path).sum() / over
+        about = path - path.sum() / half - slope * times
+        energy = (about * about).sum()
+        if energy <= ROUNDING**2 * (path * path).sum():
+            energy = 0.0
+        return float(2.0 * log10(np.array([slope * slope + energy / (half - 2) / over]))[0])
