@@ -7,7 +7,7 @@ level that wanders by a fifth. Acceleration, bursts and switches of data are no 
 The table is made, not chosen: each threshold is the least one that keeps the rate in the worst of the worlds
 promised, on runs of other seeds than those that judge it:
 
-    python benchmarks/warnings.py fit FOLDER
+    python benchmarks/warning_rates.py fit FOLDER
 """
 
 import math

@@ -1,0 +1,197 @@
+"""Is a stated false-alarm rate kept? Thresholds from runs in which nothing happens, judged on others.
+
+    python benchmarks/warning_rates.py make FOLDER --runs 200 --windows 80 --window 20   # --world AR --jobs 2
+    python benchmarks/warning_rates.py fit FOLDER
+    python benchmarks/warning_rates.py judge FOLDER [--rate 0.05]
+    python benchmarks/warning_rates.py long                  # 20,000 rows of AR(1) .9, per 80 windows
+
+`make` appends to a table in FOLDER how high each statistic of each run comes within 20 windows, and within 80
+where it was made that long, in sigma above the dead zone: over its cost that is the score, so that other
+costs need no other runs. Both parts, "fit" and "judge", share no seed; what is there already is not made
+again. `fit` prints the least thresholds that keep a rate in every promised world, and who asks for most;
+`judge` what is realised on the other part with the thresholds of `rdmtools.alarms.thresholds`, with exact 95 %
+intervals, corrected over the worlds. A cell is a world at one window.
+"""
+
+# pyright: basic
+
+import argparse
+import os
+import zlib
+from dataclasses import replace
+from multiprocessing import Pool
+from pathlib import Path
+
+os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = "1"  # before NumPy
+
+import numpy as np
+import pandas as pd
+from null_worlds import PROMISED, WORLDS, autoregression
+from scipy.stats import beta
+
+from rdmtools.alarms.self_normalised import SIGNALS, watched
+from rdmtools.alarms.thresholds import THRESHOLDS, threshold
+from rdmtools.analysis.gram import row_geometry, tile_rows
+from rdmtools.analysis.log_energies import log_energies
+from rdmtools.analysis.moments import Windows, moments
+
+PARTS = ("fit", "judge")
+BATCH = 50
+WHERE = ("part", "world", "window", "windows", "batch")
+# Each statistic as a signal of its own, at a cost of 1.
+APART = [
+    replace(signal, name=f"{signal.name} {statistic}", costs={"mean": np.inf} | {statistic: 1.0})
+    for signal in SIGNALS
+    for statistic in signal.costs
+]
+COLUMNS = (*WHERE, "run", *(f"{each.name} {horizon}" for horizon in THRESHOLDS for each in APART))
+
+
+def values_of_runs(losses: np.ndarray, window: int) -> list[dict[str, np.ndarray]]:
+    """u of each signal of many runs, laid end to end; windows that hold rows of two are left out."""
+    runs, rows, samples = losses.shape
+    half = window // 2
+    together = losses.reshape(runs * rows, samples)
+    geometry = row_geometry([together], rows=len(together), lags=half, tile=tile_rows(samples))
+    places = Windows(length=half, first=0, count=len(together) - half + 1, size_only=True)
+    of_windows = moments(geometry.distances, [places], rows=lambda start, stop: together[start:stop])
+    u = log_energies(of_windows[0], geometry, places)
+    count = rows - half + 1
+    return [{name: u[name][run * rows : run * rows + count] for name in u} for run in range(runs)]
+
+
+def made(job):
+    """The scores of a batch of runs."""
+    place, window, windows, part, batch = job
+    world = WORLDS[place]
+    name = f"{world.name} {window} {windows}"
+    rng = np.random.default_rng([PARTS.index(part), zlib.crc32(name.encode()), batch])
+    rows = []
+    few = max(min(BATCH, 20_000_000 // (windows * window * world.samples)), 1)
+    for first in range(0, BATCH, few):
+        losses = world.losses(rng, min(few, BATCH - first), windows * window, world.samples, window)
+        for run, u in enumerate(values_of_runs(losses, window), start=first):
+            apart = {each.name: u[each.name.split()[0]] for each in APART}
+            courses = watched(apart, window=window, threshold=np.inf, signals=APART).courses
+            stops = (20 * window - window // 2 + 1, len(losses[0]) if windows == 80 else 0)
+            tops = [
+                np.nanmax(courses[each.name].score[:stop], initial=0.0) for stop in stops for each in APART
+            ]
+            rows.append((part, world.name, window, windows, batch, run, *tops))
+    return rows
+
+
+def make(folder: Path, runs: int, windows: int, window: int, chosen: str, jobs: int) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"scores_{window}_{windows}.csv"
+    if not path.exists():
+        path.write_text(",".join(f'"{name}"' for name in COLUMNS) + "\n")
+    there = set(pd.read_csv(path, usecols=list(WHERE)).itertuples(index=False, name=None))
+    wanted = [
+        (place, window, windows, part, batch)
+        for batch in range(runs // BATCH)
+        for place, world in enumerate(WORLDS)
+        if chosen in world.name
+        for part in PARTS
+        if (part, world.name, window, windows, batch) not in there
+    ]
+    with Pool(jobs) as pool:
+        for done, rows in enumerate(pool.imap(made, wanted), start=1):
+            lines = pd.DataFrame(rows, columns=list(COLUMNS)).to_csv(
+                header=False, index=False, float_format="%.5f"
+            )
+            with path.open("a") as file:
+                file.write(lines)
+            print(f"\r{done} of {len(wanted)}", end="", flush=True)
+    print()
+
+
+def scores(folder: Path, part: str, horizon: int) -> dict[tuple[str, int], np.ndarray]:
+    """Of each cell: its runs' highest scores within the horizon, in descending order."""
+    table = pd.concat([pd.read_csv(path) for path in sorted(folder.glob("scores_*.csv"))])
+    table = table[(table["part"] == part) & (table["windows"] >= horizon)]
+    costs = {f"{signal.name} {name}": cost for signal in SIGNALS for name, cost in signal.costs.items()}
+    table["score"] = np.max([table[f"{name} {horizon}"] / cost for name, cost in costs.items()], axis=0)
+    cells = table.groupby(["world", "window"], sort=False)["score"]
+    return {cell: np.sort(of_cell.to_numpy())[::-1] for cell, of_cell in cells}
+
+
+def promised(world: str) -> bool:
+    return next(each.kind for each in WORLDS if each.name == world) == PROMISED
+
+
+def upper(alarms: int, runs: int, tail: float) -> float:
+    """Exact limit that the true rate exceeds with no more than that probability."""
+    return 1.0 if alarms >= runs else float(beta.ppf(1 - tail, alarms + 1, runs - alarms))
+
+
+def least_threshold(found: np.ndarray, rate: float, tail: float | None) -> float:
+    """The score of the first run that may not alarm; with `tail`, its limit keeps the rate as well."""
+    allowed = int(rate * len(found) + 1e-9)
+    while tail is not None and allowed >= 0 and upper(allowed, len(found), tail) > rate:
+        allowed -= 1
+    return float(np.nextafter(found[allowed], np.inf)) if allowed >= 0 else np.inf
+
+
+def fit(folder: Path) -> None:
+    for horizon in THRESHOLDS:
+        cells = {cell: found for cell, found in scores(folder, "fit", horizon).items() if promised(cell[0])}
+        if not cells:
+            continue
+        print(
+            f"\n{horizon} windows, {len(cells)} cells, {min(map(len, cells.values()))} runs or more in each"
+        )
+        for rate in (0.2, 0.05, 0.01):
+            for name, tail in (("realised", None), ("limit", 0.05 / len(cells))):
+                each = {cell: least_threshold(found, rate, tail) for cell, found in cells.items()}
+                worst = sorted(each, key=each.__getitem__, reverse=True)[:5]
+                told = ", ".join(f"{world} (W {window}) {each[world, window]:.3f}" for world, window in worst)
+                print(f"  {rate:4.0%} {name:>8}: {each[worst[0]]:.3f}   worst: {told}")
+
+
+def judge(folder: Path, rate: float) -> None:
+    for horizon in THRESHOLDS:
+        cells = scores(folder, "judge", horizon)
+        at = threshold(rate, horizon)
+        print(f"\n{horizon} windows, stated {rate:.0%}, threshold {at:.3f}; intervals for {len(cells)} cells")
+        for (world, window), found in sorted(cells.items(), key=lambda cell: -np.mean(cell[1] >= at)):
+            alarms, runs, tail = int(np.sum(found >= at)), len(found), 0.025 / len(cells)
+            low = 0.0 if not alarms else float(beta.ppf(tail, alarms, runs - alarms + 1))
+            interval = f"{alarms / runs:7.2%} ({low:.2%} to {upper(alarms, runs, tail):.2%})"
+            remark = "" if promised(world) else "   no rate promised"
+            print(f"  {world:32} W {window:3} {interval:28} of {runs}{remark}")
+
+
+def long(rows: int = 20_000, runs: int = 20, window: int = 20) -> None:
+    losses = autoregression(np.random.default_rng(7), runs, rows, 64, (0.9,))
+    for rate in (0.2, 0.05, 0.01):
+        at = threshold(rate, 80)
+        found = [watched(u, window=window, threshold=at) for u in values_of_runs(losses, window)]
+        alarms = sum(len(each.events) for each in found)
+        stretches = runs * rows / window / 80
+        print(f"stated {rate:.0%} per 80 windows: {alarms} alarms in {stretches:.0f} times 80 windows")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("what", choices=["make", "fit", "judge", "long"])
+    parser.add_argument("folder", type=Path, nargs="?", default=Path("warning_rates"))
+    parser.add_argument("--runs", type=int, default=200, help="of each part, world and window")
+    parser.add_argument("--windows", type=int, choices=[20, 80], default=20, help="that a run is long")
+    parser.add_argument("--window", type=int, default=20)
+    parser.add_argument("--world", default="", help="only worlds whose name holds this")
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--rate", type=float, default=0.05)
+    given = parser.parse_args()
+    if given.what == "make":
+        make(given.folder, given.runs, given.windows, given.window, given.world, given.jobs)
+    elif given.what == "fit":
+        fit(given.folder)
+    elif given.what == "judge":
+        judge(given.folder, given.rate)
+    else:
+        long()
+
+
+if __name__ == "__main__":
+    main()
