@@ -9,8 +9,8 @@
 where it was made that long, in sigma above the dead zone: over its cost that is the score, so that other
 costs need no other runs. Both parts, "fit" and "judge", share no seed; what is there already is not made
 again. `fit` prints the least thresholds that keep a rate in every promised world, and who asks for most;
-`judge` what is realised on the other part with the thresholds of `rdmtools.alarms.thresholds`, with exact 95 %
-intervals, corrected over the worlds. A cell is a world at one window.
+`judge` what is realised on the other part with the thresholds of `rdmtools.alarms.thresholds`, with exact
+95 % intervals, corrected over the worlds. A cell is a world at one window.
 """
 
 # pyright: basic

@@ -7,7 +7,7 @@ bits do not depend on how rows are cut, and memory does not grow with them.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from math import inf, isfinite, nan
+from math import inf, nan
 from typing import NamedTuple
 
 import numpy as np
@@ -19,8 +19,8 @@ from rdmtools.alarms.scatter import Scatter
 DEAD_ZONE = 0.3
 """Decades of loss**4 that a rise may have for nothing: 4 log10(1.2) is 0.317."""
 
-# Rows that are worked out at once.
-_PIECE = 512
+MOST_ROWS = 512
+"""That are taken at once."""
 
 
 # Statistics besides v: name, cost, and one value per row.
@@ -91,7 +91,7 @@ class OneSignal:
         self._window = window
         self._many, self._few, self._half = 3 * window // 2, window // 4, window // 2
         # Of each row, places of the last values in what is remembered and new, the newest first.
-        self._newest = np.arange(_PIECE)[:, None] + 3 * window - np.arange(self._many)
+        self._newest = np.arange(MOST_ROWS)[:, None] + 3 * window - np.arange(self._many)
         self._threshold = threshold
         self._price = signal.costs["mean"] * threshold  # of v, in sigma
         self._scatter = Scatter(window, prior=signal.prior, prior_windows=signal.prior_windows)
@@ -102,34 +102,27 @@ class OneSignal:
         self._since: int | None = None  # first row of the armed stretch; None before the first value
         self._enough = self._many  # values of the stretch before it is judged
         self._level, self._floor = inf, -1
-        self._event: Warned | None = None  # while it lasts
+        self.event: Warned | None = None
+        """While it lasts."""
         self._top = -inf  # largest u of the event
 
-    def extend(self, values: Float64[np.ndarray, " rows"]) -> tuple[list[Judged], list[Warned]]:
-        """Take the next values: each row, and the events that ended in them or last, in order."""
-        rows: list[Judged] = []
-        events: list[Warned] = []
-        for start in range(0, len(values), _PIECE):
-            events += self._piece(values[start : start + _PIECE].tolist(), rows)
-        return rows, [*events, self._event] if self._event else events
-
-    def _piece(self, values: list[float], judged: list[Judged]) -> list[Warned]:
-        """Take a few values; what is said of each row is appended, what ended is returned."""
+    def extend(self, values: Float64[np.ndarray, " few"]) -> tuple[list[Judged], list[Warned]]:
+        """Take the next values, `MOST_ROWS` or fewer: what is said of each row, and the events that end."""
+        rows, ended = list[Judged](), list[Warned]()
         lag, past = self._window, 3 * self._window
-        known = [isfinite(value) for value in values]
+        known = np.isfinite(values).tolist()
         u, teaches = self._past, self._teaches + known
-        for value, finite in zip(values, known, strict=True):
+        for value, finite in zip(values.tolist(), known, strict=True):
             u.append(value if finite else u[-1])
         sums, others = self._statistics(u)
-        ended: list[Warned] = []
         for now, finite in enumerate(known):
             new = now + past
             if self._since is None and finite:
                 self._since = self._row
             if teaches[now] and teaches[now + lag] and teaches[now + 2 * lag]:
                 self._scatter.add(abs(u[now + lag] - 0.5 * (u[now + 2 * lag] + u[now])))
-            teaches[new] = finite and self._event is None and self._row >= self._teach_from
-            if self._event is None:
+            teaches[new] = finite and self.event is None and self._row >= self._teach_from
+            if self.event is None:
                 row = self._watched(sums, others, now) if finite else self._unjudged(event=False)
                 if row.event:
                     self._top = u[new]
@@ -137,14 +130,14 @@ class OneSignal:
             else:
                 row = self._unjudged(event=True)
                 if finite:
-                    self._event = self._lasting(self._event, u[new])
-                if self._event.end is not None:
-                    ended.append(self._event)
+                    self.event = self._lasting(self.event, u[new])
+                if self.event.end is not None:
+                    ended.append(self.event)
                     self._arm()
-            judged.append(row)
+            rows.append(row)
             self._row += 1
         self._past, self._teaches = u[-past:], teaches[-past:]
-        return ended
+        return rows, ended
 
     def _statistics(self, u: list[float]) -> tuple[NDArray[np.float64], _Others]:
         """For each new row: sums of the last 1, 2, ... values; and the statistics that need no more."""
@@ -176,7 +169,7 @@ class OneSignal:
                 score, statistic = other, name
         needed = DEAD_ZONE + self._price * sigma
         if score >= self._threshold:
-            self._event = Warned(
+            self.event = Warned(
                 signal=self._signal.name,
                 statistic=statistic,
                 floor=self._floor,
@@ -187,7 +180,7 @@ class OneSignal:
                 scatter=sigma,
                 needed=needed,
             )
-        return Judged(value, self._level, sigma, self._level + needed, score, True, self._event is not None)
+        return Judged(value, self._level, sigma, self._level + needed, score, True, self.event is not None)
 
     def _unjudged(self, *, event: bool) -> Judged:
         return Judged(nan, nan, self._scatter.sigma, nan, nan, False, event)
@@ -203,7 +196,7 @@ class OneSignal:
 
     def _arm(self) -> None:
         """Begin afresh with the next row."""
-        self._event, self._since, self._enough = None, self._row + 1, self._window
+        self.event, self._since, self._enough = None, self._row + 1, self._window
         self._level, self._floor = inf, -1
         self._teach_from = self._since + self._signal.pause * self._window
 

@@ -28,7 +28,7 @@ from math import nan
 import numpy as np
 from jaxtyping import Bool, Float64
 
-from rdmtools.alarms.one_signal import Judged, OneSignal, Signal, Warned
+from rdmtools.alarms.one_signal import MOST_ROWS, Judged, OneSignal, Signal, Warned
 from rdmtools.errors import ParameterError
 
 SHORTEST_WINDOW = 6
@@ -111,18 +111,14 @@ class SelfNormalised:
     def update(self, values: Mapping[str, float]) -> Now:
         """Take the next row's u of each signal; NaN where it has none."""
         signals: dict[str, Judged] = {}
-        events: list[Warned] = []
+        ended: list[Warned] = []
         for name, rule in self._rules.items():
-            rows, changed = rule.extend(np.array([values[name]], dtype=np.float64))
-            signals[name] = rows[0]
-            events += changed
+            (signals[name],), over = rule.extend(np.array([values[name]], dtype=np.float64))
+            ended += over
         row, self._row = self._row, self._row + 1
-        return Now(
-            row=row,
-            signals=signals,
-            began=[event for event in events if event.alarm == row],
-            ended=[event for event in events if event.end == row],
-        )
+        events = (rule.event for rule in self._rules.values())
+        began = [event for event in events if event is not None and event.alarm == row]
+        return Now(row=row, signals=signals, began=began, ended=ended)
 
 
 def watched(
@@ -145,23 +141,23 @@ def watched(
     courses: dict[str, Course] = {}
     events: list[Warned] = []
     for signal in signals:
-        rows, found = OneSignal(signal, window, threshold).extend(values[signal.name])
-        courses[signal.name] = _course(rows)
-        events += found
+        rule = OneSignal(signal, window, threshold)
+        course = _empty(len(values[signal.name]))
+        for start in range(0, len(course.score), MOST_ROWS):
+            rows, ended = rule.extend(values[signal.name][start : start + MOST_ROWS])
+            for name, column in zip(Judged._fields, zip(*rows, strict=True), strict=True):
+                getattr(course, name)[start : start + len(rows)] = column
+            events += ended
+        courses[signal.name] = course
+        events += [rule.event] if rule.event else []
     return Watched(courses=courses, events=sorted(events, key=lambda event: event.alarm))
 
 
-def _course(rows: Sequence[Judged]) -> Course:
-    *numbers, judged, event = zip(*rows, strict=True) if rows else [()] * len(Judged._fields)
-    value, level, scatter, line, score = np.array(numbers, dtype=np.float64)
+def _empty(rows: int) -> Course:
+    value, level, scatter, line, score = np.empty((5, rows))
+    judged, event = np.empty((2, rows), dtype=bool)
     return Course(
-        value=value,
-        level=level,
-        scatter=scatter,
-        line=line,
-        score=score,
-        judged=np.array(judged, dtype=bool),
-        event=np.array(event, dtype=bool),
+        value=value, level=level, scatter=scatter, line=line, score=score, judged=judged, event=event
     )
 
 
