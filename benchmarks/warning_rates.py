@@ -37,11 +37,14 @@ from rdmtools.analysis.gram import row_geometry, tile_rows
 from rdmtools.analysis.log_energies import log_energies
 from rdmtools.analysis.moments import Windows, moments
 
-PARTS = ("fit", "judge")
+SEEDS = {"fit": 10, "judge": 11}  # rules were chosen on 0 and 1
 BATCH = 50
 WHERE = ("part", "world", "window", "windows", "batch")
-STATISTICS = {f"{signal.name} {name}": cost for signal in SIGNALS for name, cost in signal.costs.items()}
-COLUMNS = (*WHERE, "run", *(f"{name} {horizon}" for horizon in THRESHOLDS for name in STATISTICS))
+# Those of the rule, and others that it could have, of each signal; "calm" is the mean of the lowest two thirds.
+STATISTICS = {"shc": ("mean", "calm", "jump"), "mean_slope": ("mean", "ramp")}
+NAMES = [f"{signal} {name}" for signal, names in STATISTICS.items() for name in names]
+COSTS = {f"{signal.name} {name}": cost for signal in SIGNALS for name, cost in signal.costs.items()}
+COLUMNS = (*WHERE, "run", *(f"{name} {horizon}" for horizon in THRESHOLDS for name in NAMES))
 
 
 def values_of_runs(losses: np.ndarray, window: int) -> dict[str, np.ndarray]:
@@ -63,15 +66,17 @@ def statistics(u: np.ndarray, signal: Signal, window: int) -> np.ndarray:
     The rule while nothing fires, of all runs at once, which the rule itself does not need.
     """
     half, few, many = window // 2, window // 4, 3 * window // 2
-    mean = sliding_window_view(u, many, axis=1).mean(axis=2)
+    values = sliding_window_view(u, many, axis=1)
+    mean = values.mean(axis=2)
+    calm = np.sort(values, axis=2)[:, :, : -(-2 * many // 3)].mean(axis=2)
     line = sliding_window_view(u, half, axis=1)
     times = np.arange(half) - (half - 1) / 2
     slope = line @ times / (times @ times)
     about = line - line.mean(axis=2, keepdims=True) - slope[:, :, None] * times
     end = line.mean(axis=2) + slope * times[-1] - 2 * np.sqrt((about**2).sum(axis=2) / (half - 2))
     jump = sliding_window_view(u, few, axis=1).mean(axis=2)
-    each = {"mean": mean, "jump": jump[:, many - few :], "ramp": end[:, many - half :]}
-    level = np.minimum.accumulate(mean, axis=1)
+    each = {"mean": mean, "calm": calm, "jump": jump[:, many - few :], "ramp": end[:, many - half :]}
+    level = {name: np.minimum.accumulate(calm if name == "calm" else mean, axis=1) for name in each}
     second = np.abs(u[:, window : -2 * window] - 0.5 * (u[:, 2 * window : -window] + u[:, : -3 * window]))
     sigma = np.full(u.shape, signal.prior)
     for run, differences in enumerate(second.tolist()):
@@ -79,14 +84,15 @@ def statistics(u: np.ndarray, signal: Signal, window: int) -> np.ndarray:
         for row, difference in enumerate(differences, start=3 * window):
             scatter.add(difference)
             sigma[run, row] = scatter.sigma
-    above = [(each[name] - level - DEAD_ZONE) / sigma[:, many - 1 :] for name in signal.costs]
+    names = STATISTICS[signal.name]
+    above = [(each[name] - level[name] - DEAD_ZONE) / sigma[:, many - 1 :] for name in names]
     return np.concatenate([np.full((len(above), len(u), many - 1), -np.inf), above], axis=2)
 
 
 def assert_is_the_rule(u: dict[str, np.ndarray], apart: np.ndarray, window: int) -> None:
     """Of one run: the highest of the statistics over their costs is the score."""
     score = watched(u, window=window, threshold=np.inf).score
-    highest = np.max(apart / np.array([*STATISTICS.values()])[:, None], axis=0)
+    highest = np.max([apart[NAMES.index(name)] / cost for name, cost in COSTS.items()], axis=0)
     judged = ~np.isnan(score)
     assert np.array_equal(judged, highest > -np.inf)
     assert np.allclose(highest[judged], score[judged], atol=1e-9)
@@ -97,7 +103,7 @@ def made(job):
     place, window, windows, part, batch = job
     world = WORLDS[place]
     name = f"{world.name} {window} {windows}"
-    rng = np.random.default_rng([PARTS.index(part), zlib.crc32(name.encode()), batch])
+    rng = np.random.default_rng([SEEDS[part], zlib.crc32(name.encode()), batch])
     rows = []
     few = max(min(BATCH, 20_000_000 // (windows * window * world.samples)), 1)
     for first in range(0, BATCH, few):
@@ -123,7 +129,7 @@ def make(folder: Path, runs: int, windows: int, window: int, chosen: str, jobs: 
         for batch in range(runs // BATCH)
         for place, world in enumerate(WORLDS)
         if chosen in world.name and batch < max(runs * world.share, 50) // BATCH
-        for part in PARTS
+        for part in SEEDS
         if (part, world.name, window, windows, batch) not in there
     ]
     with Pool(jobs) as pool:
@@ -141,7 +147,7 @@ def scores(folder: Path, part: str, horizon: int) -> dict[tuple[str, int], np.nd
     """Of each cell: its runs' highest scores within the horizon, in descending order."""
     table = pd.concat([pd.read_csv(path) for path in sorted(folder.glob("scores_*.csv"))])
     table = table[(table["part"] == part) & (table["windows"] >= horizon)]
-    above = [table[f"{name} {horizon}"] / cost for name, cost in STATISTICS.items()]
+    above = [table[f"{name} {horizon}"] / cost for name, cost in COSTS.items()]
     table["score"] = np.max(above, axis=0)
     cells = table.groupby(["world", "window"], sort=False)["score"]
     return {cell: np.sort(of_cell.to_numpy())[::-1] for cell, of_cell in cells}
