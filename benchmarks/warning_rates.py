@@ -40,7 +40,7 @@ from rdmtools.analysis.moments import Windows, moments
 SEEDS = {"fit": 10, "judge": 11}  # rules were chosen on 0 and 1
 BATCH = 50
 WHERE = ("part", "world", "window", "windows", "batch")
-# Those of the rule, and others that it could have, of each signal; "calm" is the mean of the lowest two thirds.
+# Those of the rule, and others that it could have; "calm" is the mean of the lowest two thirds.
 STATISTICS = {"shc": ("mean", "calm", "jump"), "mean_slope": ("mean", "ramp")}
 NAMES = [f"{signal} {name}" for signal, names in STATISTICS.items() for name in names]
 COSTS = {f"{signal.name} {name}": cost for signal in SIGNALS for name, cost in signal.costs.items()}
