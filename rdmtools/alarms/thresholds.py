@@ -15,8 +15,8 @@ import math
 from rdmtools.errors import ParameterError
 
 THRESHOLDS = {
-    20: {0.20: 0.87, 0.05: 1.03, 0.01: 1.27},
-    80: {0.20: 1.00, 0.05: 1.27, 0.01: 1.50},
+    20: {0.20: 0.96, 0.05: 1.49, 0.01: 1.85},
+    80: {0.20: 1.16, 0.05: 1.72, 0.01: 2.39},
 }
 """By horizon, in windows, and rate."""
 
