@@ -43,7 +43,11 @@ WHERE = ("part", "world", "window", "windows", "batch")
 # Those of the rule, and others that it could have; "calm" is the mean of the lowest two thirds.
 STATISTICS = {"shc": ("mean", "calm", "jump"), "mean_slope": ("mean", "ramp")}
 NAMES = [f"{signal} {name}" for signal, names in STATISTICS.items() for name in names]
-COSTS = {f"{signal.name} {name}": cost for signal in SIGNALS for name, cost in signal.costs.items()}
+COSTS = {
+    f"{signal.name} {'calm' if name == 'mean' and signal.trimmed == 3 else name}": cost
+    for signal in SIGNALS
+    for name, cost in signal.costs.items()
+}
 COLUMNS = (*WHERE, "run", *(f"{name} {horizon}" for horizon in THRESHOLDS for name in NAMES))
 
 

@@ -36,6 +36,8 @@ class Signal:
     """Scatter of u in decades, before the run has told its own."""
     costs: Mapping[str, float]
     """Of the statistics that are used, by name: "mean", always, "jump" and "ramp"."""
+    trimmed: int = 0
+    """One in so many of the last values, the highest of them, is left out of v; with 0 none is."""
     prior_windows: float = 1.0
     """How many windows of its own differences the prior counts like."""
     pause: int = 3
@@ -123,7 +125,7 @@ class OneSignal:
                 self._scatter.add(abs(u[now + lag] - 0.5 * (u[now + 2 * lag] + u[now])))
             teaches[new] = finite and self.event is None and self._row >= self._teach_from
             if self.event is None:
-                row = self._watched(sums, others, now) if finite else self._unjudged(event=False)
+                row = self._watched(u, sums, others, now) if finite else self._unjudged(event=False)
                 if row.event:
                     self._top = u[new]
                     teaches[new - self._many + 1 : new + 1] = [False] * self._many
@@ -152,13 +154,20 @@ class OneSignal:
             others.append(("ramp", costs["ramp"], ramp.tolist()))
         return sums, others
 
-    def _watched(self, sums: NDArray[np.float64], others: _Others, now: int) -> Judged:
+    def _mean(self, u: list[float], newest: int, sums: NDArray[np.float64], have: int) -> float:
+        """v: of the last values up to that place."""
+        if not self._signal.trimmed:
+            return float(sums[have - 1]) / have
+        lowest = sorted(u[newest - have + 1 : newest + 1])[: have - have // self._signal.trimmed]
+        return sum(lowest) / len(lowest)
+
+    def _watched(self, u: list[float], sums: NDArray[np.float64], others: _Others, now: int) -> Judged:
         """An armed row whose value is finite."""
         have = self._row - (self._since or 0) + 1
         if have < self._enough:
             return self._unjudged(event=False)
-        have = min(have, self._many)
-        value, sigma = float(sums[now, have - 1]) / have, self._scatter.sigma
+        value = self._mean(u, now + 3 * self._window, sums[now], min(have, self._many))
+        sigma = self._scatter.sigma
         if value < self._level:
             self._level, self._floor = value, self._row
         base = self._level + DEAD_ZONE

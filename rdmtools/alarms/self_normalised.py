@@ -13,9 +13,11 @@ W / 2 rows, once u has come down from its peak by half of the rise of v that had
 afresh, judged again after W values. Neither an event nor the rise before it nor the 3 W rows after it teach
 sigma.
 
-Means of logs are geometric means of energies, which take their force from heavy tails; the 0.3 decades are a
-noise level a fifth up. A value that is not finite repeats the last one, and neither fires nor teaches. Before
-3 W / 2 values a run is too short to judge.
+Means of logs are geometric means of energies, which take their force from heavy tails. SHC, the square of a
+square, needs more: the highest third of the values is left out of its v, for one row far out stays in u for h
+rows and is gone before the rest has moved. A jump has no such rest, so that SHC does without. The 0.3 decades
+are a noise level a fifth up. A value that is not finite repeats the last one, and neither fires nor teaches.
+Before 3 W / 2 values a run is too short to judge.
 
 Strictly causal: a row's score depends on values up to it alone, and has the same bits whether rows come one
 at a time or all at once. No random numbers.
@@ -34,7 +36,7 @@ from rdmtools.errors import ParameterError
 SHORTEST_WINDOW = 6
 
 SIGNALS = (
-    Signal(name="shc", prior=0.45, costs={"mean": 3.9, "jump": 7.9}),
+    Signal(name="shc", prior=0.45, costs={"mean": 3.9}, trimmed=3),
     Signal(name="mean_slope", prior=0.9, costs={"mean": 2.9, "ramp": 3.85}),
 )
 

@@ -15,8 +15,8 @@ import math
 from rdmtools.errors import ParameterError
 
 THRESHOLDS = {
-    20: {0.20: 0.96, 0.05: 1.49, 0.01: 1.85},
-    80: {0.20: 1.16, 0.05: 1.72, 0.01: 2.39},
+    20: {0.20: 0.97, 0.05: 1.16, 0.01: 1.42},
+    80: {0.20: 1.10, 0.05: 1.29, 0.01: 1.52},
 }
 """By horizon, in windows, and rate."""
 

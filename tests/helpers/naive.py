@@ -104,7 +104,7 @@ def log_energies(losses, window):
     return {name: np.array(values) for name, values in u.items()}
 
 
-def warnings(u, window, threshold, prior, costs, pause=3):
+def warnings(u, window, threshold, prior, costs, trimmed=0, pause=3):
     """Scores, scatter and (floor, alarm, peak, end) of each event of one signal, from the rule's words."""
     half, many, few = window // 2, 3 * window // 2, window // 4
     filled, taught, seconds, scores, scatters, events = [], [], [], [], [], []
@@ -131,7 +131,9 @@ def warnings(u, window, threshold, prior, costs, pause=3):
                 event, since, enough, levels, resume = None, now + 1, window, [], now + 1 + pause * window
         elif known and now - since + 1 >= enough:
             armed = filled[since:]
-            statistics = {"mean": np.mean(armed[-many:]), "jump": np.mean(filled[-few:])}
+            lowest = sorted(armed[-many:])
+            lowest = lowest[: len(lowest) - len(lowest) // trimmed] if trimmed else lowest
+            statistics = {"mean": np.mean(lowest), "jump": np.mean(filled[-few:])}
             slope, end = np.polyfit(np.arange(half) - (half - 1), filled[-half:], 1)
             about = filled[-half:] - (slope * (np.arange(half) - (half - 1)) + end)
             statistics["ramp"] = end - 2 * np.sqrt(np.sum(about**2) / (half - 2))
