@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from helpers import naive
 
+from rdmtools.alarms.self_normalised import SelfNormalised, watched
 from rdmtools.analysis.latest_rows import LatestRows
 from rdmtools.analysis.log_energies import log_energies_of
 from rdmtools.errors import ParameterError
@@ -100,6 +101,20 @@ def test_a_jump_leaves_no_rounding_behind():
     after = row_by_row(losses, 20)
     for name, values in after.items():
         np.testing.assert_allclose(values[39:], u[name][39:], atol=1e-3)
+
+
+def test_a_run_that_is_watched_has_the_events_of_the_whole_run():
+    rng = np.random.default_rng(8)
+    losses = 0.05 * rng.standard_normal((700, 12))
+    for start in (200, 450):
+        losses -= 1 / (1 + np.exp(-(np.arange(700) - start) / 15))[:, None] * rng.random(12)
+    whole = watched(log_energies_of(losses, 20), window=20, threshold=1.2)
+    latest, rule = LatestRows(20, 12), SelfNormalised(20, 1.2)
+    rows = [rule.update(latest.update(row)) for row in losses]
+    began = [(event.signal, event.alarm, event.statistic) for row in rows for event in row.began]
+    assert began == [(event.signal, event.alarm, event.statistic) for event in whole.events]
+    assert {event.alarm // 250 for event in whole.events} == {0, 1}
+    np.testing.assert_allclose([row.score for row in rows], whole.score, atol=1e-9)
 
 
 def test_rows_of_another_probe_are_refused():
