@@ -150,7 +150,7 @@ def make(folder: Path, runs: int, windows: int, window: int, chosen: str, jobs: 
 def scores(folder: Path, part: str, horizon: int) -> dict[tuple[str, int], np.ndarray]:
     """Of each cell: its runs' highest scores within the horizon, in descending order."""
     table = pd.concat([pd.read_csv(path) for path in sorted(folder.glob("scores_*.csv"))])
-    table = table[(table["part"] == part) & (table["windows"] >= horizon)]
+    table = table[(table["part"] == part) & (table["windows"] == horizon)]
     above = [table[f"{name} {horizon}"] / cost for name, cost in COSTS.items()]
     table["score"] = np.max(above, axis=0)
     cells = table.groupby(["world", "window"], sort=False)["score"]
@@ -167,11 +167,11 @@ def upper(alarms: int, runs: int, tail: float) -> float:
 
 
 def least_threshold(found: np.ndarray, rate: float, tail: float | None) -> float:
-    """The score of the first run that may not alarm; with `tail`, its limit keeps the rate as well."""
+    """Just above the first run that may not alarm; with `tail`, the limit keeps the rate, or NaN."""
     allowed = int(rate * len(found) + 1e-9)
     while tail is not None and allowed >= 0 and upper(allowed, len(found), tail) > rate:
         allowed -= 1
-    return float(np.nextafter(found[allowed], np.inf)) if allowed >= 0 else np.inf
+    return float(np.nextafter(found[allowed], np.inf)) if allowed >= 0 else np.nan
 
 
 def fit(folder: Path) -> None:
@@ -185,9 +185,10 @@ def fit(folder: Path) -> None:
         for rate in (0.2, 0.05, 0.01):
             for name, tail in (("realised", None), ("limit", 0.05 / len(cells))):
                 each = {cell: least_threshold(found, rate, tail) for cell, found in cells.items()}
-                worst = sorted(each, key=each.__getitem__, reverse=True)[:5]
+                known = [cell for cell in each if not np.isnan(each[cell])]
+                worst = sorted(known, key=each.__getitem__, reverse=True)[:5]
                 told = ", ".join(f"{world} (W {window}) {each[world, window]:.3f}" for world, window in worst)
-                print(f"  {rate:4.0%} {name:>8}: {each[worst[0]]:.3f}   worst: {told}")
+                print(f"  {rate:4.0%} {name:>8}, {len(known)} cells: {told}")
 
 
 def judge(folder: Path, rate: float) -> None:
