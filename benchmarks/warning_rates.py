@@ -39,6 +39,7 @@ from rdmtools.analysis.moments import Windows, moments
 
 SEEDS = {"fit": 10, "judge": 11}  # rules were chosen on 0 and 1
 BATCH = 50
+FEWEST = 200  # runs of a cell that takes part in a fit
 WHERE = ("part", "world", "window", "windows", "batch")
 # Those of the rule, and others that it could have; "calm" is the mean of the lowest two thirds.
 STATISTICS = {"shc": ("mean", "calm", "jump"), "mean_slope": ("mean", "ramp")}
@@ -176,7 +177,8 @@ def least_threshold(found: np.ndarray, rate: float, tail: float | None) -> float
 
 def fit(folder: Path) -> None:
     for horizon in THRESHOLDS:
-        cells = {cell: found for cell, found in scores(folder, "fit", horizon).items() if promised(cell[0])}
+        every = scores(folder, "fit", horizon)
+        cells = {cell: found for cell, found in every.items() if promised(cell[0]) and len(found) >= FEWEST}
         if not cells:
             continue
         print(
