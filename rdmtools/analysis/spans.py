@@ -2,6 +2,7 @@
 
 losses of the rows and of those before them that windows reach -> row_geometry (of each shard, added up)
                                                               -> observables, spectra, map of SHC
+                                                              -> energies, which the warning rule watches
                                                                -> block means, for what looks back
 
 Values do not depend on how a run is cut into spans: products are anchored at absolute rows, so that one
@@ -19,9 +20,11 @@ import numpy as np
 from jaxtyping import Float64
 from numpy.typing import NDArray
 
+from rdmtools.alarms.self_normalised import SHORTEST_WINDOW
 from rdmtools.analysis.blas import one_blas_thread
 from rdmtools.analysis.gram import RowGeometry, row_geometry, tile_rows
 from rdmtools.analysis.histories import BlockMeans, Blocks, joined_blocks, rows_per_block
+from rdmtools.analysis.log_energies import log_energies
 from rdmtools.analysis.moments import Windows, moments
 from rdmtools.analysis.observables import heat_capacity, observables
 from rdmtools.analysis.settings import AnalysisSettings
@@ -77,6 +80,8 @@ class SpanValues:
     """Of each stride-th window; empty unless asked for."""
     shc_map: Sequence[Float64[np.ndarray, " windows"]]
     """SHC for each length of `map_lengths`, of each map_every-th window."""
+    energies: Sequence[dict[str, Float64[np.ndarray, " rows"]]]
+    """By signal, of the windows of half that length; none of windows too short for the warning rule."""
     blocks: Blocks
     """Means of blocks of the span's own rows."""
 
@@ -155,7 +160,14 @@ def span_values(span: Span, progress: Callable[[int], None] | None = None) -> Sp
             for length in settings.windows
             if settings.spectrum
         ]
+        halves = [
+            replace(span.windows(length // 2), size_only=True)
+            for length in settings.windows
+            if length >= SHORTEST_WINDOW
+        ]
         sums = moments(geometry.distances, [*windows, *mapped], **how)
+        # The rule knows constant detrending alone.
+        of_halves = moments(geometry.distances, halves, rows=how["rows"]) if halves else []
         return SpanValues(
             observables=[
                 observables(of_length, geometry, steps, places, settings.detrend)
@@ -166,6 +178,9 @@ def span_values(span: Span, progress: Callable[[int], None] | None = None) -> Sp
                 heat_capacity(of_length, places, geometry.samples, settings.detrend)
                 for of_length, places in zip(sums[len(windows) :], mapped, strict=True)
             ],
+            energies=[
+                log_energies(half, geometry, places) for half, places in zip(of_halves, halves, strict=True)
+            ],
             blocks=blocks,
         )
 
@@ -173,14 +188,22 @@ def span_values(span: Span, progress: Callable[[int], None] | None = None) -> Sp
 def joined(parts: Sequence[SpanValues]) -> SpanValues:
     """The values of consecutive spans, one after another."""
     return SpanValues(
-        observables=[
-            {name: np.concatenate([values[name] for values in of_length]) for name in of_length[0]}
-            for of_length in zip(*(part.observables for part in parts), strict=True)
-        ],
+        observables=_joined([part.observables for part in parts]),
+        energies=_joined([part.energies for part in parts]),
         spectra=[np.concatenate(arrays) for arrays in zip(*(part.spectra for part in parts), strict=True)],
         shc_map=[np.concatenate(arrays) for arrays in zip(*(part.shc_map for part in parts), strict=True)],
         blocks=joined_blocks([part.blocks for part in parts]),
     )
+
+
+def _joined(
+    parts: Sequence[Sequence[dict[str, Float64[np.ndarray, " windows"]]]],
+) -> list[dict[str, Float64[np.ndarray, " windows"]]]:
+    """Of each length, by name."""
+    return [
+        {name: np.concatenate([values[name] for values in of_length]) for name in of_length[0]}
+        for of_length in zip(*parts, strict=True)
+    ]
 
 
 def _geometry(span: Span, progress: Callable[[int], None] | None) -> tuple[RowGeometry, Blocks]:

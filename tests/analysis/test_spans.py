@@ -18,6 +18,7 @@ from threadpoolctl import ThreadpoolController
 import rdmtools as rdm
 from rdmtools.analysis import spans as module
 from rdmtools.analysis.blas import one_blas_thread
+from rdmtools.analysis.log_energies import log_energies_of
 from rdmtools.analysis.spans import joined, map_every, map_lengths, span_values, spans
 from rdmtools.executor import results
 
@@ -70,6 +71,22 @@ def test_values_do_not_depend_on_the_cuts(rows, samples, longest, detrend, preci
         np.testing.assert_array_equal(found.spectra[index], expected.spectra[index])
     for values, others in zip(expected.shc_map, found.shc_map, strict=True):
         np.testing.assert_array_equal(values, others)
+    assert len(found.energies) == (longest >= 6)
+    for values, others in zip(expected.energies, found.energies, strict=True):
+        for name, signal_values in values.items():
+            assert len(signal_values) == rows - longest // 2 + 1
+            np.testing.assert_array_equal(others[name], signal_values, err_msg=name)
+
+
+@pytest.mark.parametrize("detrend", ["constant", "linear"])
+def test_energies_are_those_of_the_whole_run_without_a_trend_taken_out(detrend):
+    run = walk(120, 9)
+    chosen = rdm.AnalysisSettings(windows=(20, 5, 12), detrend=detrend)
+    (span,) = spans(run.stored, run.steps, chosen, apart=False)
+    for window, found in zip((20, 12), span_values(span).energies, strict=True):
+        expected = log_energies_of(np.asarray(run.losses), window)
+        for name, values in found.items():
+            np.testing.assert_allclose(values, expected[name][window // 2 - 1 :], atol=1e-12, err_msg=name)
 
 
 def test_a_pool_of_threads_gives_the_same_bits(tmp_path, short_spans):
