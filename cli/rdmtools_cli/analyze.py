@@ -12,6 +12,7 @@ import typer
 
 from rdmtools.analyses import save
 from rdmtools.analysis.findings import find
+from rdmtools.analysis.judged import TOO_SHORT
 from rdmtools.analysis.settings import AnalysisSettings
 from rdmtools.errors import ParameterError, RdmtoolsError
 from rdmtools.executor import noted, results
@@ -36,6 +37,9 @@ from rdmtools_cli import console, options
 from rdmtools_cli.in_flags import in_flags
 from rdmtools_cli.workers import Sharing, staff
 
+TOO_SHORT_CODE = 3
+"""Exit code where a run is too short to judge, at every window length."""
+
 
 def analyze(
     runs: options.Paths,
@@ -55,7 +59,8 @@ def analyze(
     """When did the network reorganise, how early did it show, and which samples moved?
 
     Results go to RUN.rdm/analysis/, or to --out DIR (DIR/NAME for several runs); those of a run that has not
-    changed since are left as they are. Runs in a store need --out.
+    changed since are left as they are. Runs in a store need --out. The exit code is 3 where all went well
+    and a run is too short to judge.
     """
     paths = named_paths(runs)
     folders = _folders(paths, out)
@@ -65,8 +70,11 @@ def analyze(
     }
     unchanged = set[str]() if fresh else {name for name, job in jobs.items() if job.unchanged()}
 
+    short: list[str] = []
+
     def tell(name: str, job: Job) -> None:
-        _print(job, name in unchanged, as_json)
+        if _print(job, name in unchanged, as_json):
+            short.append(name)
 
     with staff(sharing) as (executor, count):
 
@@ -77,8 +85,12 @@ def analyze(
             tell(name, job)
 
         if executor is None or len(jobs) < count:
-            return console.all_done(jobs, work, as_json)
-        return console.all_taken(jobs, _answers(jobs, unchanged, executor), tell, as_json)
+            done = console.all_done(jobs, work, as_json)
+        else:
+            done = console.all_taken(jobs, _answers(jobs, unchanged, executor), tell, as_json)
+    if done and short:
+        raise typer.Exit(TOO_SHORT_CODE)
+    return done
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,12 +199,13 @@ def _beside(path: Path) -> Path:
     return companion_of(path) / ANALYSIS_FOLDER
 
 
-def _print(job: Job, unchanged: bool, as_json: bool) -> None:
-    """What the summary in the folder of results says."""
+def _print(job: Job, unchanged: bool, as_json: bool) -> bool:
+    """What the summary in the folder of results says; returns whether the run is too short to judge."""
     summary = checked_summary(job.folder)
+    short = all(judged.get("status") == TOO_SHORT for judged in summary["judged"])
     if as_json:
         console.print_json(summary)
-        return
+        return short
     run, settings = summary["run"], summary["settings"]
     windows = ", ".join(map(str, settings["windows"]))
     console.print_line(
@@ -211,6 +224,7 @@ def _print(job: Job, unchanged: bool, as_json: bool) -> None:
     place = job.folder / REPORT_FILE if job.report else job.folder
     since = "  (unchanged since it was analysed; --fresh makes it again)" if unchanged else ""
     console.print_line(f"{'report' if job.report else 'tables'}: {shown(place, 4096)}", (since, "dim"))
+    return short
 
 
 def _print_events(events: list[dict[str, Any]], several: bool) -> None:
@@ -224,10 +238,12 @@ def _print_events(events: list[dict[str, Any]], several: bool) -> None:
             column("#", lambda event: event["event"], right=True),
             *([column("window", lambda event: event["window"], right=True)] if several else []),
             column("alarm", lambda event: event["alarm_step"], right=True),
+            column("by", lambda event: event["signal"].replace("mean_slope", "slope").replace("shc", "SHC")),
+            column("score", lambda event: f"{event['score']:.2f}", right=True),
             column("SHC peak", lambda event: event["shc_peak_step"], right=True),
             column("end", lambda e: "open" if e["end_step"] is None else e["end_step"], right=True),
-            column("decades", lambda event: f"{event['rise_decades']:.1f}", right=True),
-            column("PR", lambda event: f"{event['pr_at_peak']:.1f}", right=True),
+            column("decades", lambda event: _number(event["rise_decades"]), right=True),
+            column("PR", lambda event: _number(event["pr_at_peak"]), right=True),
             column("kind", lambda event: event["kind"]),
             column("losses", lambda event: event["direction"]),
             column("group", _group, narrowest=20),
@@ -235,6 +251,10 @@ def _print_events(events: list[dict[str, Any]], several: bool) -> None:
             column("samples", lambda event: event["samples_90"], right=True),
         ]
     )
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.1f}"
 
 
 def _group(event: dict[str, Any]) -> str:

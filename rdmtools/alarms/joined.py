@@ -1,9 +1,9 @@
-"""Which alarms of several signals are one event? Those close together, while the first of them lasts.
+"""Which alarms of several signals are one event? Those no more than 2 W rows after its first.
 
-One change may fire SHC and the mean slope a few rows apart. An alarm joins the event that began no more than
-2 W rows before it, the memory of the rule, if that lasts still; else it opens one. So an event of one
-transition does not swallow the next, and two may last at once. Its alarm is its first, and it is over with
-the last of its signals. Causal: where an alarm belongs is known at its row.
+One change may fire SHC and the mean slope some rows apart. 2 W rows are the memory of the rule; an alarm
+after that is of another change, even if the first still lasts, so that two events may last at once. An
+event's alarm is its first, and it is over with the last of its signals. Causal: where an alarm belongs is
+known at its row.
 """
 
 from collections.abc import Sequence
@@ -41,14 +41,8 @@ def joined(warned: Sequence[Warned], window: int) -> list[Event]:
     """The events that these alarms make up, by alarm; `warned` in that order."""
     events: list[Event] = []
     for alarm in warned:
-        near = [place for place, event in enumerate(events) if _takes(event, alarm.alarm, window)]
-        if near:
-            events[near[-1]] = Event(warned=(*events[near[-1]].warned, alarm))
+        if events and alarm.alarm - events[-1].alarm <= 2 * window:
+            events[-1] = Event(warned=(*events[-1].warned, alarm))
         else:
             events.append(Event(warned=(alarm,)))
     return events
-
-
-def _takes(event: Event, row: int, window: int) -> bool:
-    end = event.end
-    return row - event.alarm <= 2 * window and (end is None or end > row)

@@ -26,6 +26,9 @@ THRESHOLDS = {
 }
 """By horizon, in windows, and rate."""
 
+WINDOWS = 10, 64
+"""Shortest and longest window, in rows, of the runs that it was judged on."""
+
 HORIZONS = min(THRESHOLDS), max(THRESHOLDS)
 RATES = min(THRESHOLDS[20]), max(THRESHOLDS[20])
 

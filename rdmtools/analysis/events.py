@@ -14,14 +14,16 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float64
 
-from rdmtools.alarms.rule import Rise, decades, find_rises
+from rdmtools.alarms import joined
+from rdmtools.alarms.rule import decades
+from rdmtools.analysis.change_kind import change_kind
 from rdmtools.analysis.explained import Change
 from rdmtools.analysis.groups import groups_of, texts_of
+from rdmtools.analysis.judged import Judgement
 from rdmtools.analysis.lift import GroupLift, Moved, group_lifts
 from rdmtools.analysis.loud_row import loud_row
 from rdmtools.analysis.modes import Modes, direction, group_shares, samples_carrying, top_mode, window_modes
-from rdmtools.analysis.moments import movement, residual
-from rdmtools.analysis.observables import spectral_heat_capacity
+from rdmtools.analysis.moments import movement
 from rdmtools.analysis.settings import AnalysisSettings
 from rdmtools.analysis.tables import TEXT, typed
 from rdmtools.run.run import Run
@@ -44,13 +46,22 @@ class Event:
 def find_events(
     run: Run,
     values: Sequence[Mapping[str, Float64[np.ndarray, " _windows"]]],
+    judgements: Sequence[Judgement],
     settings: AnalysisSettings,
 ) -> list[Event]:
-    """Every rise of SHC and its leading modes, from the observables of each window length."""
+    """Every event of each window length, and its leading modes.
+
+    Parameters
+    ----------
+    values
+        Observables of each window length.
+    judgements
+        What the rule says of each.
+    """
     found = [
-        _event(run, of_length, rise, length, settings)
-        for length, of_length in zip(settings.windows, values, strict=True)
-        for rise in find_rises(decades(of_length["shc"]), threshold=settings.decades)
+        event_of(run, of_length, alarmed, judgement, settings)
+        for of_length, judgement in zip(values, judgements, strict=True)
+        for alarmed in judgement.events
     ]
     lifts = group_lifts([event.moved for event in found], groups_of(run) or () if found else ())
     return [
@@ -59,46 +70,62 @@ def find_events(
     ]
 
 
-def _event(
+def event_of(
     run: Run,
     values: Mapping[str, Float64[np.ndarray, " windows"]],
-    rise: Rise,
-    window: int,
+    alarmed: joined.Event,
+    judgement: Judgement,
     settings: AnalysisSettings,
 ) -> Event:
-    def rows(index: int) -> np.ndarray:
-        return run.rows(index, index + window)
+    """What the windows at an event's floor, alarm and peak hold, which is so far, while it lasts."""
+    window, first = judgement.window, alarmed.first
+    before = window - 1  # rows before the first window's last
 
-    last = run.steps[window - 1 :]
-    floor_rows, alarm_rows, peak_rows = (rows(index) for index in (rise.floor, rise.alarm, rise.peak))
+    def rows(last: int) -> np.ndarray:
+        return run.rows(last - before, last + 1)
+
+    shc = decades(values["shc"])
+    stop = len(shc) if alarmed.end is None else alarmed.end - before + 1
+    since = np.where(np.isnan(shc), -np.inf, shc)[alarmed.alarm - before : stop]
+    floor, alarm, peak = alarmed.floor, alarmed.alarm, alarmed.alarm + int(since.argmax())
+    floor_rows, alarm_rows, peak_rows = rows(floor), rows(alarm), rows(peak)
     modes = window_modes(peak_rows, count=settings.modes, detrend=settings.detrend)
     at_floor, at_alarm = (
         top_mode(window_rows, detrend=settings.detrend) for window_rows in (floor_rows, alarm_rows)
     )
+    drift_share = float(values["drift_share"][alarm - before])
+    change = change_kind(
+        rows, floor=floor, alarm=alarm, window=window, drift_share=drift_share, detrend=settings.detrend
+    )
+    risen = float(shc[alarm - before] - shc[floor - before])
     loud = loud_row(
         alarm_rows,
         peak_rows,
-        later=rise.peak - rise.alarm,
-        floor=float(values["shc"][rise.floor]),
-        decades=settings.decades,
+        later=peak - alarm,
+        floor=float(values["shc"][floor - before]),
+        decades=min(first.needed, risen),
         detrend=settings.detrend,
     )
     row = {
-        "signal": "shc",
+        "signal": first.signal,
         "window": window,
-        "floor_step": int(last[rise.floor]),
-        "alarm_step": int(last[rise.alarm]),
-        "shc_peak_step": int(last[rise.peak]),
-        "end_step": None if rise.end is None else int(last[rise.end]),
-        "rise_decades": rise.height,
+        "floor_step": int(run.steps[floor]),
+        "alarm_step": int(run.steps[alarm]),
+        "shc_peak_step": int(run.steps[peak]),
+        "end_step": None if alarmed.end is None else int(run.steps[alarmed.end]),
+        "score": first.score,
+        "threshold": judgement.threshold,
+        "rise_decades": float(shc[peak - before] - shc[floor - before]),
         "p_value": None,
-        "pr_at_peak": float(values["pr"][rise.peak]),
+        "pr_at_floor": float(values["pr"][floor - before]),
+        "pr_at_alarm": float(values["pr"][alarm - before]),
+        "pr_at_peak": float(values["pr"][peak - before]),
         "direction": direction(modes.loss_change[0]),
-        "kind": _kind(floor_rows, alarm_rows, settings.decades),
-        "drift_share": float(values["drift_share"][rise.alarm]),
+        "drift_share": drift_share,
+        **asdict(change),
         "samples_90": samples_carrying(modes.loadings[0]),
         "one_row": loud is not None,
-        "loud_step": None if loud is None else int(run.steps[rise.alarm + loud]),
+        "loud_step": None if loud is None else int(run.steps[alarm - before + loud]),
     }
     moved = Moved(
         loadings=np.stack([_top(at_floor), _top(at_alarm), _top(modes)]),
@@ -187,21 +214,6 @@ def _stacked(
     """The table of each event's modes, one under another, with the event's number first."""
     numbered = [table(event.modes).assign(event=number) for number, event in enumerate(events, start=1)]
     return typed(name, pd.concat(numbered, ignore_index=True) if numbered else [], ids=ids)
-
-
-def _kind(floor_rows: np.ndarray, alarm_rows: np.ndarray, decades: float) -> str:
-    """ "fluctuation" where the rise from floor to alarm survives linear detrending, else "drift"."""
-    if len(alarm_rows) < 3:
-        return "drift"  # two rows are all line
-    floor, alarm = (_linear_shc(window_rows) for window_rows in (floor_rows, alarm_rows))
-    return "fluctuation" if alarm > 0 and alarm >= floor * 10**decades else "drift"
-
-
-def _linear_shc(window_rows: np.ndarray) -> float:
-    field = residual(window_rows, degree=1)
-    gram = field @ field.T / (len(field) - 2)
-    trace, square = np.array([np.trace(gram)]), np.array([np.sum(gram * gram)])
-    return float(spectral_heat_capacity(trace, square, window_rows.shape[1])[0])
 
 
 def _top(modes: Modes) -> Float64[np.ndarray, " samples"]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from rdmtools.alarms.self_normalised import SHORTEST_WINDOW
 from rdmtools.analysis.arrivals import arrivals_table
 from rdmtools.analysis.events import (
     event_changes,
@@ -40,6 +41,7 @@ from rdmtools.analysis.gaussian import (
 )
 from rdmtools.analysis.groups import groupings
 from rdmtools.analysis.histories import histories
+from rdmtools.analysis.judged import Judgement, alarms_table, judge, judged_table
 from rdmtools.analysis.leads import find_truths, leads_table
 from rdmtools.analysis.ledger import EarlyFall, early_fall, ledger_table, samples_table
 from rdmtools.analysis.modes import window_modes
@@ -124,7 +126,8 @@ def find(
     values = joined([*_values(run, settings, executor, progress)])
     past = histories(values.blocks, run.steps)
     parts = split(past.losses)
-    events = find_events(run, values.observables, settings)
+    judgements = _judgements(rows, values, settings)
+    events = find_events(run, values.observables, judgements, settings)
     table = events_table(events)
     factors = find_factors(past)
     draws = _draws(run)
@@ -134,8 +137,10 @@ def find(
         run=run,
         settings=settings,
         early_fall=early_fall(past, settings.windows[0]),
-        observables=_observables_table(run, values, settings),
+        observables=_observables_table(run, values, judgements, settings),
         events=table,
+        alarms=alarms_table(judgements, run.steps),
+        judged=judged_table(judgements, run.steps, settings),
         modes=modes_table(run, events),
         groups=groups_table(run, events),
         lift=lift_table(events),
@@ -204,6 +209,14 @@ def _values(
         yield values
 
 
+def _judgements(rows: int, values: SpanValues, settings: AnalysisSettings) -> list[Judgement]:
+    energies = iter(values.energies)
+    return [
+        judge(rows, window, next(energies) if window >= SHORTEST_WINDOW else {}, columns["shc"], settings)
+        for window, columns in zip(settings.windows, values.observables, strict=True)
+    ]
+
+
 def _map_table(run: Run, values: SpanValues, settings: AnalysisSettings) -> pd.DataFrame:
     rows, every = len(run.steps), map_every(len(run.steps))
     tables: list[pd.DataFrame] = []
@@ -213,9 +226,12 @@ def _map_table(run: Run, values: SpanValues, settings: AnalysisSettings) -> pd.D
     return typed("shc_map", pd.concat(tables))
 
 
-def _observables_table(run: Run, values: SpanValues, settings: AnalysisSettings) -> pd.DataFrame:
+def _observables_table(
+    run: Run, values: SpanValues, judgements: Sequence[Judgement], settings: AnalysisSettings
+) -> pd.DataFrame:
     tables: list[pd.DataFrame] = []
-    for index, (window, columns) in enumerate(zip(settings.windows, values.observables, strict=True)):
+    for index, (judgement, observed) in enumerate(zip(judgements, values.observables, strict=True)):
+        window, columns = judgement.window, observed | judgement.columns()
         last = run.steps[window - 1 :]
         places = {"step": last, "first_step": run.steps[: len(last)], "window": np.full(len(last), window)}
         table = pd.DataFrame({**places, **columns}).iloc[:: settings.stride]

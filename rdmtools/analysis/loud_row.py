@@ -11,6 +11,7 @@ is one loud row, until more come.
 import numpy as np
 from jaxtyping import Float, Float64
 
+from rdmtools.alarms.one_signal import DEAD_ZONE
 from rdmtools.analysis.moments import DEGREES
 from rdmtools.analysis.observables import spectral_heat_capacity
 
@@ -38,14 +39,14 @@ def loud_row(
     floor
         SHC at the floor.
     decades
-        The rise at which the rule fires.
+        The rise at which the rule fires; or less, what SHC has risen where another signal fired first.
 
     Notes
     -----
-    None for windows so short that one row less has no SHC.
+    None for windows so short that one row less has no SHC, and where SHC has not risen.
     """
     window, degree = len(alarm_rows), DEGREES[detrend]
-    if later >= window or window < degree + 3:
+    if later >= window or window < degree + 3 or not decades > DEAD_ZONE:
         return None
     at_peak = _Window(peak_rows, degree)
     at_alarm: _Window | None = None  # seldom asked

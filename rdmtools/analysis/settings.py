@@ -6,9 +6,14 @@ from dataclasses import Field, dataclass, field, fields, replace
 from numbers import Real
 from typing import Any, cast
 
+from rdmtools.alarms.self_normalised import SHORTEST_WINDOW
+from rdmtools.alarms.thresholds import HORIZONS, threshold
 from rdmtools.analysis.gram import PRECISIONS
 from rdmtools.analysis.moments import DEGREES
 from rdmtools.errors import ParameterError
+
+RULES = ("self_normalised", "decades")
+"""By name, the default first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,10 +39,37 @@ class AnalysisSettings:
     """What is removed from each sample over a window: its mean ("constant") or its line ("linear")."""
     spectrum: bool = field(default=False, metadata={"help": "Also the eigenvalues of every window."})
     """Also solve for the eigenvalues of the windows kept: top share, effective rank, leading eigenvalues."""
-    decades: float = field(
-        default=1.5, metadata={"help": "Alarm at this rise of log10(SHC); not calibrated."}
+    rule: str = field(
+        default="self_normalised",
+        metadata={
+            "help": "What fires: a rise against the run's own scatter, or, uncalibrated, a fixed one.",
+            "choices": RULES,
+        },
     )
-    """Alarm where log10(shc) stands this far above its running minimum. Not calibrated."""
+    """What fires: a rise measured against the run's own scatter, which states its rate of false alarms
+    (`alarms.self_normalised`), or a fixed rise in decades, which states none (`alarms.rule`)."""
+    false_alarms: float = field(
+        default=0.05,
+        metadata={
+            "help": "Share of runs that may alarm while training goes on as before: 0.01 to 0.2. Promised "
+            "for autocorrelated noise, heavy tails, descents; not for bursts or waves of two windows."
+        },
+    )
+    """Share of runs, 0.01 to 0.2, that may alarm within the horizon while training goes on as before."""
+    horizon: float | None = field(
+        default=None,
+        metadata={
+            "help": "Windows within which that share may alarm, 20 to 80; by default the run's own length, "
+            "of longer runs any 80 windows.",
+            "metavar": "WINDOWS",
+        },
+    )
+    """Windows within which that share may alarm, 20 to 80; None for the run's own length, at most 80."""
+    decades: float = field(
+        default=1.5, metadata={"help": "Rise of log10(SHC) at which the rule of that name fires."}
+    )
+    """With the rule "decades", which is not calibrated: alarm where log10(shc) stands this far above its
+    running minimum."""
     modes: int = field(default=3, metadata={"help": "Leading modes kept for each event."})
     """Leading modes kept for each event, and eigenvalues kept for each window."""
     precision: str = field(
@@ -94,6 +126,21 @@ class AnalysisSettings:
                 )
         if not (isinstance(self.decades, Real) and 0 < self.decades < float("inf")):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ParameterError(f"decades is {self.decades!r}; choose a rise above 0, such as 1.5")
+        self._check_rate()
+
+    def _check_rate(self) -> None:
+        for name, fix in (("false_alarms", "0.05"), ("horizon", "80")):
+            value = getattr(self, name)
+            if not (isinstance(value, Real) or (value is None and name == "horizon")):
+                raise ParameterError(f"{name} is {value!r}; needed a number; choose {name}={fix}")
+        # Outside what was judged it refuses.
+        threshold(self.false_alarms, HORIZONS[0] if self.horizon is None else self.horizon)
+        shortest = min(self.windows)
+        if self.rule == RULES[0] and shortest < SHORTEST_WINDOW:
+            raise ParameterError(
+                f"window of {shortest} rows is too short for a rule with a stated rate, which needs "
+                f'{SHORTEST_WINDOW}; choose window={SHORTEST_WINDOW}, or rule="decades"'
+            )
 
     def to_dict(self) -> dict[str, Any]:
         return {setting.name: getattr(self, setting.name) for setting in fields(self)}

@@ -108,6 +108,22 @@ def _observable_columns(*, of_draws: bool) -> dict[str, Column]:
     }
 
 
+_JUDGED = {
+    "score": Column(
+        kind="float64",
+        meaning="of the warning rule, the highest of its signals; an alarm where it reaches the `threshold` "
+        "of the table `judged`; NaN where none is judged",
+    )
+} | {
+    f"{signal}_{column}": Column(kind="float64", meaning=f"{meaning}, in decades of loss⁴")
+    for signal, about in {"shc": "SHC", "mean_slope": "the mean slope"}.items()
+    for column, meaning in {
+        "value": f"what the rule watches of {about}, NaN where it is not judged",
+        "level": f"the lowest of `{signal}_value` since the rule was armed",
+        "scatter": f"the run's own scatter of {about}",
+        "line": f"what `{signal}_value` had to reach",
+    }.items()
+}
 _EVENT = Column(kind="int64", meaning="number of the event")
 _MODE = Column(kind="int64", meaning="number of the mode, from 1, the largest eigenvalue's first")
 _SAMPLE = Column(kind="id", meaning="of the sample")
@@ -143,6 +159,7 @@ TABLES: dict[str, Table] = {
             "first_step": Column(kind="int64", meaning="of its first row"),
             "window": Column(kind="int64", meaning="its length in rows"),
             **_observable_columns(of_draws=False),
+            **_JUDGED,
         },
         counts=_windows,
         more=_EIGENVALUES,
@@ -151,14 +168,18 @@ TABLES: dict[str, Table] = {
         row="one per event",
         columns={
             "event": Column(kind="int64", meaning="its number, in the order of windows and alarms"),
-            "signal": Column(kind="text", meaning="what rose: `shc`"),
+            "signal": Column(kind="text", meaning="what fired first: `shc` or `mean_slope`"),
             "window": Column(kind="int64", meaning="length of the window in rows"),
-            "floor_step": Column(kind="int64", meaning="where SHC had its running minimum"),
+            "floor_step": Column(kind="int64", meaning="where that signal had its running minimum"),
             "alarm_step": Column(kind="int64", meaning="where the rule fired; uses nothing after it"),
             "shc_peak_step": Column(kind="int64", meaning="where SHC was largest: no time of a transition"),
             "end_step": Column(kind="Int64", meaning="where it was over; null while it lasts"),
+            "score": Column(kind="float64", meaning="at the alarm"),
+            "threshold": Column(kind="float64", meaning="score that fires"),
             "rise_decades": Column(kind="float64", meaning="log10 SHC at its peak less that at the floor"),
-            "p_value": Column(kind="Float64", meaning="null until calibrated"),
+            "p_value": Column(kind="Float64", meaning="null but with reference runs"),
+            "pr_at_floor": Column(kind="float64", meaning="participation ratio at the floor"),
+            "pr_at_alarm": Column(kind="float64", meaning="at the alarm"),
             "pr_at_peak": Column(kind="float64", meaning="participation ratio where SHC peaks"),
             "top_group": Column(
                 kind="text", meaning="group whose part of all movement grew most; null unless resolved"
@@ -169,13 +190,62 @@ TABLES: dict[str, Table] = {
             "direction": Column(
                 kind="text", meaning="falling, rising or mixed, of losses along the top mode"
             ),
-            "kind": Column(kind="text", meaning="drift, or fluctuation where it survives linear detrending"),
             "drift_share": Column(kind="float64", meaning="at the alarm"),
+            "kind": Column(
+                kind="text", meaning="`drift`, `fluctuation` or `unresolved`, at the alarm ([how](method.md))"
+            ),
+            "movement": Column(kind="text", meaning="`amplitude`, `new direction` or `unresolved`"),
+            "overlap": Column(
+                kind="float64", meaning="part of the top mode at the alarm in the floor's three leading modes"
+            ),
+            "past_overlap": Column(kind="float64", meaning="median of the same before the floor"),
             "samples_90": Column(kind="int64", meaning="fewest samples that carry 90 % of the top mode"),
             "one_row": Column(kind="bool", meaning="whether there is no event without one of its rows"),
             "loud_step": Column(kind="Int64", meaning="step of that row; else null"),
         },
         counts=lambda size: just(size.events),
+    ),
+    "alarms": Table(
+        row="one per event and signal that fired in it",
+        columns={
+            "event": _EVENT,
+            "window": Column(kind="int64", meaning="length of the window in rows"),
+            "signal": Column(kind="text", meaning="what fired"),
+            "statistic": Column(
+                kind="text", meaning="of it: `mean` or `ramp`; `level` of the rule without a rate"
+            ),
+            "floor_step": Column(kind="int64", meaning="where it was lowest"),
+            "alarm_step": Column(kind="int64", meaning="where it fired"),
+            "end_step": Column(kind="Int64", meaning="where it had come down; null while it has not"),
+            "score": Column(kind="float64", meaning="at the alarm"),
+            "scatter": Column(kind="float64", meaning="of the signal itself, in decades"),
+            "needed": Column(kind="float64", meaning="rise that fires at that scatter, in decades"),
+        },
+        counts=lambda size: up_to(size.events * size.rows),
+    ),
+    "judged": Table(
+        row="one per window length: what the rule could have seen",
+        columns={
+            "window": Column(kind="int64", meaning="length in rows"),
+            "rule": Column(kind="text", meaning="`self_normalised` or `decades`"),
+            "false_alarms": Column(kind="Float64", meaning="rate stated: share of runs; null where none is"),
+            "horizon": Column(kind="Float64", meaning="windows for which it is stated"),
+            "rate_checked": Column(
+                kind="bool", meaning="whether it is stated, and judged with windows of that length"
+            ),
+            "threshold": Column(kind="float64", meaning="score that fires"),
+            "first_step": Column(kind="Int64", meaning="first that is judged; null of a run too short"),
+            "own_step": Column(kind="Int64", meaning="first at which the run's own scatter counts"),
+            "judged_share": Column(kind="float64", meaning="of all rows"),
+            "needed_first": Column(
+                kind="float64", meaning="least rise of a signal that fires at the first judged row, decades"
+            ),
+            "needed_last": Column(kind="float64", meaning="the same at the last"),
+            "largest_score": Column(kind="float64", meaning="anywhere; NaN of a run too short"),
+            "largest_score_step": Column(kind="Int64", meaning="of it"),
+            "status": Column(kind="text", meaning="`judged`, `only large rises` or `too short to judge`"),
+        },
+        counts=lambda size: just(len(size.settings.windows)),
     ),
     "modes": Table(
         row="one per event, mode and sample, of the window in which SHC peaks",
@@ -489,6 +559,10 @@ class AnalysisTables(Tables):
     """One row per window length and window; `step` is the window's last row."""
     events: pd.DataFrame
     """One row per event, in the order of windows and alarms."""
+    alarms: pd.DataFrame
+    """One row per event and signal that fired in it: what was needed, and when."""
+    judged: pd.DataFrame
+    """One row per window length: the rate stated, from which step on the rule judges, the largest score."""
     modes: pd.DataFrame
     """One row per event, mode and sample: `loading`, `loss_change`, of the window that ends at the peak."""
     groups: pd.DataFrame

@@ -54,7 +54,8 @@ def checked_summary(folder: Path) -> dict[str, Any]:
         raise ValueError("a window is longer than the run")
     if summary.get("gaussian") is not None:
         _need(_part(summary, "gaussian"), "steps", _is_count, "a count")
-    _need(summary, "events", _is_list_of(dict), "a list of objects")
+    for name in ("events", "alarms", "judged"):
+        _need(summary, name, _is_list_of(dict), "a list of objects")
     for event in summary["events"]:
         for name, column in TABLES["events"].columns.items():
             if column.kind == "int64":

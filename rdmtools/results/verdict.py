@@ -10,12 +10,15 @@ import numpy as np
 import pandas as pd
 
 from rdmtools.alarms import rule
+from rdmtools.analysis.change_kind import AMPLITUDE, DRIFT, FLUCTUATION, NEW_DIRECTION, UNRESOLVED
 from rdmtools.analysis.events import records
 from rdmtools.analysis.findings import Findings
 from rdmtools.analysis.groups import groups_of
+from rdmtools.analysis.settings import RULES
 from rdmtools.format.names import SAMPLE_ID
 from rdmtools.results.answers import answers
 from rdmtools.results.told_by import explained_words
+from rdmtools.results.warning_words import fired, quiet_words, rate_line, short_lines
 from rdmtools.results.words import percent, shown, signed
 from rdmtools.run.quality import counted
 from rdmtools.run.run import Run
@@ -34,7 +37,7 @@ def verdict(findings: Findings) -> str:
     """Plain words, one finding a line: events, what carried each, answers, what the rule cannot say."""
     events = records(findings.events)
     lines = [_count(findings)] if events else [_no_event(findings)]
-    lines += _stillness(findings)
+    lines += _stillness(findings) + short_lines(findings)
     lines += [_event_line(findings, event) for event in events[:_TOLD]]
     if len(events) > _TOLD:
         lines.append(f"{counted(len(events) - _TOLD, 'further event')} in the table of events.")
@@ -43,36 +46,45 @@ def verdict(findings: Findings) -> str:
         lines.append(
             f"Only {counted(rows, 'row')}: a transition shows once about {ENOUGH_ROWS} came before it."
         )
-    lines.append(
-        "An alarm says that losses move together more than before, not why. "
-        f"The rule ({findings.settings.decades:g} decades) is not calibrated and states no false-alarm rate."
-    )
+    lines.append(f"An alarm says that losses move together more than before, not why. {rate_line(findings)}")
     return "\n".join(lines)
 
 
 def event_words(findings: Findings, event: dict[str, Any]) -> str:
     """What kind of rise one row of the table of events is, and which samples carry it."""
-    if event["kind"] == "fluctuation":
-        kind = (
-            "The rise survives when each sample's linear trend is taken out: "
-            "fluctuation, or a trend that bends."
-        )
-    else:
-        kind = (
-            f"Steady drift: a line per sample makes up {percent(event['drift_share'])} of the movement "
-            "at the alarm, and without it the rise does not reach the threshold."
-        )
-    return f"{kind} {_carriers(findings, event)}"
+    share = percent(event["drift_share"])
+    kind = {
+        DRIFT: f"Steady drift: a line per sample makes up {share} of the movement at the alarm.",
+        FLUCTUATION: f"Fluctuation, or a trend that bends: at the alarm a line per sample makes up {share} "
+        "of the movement, and without lines SHC rose too.",
+    }.get(event["kind"], f"Drift or fluctuation is unresolved: a line per sample makes up {share}.")
+    movement = {
+        AMPLITUDE: f"The losses move along directions in which they moved before ({_overlap(event)}).",
+        NEW_DIRECTION: f"They move in a new direction ({_overlap(event)}).",
+    }.get(event["movement"], f"Whether the direction is new is unresolved ({_overlap(event)}).")
+    return f"{kind} {movement} {_carriers(findings, event)}"
+
+
+def _overlap(event: dict[str, Any]) -> str:
+    before = "" if pd.isna(event["past_overlap"]) else f"; earlier {percent(event['past_overlap'])} in median"
+    return f"{percent(event['overlap'])} of it lies in those of the floor{before}"
 
 
 def _event_line(findings: Findings, event: dict[str, Any]) -> str:
     window = f" (window {event['window']})" if len(findings.settings.windows) > 1 else ""
     end = event["end_step"]
     over = "not over by the last row" if pd.isna(end) else f"over at {end:,}"
-    kind = "steady drift" if event["kind"] == "drift" else "fluctuation, or a trend that bends"
+    kind = {
+        DRIFT: "steady drift",
+        FLUCTUATION: "fluctuation, or a trend that bends",
+    }.get(event["kind"], "drift or fluctuation unresolved")
+    kind += f" ({percent(event['drift_share'])} drift)"
+    if event["movement"] != UNRESOLVED:
+        kind += ", along directions of before" if event["movement"] == AMPLITUDE else ", in a new direction"
+    risen = "" if pd.isna(event["rise_decades"]) else f" ({event['rise_decades']:.1f} decades up)"
     return (
-        f"Event {event['event']}{window}: alarm at step {event['alarm_step']:,}, SHC peak at "
-        f"{event['shc_peak_step']:,} ({event['rise_decades']:.1f} decades up), {over}; {kind}. "
+        f"Event {event['event']}{window}: alarm at step {event['alarm_step']:,} by {fired(findings, event)}; "
+        f"SHC peak at {event['shc_peak_step']:,}{risen}, {over}; {kind}. "
         f"{_carriers(findings, event)}"
     )
 
@@ -84,7 +96,11 @@ def largest_rise(series: np.ndarray) -> float:
 
 def _count(findings: Findings) -> str:
     events, settings = findings.events, findings.settings
-    rose = f"{counted(len(events), 'event')}: SHC rose {settings.decades:g} decades above its running minimum"
+    rose = f"{counted(len(events), 'event')}: " + (
+        "losses moved together more than their own scatter allows"
+        if settings.rule == RULES[0]
+        else f"SHC rose {settings.decades:g} decades above its running minimum"
+    )
     if len(settings.windows) == 1:
         return f"{rose}."
     return f"{rose} ({_by_window(findings)}; one change may show in each)."
@@ -100,8 +116,10 @@ def _by_window(findings: Findings) -> str:
 
 def _no_event(findings: Findings) -> str:
     settings, table = findings.settings, findings.observables
-    if not (table["shc"] > 0).any():
+    if not (table["shc"] > 0).any() and (settings.rule != RULES[0] or table["score"].isna().all()):
         return f"No event: SHC is 0 in every window: {_why_zero(findings)}."
+    if settings.rule == RULES[0]:
+        return f"No event: {quiet_words(findings)}."
     rises = {
         window: largest_rise(table.loc[table["window"] == window, "shc"].to_numpy())
         for window in settings.windows
@@ -161,7 +179,8 @@ def _carriers(findings: Findings, event: dict[str, Any]) -> str:
     if event["one_row"]:
         so_far = "So far one row" if pd.isna(event["end_step"]) else "One row"
         sentences.append(
-            f"{so_far} alone carries it: without that of step {event['loud_step']:,} there is no alarm."
+            f"{so_far} alone carries it: without that of step {event['loud_step']:,} SHC never comes "
+            "to where it is at the alarm."
         )
     return " ".join(sentences)
 
