@@ -39,6 +39,8 @@ class Event:
     at_alarm: Modes
     """The top mode of the window that ends at the alarm."""
     moved: Moved
+    loud: int | None
+    """Row that alone carries the event; None without one."""
     lifts: Sequence[GroupLift] = ()
     """Of each group; none where the samples have no groups."""
 
@@ -131,7 +133,13 @@ def event_of(
         loadings=np.stack([_top(at_floor), _top(at_alarm), _top(modes)]),
         movement=np.stack([movement(each, settings.detrend) for each in (floor_rows, alarm_rows)]),
     )
-    return Event(row=row, modes=modes, at_alarm=at_alarm, moved=moved)
+    return Event(
+        row=row,
+        modes=modes,
+        at_alarm=at_alarm,
+        moved=moved,
+        loud=None if loud is None else alarm - before + loud,
+    )
 
 
 def events_table(events: Sequence[Event]) -> pd.DataFrame:

@@ -44,6 +44,7 @@ from rdmtools.analysis.histories import histories
 from rdmtools.analysis.judged import Judgement, alarms_table, judge, judged_table
 from rdmtools.analysis.leads import find_truths, leads_table
 from rdmtools.analysis.ledger import EarlyFall, early_fall, ledger_table, samples_table
+from rdmtools.analysis.marks import marks_table
 from rdmtools.analysis.modes import window_modes
 from rdmtools.analysis.order import order_table
 from rdmtools.analysis.settings import AnalysisSettings, chosen
@@ -141,6 +142,9 @@ def find(
         events=table,
         alarms=alarms_table(judgements, run.steps),
         judged=judged_table(judgements, run.steps, settings),
+        marks=marks_table(
+            run, judgements if settings.marks else [], [event.loud for event in events], run.steps
+        ),
         modes=modes_table(run, events),
         groups=groups_table(run, events),
         lift=lift_table(events),

@@ -70,6 +70,13 @@ class AnalysisSettings:
     )
     """With the rule "decades", which is not calibrated: alarm where log10(shc) stands this far above its
     running minimum."""
+    marks: bool = field(
+        default=False,
+        metadata={
+            "help": "Also whether each alarm holds: with half of the probe, other windows, every second row."
+        },
+    )
+    """Also ask of each event whether it holds with half of the probe, other windows, and every second row."""
     modes: int = field(default=3, metadata={"help": "Leading modes kept for each event."})
     """Leading modes kept for each event, and eigenvalues kept for each window."""
     precision: str = field(

@@ -247,6 +247,22 @@ TABLES: dict[str, Table] = {
         },
         counts=lambda size: just(len(size.settings.windows)),
     ),
+    "marks": Table(
+        row="one per event and mark: whether the alarm holds in other analyses of the run",
+        columns={
+            "event": _EVENT,
+            "mark": Column(
+                kind="text",
+                meaning="`half of the probe`, `half the window`, `twice the window`, `every second row`, "
+                "`without loud row`",
+            ),
+            "tried": Column(kind="int64", meaning="how many analyses could judge: 20 of halves of the probe"),
+            "held": Column(kind="int64", meaning="in how many of them an event opens there"),
+            "alarm_step": Column(kind="Int64", meaning="median of their alarms; null where none is"),
+            "status": Column(kind="text", meaning="`asked`, `too short to judge` or `too large to ask`"),
+        },
+        counts=lambda size: up_to(size.events * 5),
+    ),
     "modes": Table(
         row="one per event, mode and sample, of the window in which SHC peaks",
         columns={
@@ -563,6 +579,8 @@ class AnalysisTables(Tables):
     """One row per event and signal that fired in it: what was needed, and when."""
     judged: pd.DataFrame
     """One row per window length: the rate stated, from which step on the rule judges, the largest score."""
+    marks: pd.DataFrame
+    """One row per event and mark: whether the alarm holds with half of the probe, or with other windows."""
     modes: pd.DataFrame
     """One row per event, mode and sample: `loading`, `loss_change`, of the window that ends at the peak."""
     groups: pd.DataFrame

@@ -40,7 +40,18 @@ SUMMARY_FILE = "summary.json"
 # What its `contents` say of an analysis of ours; and the tables that such a one holds.
 ANALYSIS_MARK = "rdmtools analysis"
 ANALYSIS_TABLES = (
-    *("observables", "events", "alarms", "judged", "modes", "groups", "lift", "explained", "spectra"),
+    *(
+        "observables",
+        "events",
+        "alarms",
+        "judged",
+        "marks",
+        "modes",
+        "groups",
+        "lift",
+        "explained",
+        "spectra",
+    ),
     *("gaussian", "gaussian_modes", "gaussian_groups", "shc_map", "leads"),
     *("ledger", "samples", "arrivals", "order"),
     *("factors", "factor_samples", "factor_courses", "mode_tracks"),

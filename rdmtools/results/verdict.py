@@ -18,7 +18,7 @@ from rdmtools.analysis.settings import RULES
 from rdmtools.format.names import SAMPLE_ID
 from rdmtools.results.answers import answers
 from rdmtools.results.told_by import explained_words
-from rdmtools.results.warning_words import fired, quiet_words, rate_line, short_lines
+from rdmtools.results.warning_words import fired, marks_words, quiet_words, rate_line, short_lines
 from rdmtools.results.words import percent, shown, signed
 from rdmtools.run.quality import counted
 from rdmtools.run.run import Run
@@ -62,7 +62,7 @@ def event_words(findings: Findings, event: dict[str, Any]) -> str:
         AMPLITUDE: f"The losses move along directions in which they moved before ({_overlap(event)}).",
         NEW_DIRECTION: f"They move in a new direction ({_overlap(event)}).",
     }.get(event["movement"], f"Whether the direction is new is unresolved ({_overlap(event)}).")
-    return f"{kind} {movement} {_carriers(findings, event)}"
+    return " ".join(filter(None, [kind, movement, _carriers(findings, event), marks_words(findings, event)]))
 
 
 def _overlap(event: dict[str, Any]) -> str:

@@ -8,7 +8,7 @@ from rdmtools.alarms.thresholds import WINDOWS
 from rdmtools.analysis.events import records
 from rdmtools.analysis.findings import Findings
 from rdmtools.analysis.judged import EARLY, TOO_SHORT
-from rdmtools.results.words import percent
+from rdmtools.results.words import listed, percent
 from rdmtools.run.quality import counted
 
 SIGNALS = {"shc": "SHC", "mean_slope": "the mean slope"}
@@ -23,6 +23,19 @@ def fired(findings: Findings, event: dict[str, Any]) -> str:
     for other in others:
         words += f", then {SIGNALS[other['signal']]} at {other['alarm_step']:,}"
     return words
+
+
+def marks_words(findings: Findings, event: dict[str, Any]) -> str:
+    """In which other analyses of the run the alarm holds; empty where none was made."""
+    asked = [row for row in records(findings.marks) if row["event"] == event["event"] and row["tried"]]
+    if not asked:
+        return ""
+    halves = [f"{row['held']} of {row['tried']} halves of the probe" for row in asked if row["tried"] > 1]
+    held = [row["mark"] for row in asked if row["tried"] == 1 and row["held"]]
+    lost = [row["mark"] for row in asked if row["tried"] == 1 and not row["held"]]
+    parts = [f"holds with {listed([*halves, *held])}"] if halves or held else []
+    parts += [f"{'not' if parts else 'does not hold'} with {listed(lost)}"] if lost else []
+    return f"The alarm {', '.join(parts)}."
 
 
 def rate_line(findings: Findings) -> str:
