@@ -19,6 +19,9 @@ OBSERVABLES = [
     "mean_loss",
     "mean_loss_variance",
     "mean_loss_slope",
+    "score",
+    *("shc_value", "shc_level", "shc_scatter", "shc_line"),
+    *("mean_slope_value", "mean_slope_level", "mean_slope_scatter", "mean_slope_line"),
 ]
 
 

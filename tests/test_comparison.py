@@ -27,7 +27,7 @@ def test_one_row_a_run_and_one_row_an_event():
     assert row["total_variance_at_largest_shc"] == peak["total_variance"]
     assert row["pr_at_largest_shc"] == peak["pr"]
     assert row["first_alarm_step"] == alone.events["alarm_step"].iloc[0]
-    assert row["largest_rise_decades"] == alone.events["rise_decades"].iloc[0]
+    assert row["largest_rise_decades"] >= alone.events["rise_decades"].iloc[0]
     assert pd.isna(comparison.runs["first_alarm_step"].iloc[2])
     by_run = comparison.observables.groupby("run", sort=False)["shc"].max()
     assert by_run.tolist() == comparison.runs["largest_shc"].tolist()

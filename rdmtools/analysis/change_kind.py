@@ -10,13 +10,13 @@ With v the top mode of the window at the alarm and V the three leading modes of 
 overlap |V v|**2 is the part of v's direction in which the losses moved before:
 
     amplitude      at least 1/2: more movement along the same directions
-    new direction  less, and less than of any two windows W rows apart up to the floor (at most 6 pairs)
+    new direction  less, and less than of any two windows W rows apart up to the floor (at most 4 pairs)
     unresolved     else: directions changed as much before, or there are fewer than 3 pairs
 
 Causal: no row after the alarm.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import nan
@@ -35,9 +35,9 @@ AMPLITUDE, NEW_DIRECTION = "amplitude", "new direction"
 _HALF = 0.5
 _RISE = 0.3
 _LEADING = 3
-_FEWEST_PAIRS, _MOST_PAIRS = 3, 6
-
-Rows = Callable[[int], Float[np.ndarray, "w samples"]]
+_FEWEST_PAIRS = 3
+PAST_WINDOWS = 5
+"""That end at the floor, one after another: four pairs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,32 +53,37 @@ class ChangeKind:
 
 
 def change_kind(
-    rows: Rows, *, floor: int, alarm: int, window: int, drift_share: float, detrend: str
+    past: Float[np.ndarray, "rows samples"],
+    alarm_rows: Float[np.ndarray, "w samples"],
+    *,
+    drift_share: float,
+    detrend: str,
 ) -> ChangeKind:
     """What kind of change an alarm tells of.
 
     Parameters
     ----------
-    rows
-        Gives the losses of the window that ends at a row.
-    floor, alarm
-        Rows, counted from 0; the window at the floor is whole.
+    past
+        Losses of the rows up to the floor, at least one window, at most five.
+    alarm_rows
+        Of the window that ends at the alarm.
     drift_share
         Of the window at the alarm; NaN where nothing moves.
     detrend
         Of the modes.
     """
     degree = DEGREES[detrend]
-    places = [floor - pair * window for pair in range(_MOST_PAIRS + 1)]
-    leading = [_leading(rows(place), degree) for place in places if place >= window - 1]
-    overlap = _overlap(leading[0], _leading(rows(alarm), degree)[0])
-    past = [_overlap(before, after[0]) for after, before in pairwise(leading)]
-    told = len(past) >= _FEWEST_PAIRS
+    window = len(alarm_rows)
+    stops = range(len(past), window - 1, -window)
+    leading = [_leading(past[stop - window : stop], degree) for stop in stops]
+    overlap = _overlap(leading[0], _leading(alarm_rows, degree)[0])
+    overlaps = [_overlap(before, after[0]) for after, before in pairwise(leading)]
+    told = len(overlaps) >= _FEWEST_PAIRS
     return ChangeKind(
-        kind=_kind(rows(floor), rows(alarm), drift_share),
-        movement=_movement(overlap, past if told else []),
+        kind=_kind(past[-window:], alarm_rows, drift_share),
+        movement=_movement(overlap, overlaps if told else []),
         overlap=overlap,
-        past_overlap=float(np.median(past)) if told else nan,
+        past_overlap=float(np.median(overlaps)) if told else nan,
     )
 
 

@@ -16,7 +16,7 @@ from jaxtyping import Float64
 
 from rdmtools.alarms import joined
 from rdmtools.alarms.rule import decades
-from rdmtools.analysis.change_kind import change_kind
+from rdmtools.analysis.change_kind import PAST_WINDOWS, change_kind
 from rdmtools.analysis.explained import Change
 from rdmtools.analysis.groups import groups_of, texts_of
 from rdmtools.analysis.judged import Judgement
@@ -83,22 +83,21 @@ def event_of(
     window, first = judgement.window, alarmed.first
     before = window - 1  # rows before the first window's last
 
-    def rows(last: int) -> np.ndarray:
-        return run.rows(last - before, last + 1)
-
     shc = decades(values["shc"])
     stop = len(shc) if alarmed.end is None else alarmed.end - before + 1
     since = np.where(np.isnan(shc), -np.inf, shc)[alarmed.alarm - before : stop]
     floor, alarm, peak = alarmed.floor, alarmed.alarm, alarmed.alarm + int(since.argmax())
-    floor_rows, alarm_rows, peak_rows = rows(floor), rows(alarm), rows(peak)
+    past_from = max(floor + 1 - PAST_WINDOWS * window, 0)
+    past = run.rows(past_from, floor + 1)
+    alarm_rows = run.rows(alarm - before, alarm + 1)
+    floor_rows = past[-window:]
+    peak_rows = alarm_rows if peak == alarm else run.rows(peak - before, peak + 1)
     modes = window_modes(peak_rows, count=settings.modes, detrend=settings.detrend)
     at_floor, at_alarm = (
         top_mode(window_rows, detrend=settings.detrend) for window_rows in (floor_rows, alarm_rows)
     )
     drift_share = float(values["drift_share"][alarm - before])
-    change = change_kind(
-        rows, floor=floor, alarm=alarm, window=window, drift_share=drift_share, detrend=settings.detrend
-    )
+    change = change_kind(past, alarm_rows, drift_share=drift_share, detrend=settings.detrend)
     risen = float(shc[alarm - before] - shc[floor - before])
     loud = loud_row(
         alarm_rows,

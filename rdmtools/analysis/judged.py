@@ -18,7 +18,7 @@ from jaxtyping import Float64, Int
 from rdmtools.alarms.joined import Event, joined
 from rdmtools.alarms.one_signal import Warned
 from rdmtools.alarms.rule import decades, find_rises
-from rdmtools.alarms.self_normalised import SIGNALS, Course, watched
+from rdmtools.alarms.self_normalised import SHORTEST_WINDOW, SIGNALS, Course, watched
 from rdmtools.alarms.thresholds import WINDOWS, horizon_of, threshold
 from rdmtools.analysis.settings import RULES, AnalysisSettings
 from rdmtools.analysis.tables import typed
@@ -75,17 +75,21 @@ def judge(
     rows
         Of the run.
     energies
-        u of each signal of half windows, from the first whole one on (`log_energies`).
+        u of each signal of half windows, from the first whole one on (`log_energies`); not asked of windows
+        too short for the rule, of which no row is judged.
     shc
         Of whole windows.
     """
     if settings.rule != RULES[0]:
         return _fixed(window, decades(shc), settings.decades)
+    if window < SHORTEST_WINDOW:
+        energies = {signal.name: np.full(rows - window // 2 + 1, nan) for signal in SIGNALS}
     horizon = horizon_of(rows, window) if settings.horizon is None else float(settings.horizon)
     least = threshold(settings.false_alarms, horizon)
     early = np.full(window // 2 - 1, nan)
     values = {name: np.concatenate([early, late]) for name, late in energies.items()}
-    found = watched(values, window=window, threshold=least)
+    # Of windows too short for the rule nothing is known, and no row is judged.
+    found = watched(values, window=max(window, SHORTEST_WINDOW), threshold=least)
     return Judgement(
         window=window,
         threshold=least,

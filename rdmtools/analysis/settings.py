@@ -6,7 +6,6 @@ from dataclasses import Field, dataclass, field, fields, replace
 from numbers import Real
 from typing import Any, cast
 
-from rdmtools.alarms.self_normalised import SHORTEST_WINDOW
 from rdmtools.alarms.thresholds import HORIZONS, threshold
 from rdmtools.analysis.gram import PRECISIONS
 from rdmtools.analysis.moments import DEGREES
@@ -142,12 +141,6 @@ class AnalysisSettings:
                 raise ParameterError(f"{name} is {value!r}; needed a number; choose {name}={fix}")
         # Outside what was judged it refuses.
         threshold(self.false_alarms, HORIZONS[0] if self.horizon is None else self.horizon)
-        shortest = min(self.windows)
-        if self.rule == RULES[0] and shortest < SHORTEST_WINDOW:
-            raise ParameterError(
-                f"window of {shortest} rows is too short for a rule with a stated rate, which needs "
-                f'{SHORTEST_WINDOW}; choose window={SHORTEST_WINDOW}, or rule="decades"'
-            )
 
     def to_dict(self) -> dict[str, Any]:
         return {setting.name: getattr(self, setting.name) for setting in fields(self)}

@@ -108,7 +108,7 @@ def _observable_columns(*, of_draws: bool) -> dict[str, Column]:
     }
 
 
-_JUDGED = {
+JUDGED = {
     "score": Column(
         kind="float64",
         meaning="of the warning rule, the highest of its signals; an alarm where it reaches the `threshold` "
@@ -159,7 +159,7 @@ TABLES: dict[str, Table] = {
             "first_step": Column(kind="int64", meaning="of its first row"),
             "window": Column(kind="int64", meaning="its length in rows"),
             **_observable_columns(of_draws=False),
-            **_JUDGED,
+            **JUDGED,
         },
         counts=_windows,
         more=_EIGENVALUES,

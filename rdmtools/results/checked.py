@@ -137,7 +137,7 @@ def _check_run(run: Mapping[str, Any]) -> None:
 
 
 def _settings(found: Mapping[str, Any]) -> AnalysisSettings:
-    if absent := [name for name in ("detrend", "decades") if name not in found]:
+    if absent := [name for name in ("detrend", "rule") if name not in found]:
         raise ValueError(f"settings: no {absent[0]}")
     known = {each.name: found[each.name] for each in fields(AnalysisSettings) if each.name in found}
     try:

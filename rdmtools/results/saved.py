@@ -135,6 +135,7 @@ def run_row(name: str, found: Compared) -> dict[str, Any]:
     """Size, settings, events, the peak of SHC and what stands beside it (first window length); metadata."""
     summary = found.summary
     run, settings, peak = summary["run"], summary["settings"], summary["peaks"][0]
+    judged = next((each for each in summary["judged"] if each.get("window") == peak["window"]), {})
     events = [event for event in summary["events"] if event["window"] == peak["window"]]
     row = {
         "run": name,
@@ -144,7 +145,10 @@ def run_row(name: str, found: Compared) -> dict[str, Any]:
         "last_step": run["last_step"],
         "window": peak["window"],
         "detrend": settings["detrend"],
-        "decades": settings["decades"],
+        "rule": settings["rule"],
+        "threshold": judged.get("threshold"),
+        "judgement": judged.get("status"),
+        "largest_score": judged.get("largest_score"),
         "events": len(events),
         "first_alarm_step": min((event["alarm_step"] for event in events), default=None),
         "largest_rise_decades": peak["largest_rise_decades"],

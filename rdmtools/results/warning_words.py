@@ -4,6 +4,7 @@ from typing import Any
 
 import pandas as pd
 
+from rdmtools.alarms.self_normalised import SHORTEST_WINDOW
 from rdmtools.alarms.thresholds import WINDOWS
 from rdmtools.analysis.events import records
 from rdmtools.analysis.findings import Findings
@@ -72,7 +73,12 @@ def short_lines(findings: Findings) -> list[str]:
     rows = findings.run.shape[0]
     for each in judged:
         window = f" of {each['window']} rows" if len(judged) > 1 else ""
-        if each["status"] == TOO_SHORT:
+        if each["window"] < SHORTEST_WINDOW:
+            lines.append(
+                f"Windows of {each['window']} rows are too short to judge; needed {SHORTEST_WINDOW}; choose "
+                'window=20, or rule="decades".'
+            )
+        elif each["status"] == TOO_SHORT:
             lines.append(
                 f"Too short to judge{window}: {counted(rows, 'row')}, and the rule needs "
                 f"{2 * each['window']} in which losses move; log more often, or choose a shorter window."

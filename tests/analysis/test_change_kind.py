@@ -11,14 +11,10 @@ RNG = np.random.default_rng(3)
 
 
 def asked(losses, floor, alarm, *, detrend="constant"):
-    def rows(last):
-        assert W - 1 <= last <= alarm  # nothing after the alarm
-        return losses[last - W + 1 : last + 1]
-
-    whole, left = (float(np.sum(residual(rows(alarm), degree) ** 2)) for degree in (0, 1))
-    return change_kind(
-        rows, floor=floor, alarm=alarm, window=W, drift_share=1 - left / whole, detrend=detrend
-    )
+    rows = losses[alarm - W + 1 : alarm + 1]
+    whole, left = (float(np.sum(residual(rows, degree) ** 2)) for degree in (0, 1))
+    past = losses[max(floor + 1 - 5 * W, 0) : floor + 1]
+    return change_kind(past, rows, drift_share=1 - left / whole, detrend=detrend)
 
 
 def moving(along, course, *, noise=1e-3):

@@ -84,6 +84,13 @@ def test_a_run_shorter_than_two_windows_is_too_short_and_one_below_four_has_no_s
     assert "Only large rises are judged, of at least 2.4 decades" in words
 
 
+def test_windows_too_short_for_the_rule_are_not_judged():
+    found = rdm.analyze(run_of(bursting()), window=4)
+    assert found.judged["status"].tolist() == ["too short to judge"]
+    assert found.observables["score"].isna().all()
+    assert "Windows of 4 rows are too short to judge; needed 6" in found.summary()["verdict"]
+
+
 def test_a_rate_that_was_not_judged_at_that_window_is_said_so():
     found = rdm.analyze(run_of(noise()), windows=(8, 20))
     assert found.judged["rate_checked"].tolist() == [False, True]
@@ -136,7 +143,6 @@ def test_the_fixed_rule_is_a_choice_and_states_no_rate():
         ({"false_alarms": 0.5}, "false_alarms=0.05"),
         ({"false_alarms": "few"}, "choose false_alarms=0.05"),
         ({"horizon": 7}, "horizon=80"),
-        ({"window": 4}, 'choose window=6, or rule="decades"'),
         ({"rule": "mine"}, "choose one of self_normalised, decades"),
     ],
 )

@@ -133,6 +133,7 @@ OTHERS = {
     bool: lambda value: not value,
     int: lambda value: value + 1,
     float: lambda value: value / 2,
+    float | None: lambda _: 40.0,
     tuple[str, ...]: lambda value: (*value, "a b"),
 }
 

@@ -229,7 +229,8 @@ def test_only_the_columns_that_are_needed_are_fetched(store):
 
     store.forget()
     rdm.analyze(run)
-    assert store.fetched() <= 2 * size["loss"]  # the observables, and the windows of events
+    # the observables; and the windows of events, in groups of 40 rows
+    assert store.fetched() <= 2.5 * size["loss"]
 
 
 def test_fsspec_fetches_no_more_than_arrow_asks_for(memory, monkeypatch):

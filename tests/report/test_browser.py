@@ -34,7 +34,7 @@ def dom(path, profile):
 def test_the_page_renders(tmp_path):
     path = write_report(rdm.analyze(with_event(), window=12), tmp_path / "report.html")
     text = dom(path, tmp_path / "profile")
-    assert "1 event: SHC rose" in text
+    assert "1 event: losses moved together" in text
     assert text.count("<svg") == 2
     assert "Autocorrelation at lag 1" in text
 

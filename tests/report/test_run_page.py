@@ -134,7 +134,7 @@ def bursts(count):
 @pytest.mark.parametrize("width_in", [WIDE_IN, NARROW_IN])
 @pytest.mark.parametrize(("count", "all_numbered"), [(3, True), (60, False)])
 def test_numbers_of_events_do_not_overlap(count, all_numbered, width_in):
-    analysis = rdm.analyze(bursts(count), window=5)
+    analysis = rdm.analyze(bursts(count), window=5, rule="decades")
     assert len(analysis.events) == count
     with own_style():
         figure = overview(analysis, width_in)

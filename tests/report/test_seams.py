@@ -11,6 +11,7 @@ from helpers.runs import with_event
 
 import rdmtools as rdm
 from rdmtools.analysis.observables import OBSERVABLES, Observable
+from rdmtools.analysis.tables import JUDGED
 from rdmtools.evaluation.signals import measure, signals
 from rdmtools.report import overview as overview_module
 from rdmtools.report.compare_page import comparison_figure
@@ -120,7 +121,7 @@ def test_without_its_row_it_is_nowhere():
 def test_the_reference_has_the_columns_of_the_table(tmp_path):
     folder = rdm.analyze(with_event(), window=12).save(tmp_path / "out", report=False)
     stored = pd.read_parquet(folder / "observables.parquet")
-    assert ["step", "first_step", "window", *documented()] == list(stored.columns)
+    assert ["step", "first_step", "window", *documented(), *JUDGED] == list(stored.columns)
     assert "{{ observables }}" in (ROOT / "docs" / "reference.md").read_text()
 
 

@@ -33,7 +33,17 @@ def test_summary_has_its_documented_keys_and_round_trips_through_strict_json(one
     summary = summarise(one)
     assert list(summary) == [
         *("contents", "rdmtools", "format", "run", "settings", "quality", "notes", "verdict"),
-        *("answers", "early_fall", "events", "peaks", "gaussian", "first_mean_loss", "last_mean_loss"),
+        *(
+            "answers",
+            "early_fall",
+            "events",
+            "alarms",
+            "judged",
+            "peaks",
+            "gaussian",
+            "first_mean_loss",
+            "last_mean_loss",
+        ),
     ]
     assert json.loads(json.dumps(summary, allow_nan=False)) == summary
     assert summary["events"][0]["alarm_step"] == one.events["alarm_step"].iloc[0]
@@ -127,26 +137,31 @@ def test_records_are_plain():
 
 def test_verdict_for_no_event_tells_the_largest_rise():
     words = verdict(rdm.analyze(without_event()))
-    assert words.startswith(
+    assert re.match(
+        r"No event: the highest score was 0\.\d\d of the 1\.18 that fires, at step \d+; 75% of", words
+    )
+    assert "at most 5% of runs alarm within" in words
+    fixed = verdict(rdm.analyze(without_event(), rule="decades"))
+    assert fixed.startswith(
         "No event: log10 SHC never stood 1.5 decades above its running minimum (largest rise"
     )
-    assert "states no false-alarm rate" in words
+    assert "states no false-alarm rate" in fixed
 
 
 def test_verdict_for_one_event_tells_when_what_and_who(one):
     words = verdict(one)
     event = one.events.iloc[0]
-    assert words.startswith("1 event: SHC rose 1.5 decades")
+    assert words.startswith("1 event: losses moved together more than their own scatter allows.")
     assert f"alarm at step {event['alarm_step']:,}" in words
     assert f"peak at {event['shc_peak_step']:,}" in words
     assert "“learned”" in words
     assert "its losses fell (−" in words
-    assert "states no false-alarm rate" in words
+    assert "at most 5% of runs alarm within" in words
     assert "critical" not in words
 
 
 def test_verdict_for_many_events_counts_the_rest():
-    analysis = rdm.analyze(many_events(), window=5, decades=2.0)
+    analysis = rdm.analyze(many_events(), window=5, rule="decades", decades=2.0)
     assert len(analysis.events) == 12
     words = verdict(analysis)
     assert words.startswith("12 events")
@@ -172,7 +187,9 @@ def test_a_group_of_one_sample_is_told_as_the_sample(others):
     losses = 2 + 0.01 * np.random.default_rng(0).standard_normal((60, 6))
     losses[30:, 0] -= 1
     samples = {"sample_id": list("uvwxyz"), "group": [None, *others]}
-    words = verdict(rdm.analyze(rdm.Run.from_arrays(np.arange(60), losses, samples=samples), window=12))
+    words = verdict(
+        rdm.analyze(rdm.Run.from_arrays(np.arange(60), losses, samples=samples), window=12, rule="decades")
+    )
     assert "group “" not in words
     assert "what moved is a single sample, u, alone in its group (" in words
     assert "and its loss fell (−" in words
@@ -183,7 +200,9 @@ def test_one_of_anything_is_singular(tmp_path):
     losses[30:, 4] -= 1
     samples = pd.DataFrame({"group": [f"g{n // 2}" for n in range(62)]})
     samples = samples.assign(**{f"known_{n}": n for n in range(30)})
-    analysis = rdm.analyze(rdm.Run.from_arrays(np.arange(60), losses, samples=samples), window=12)
+    analysis = rdm.analyze(
+        rdm.Run.from_arrays(np.arange(60), losses, samples=samples), window=12, rule="decades"
+    )
     assert len(analysis.events) == 1
     assert "1 of 62 samples carries 90%" in verdict(analysis)
     page = analysis.report(tmp_path / "report.html").read_text(encoding="utf-8")

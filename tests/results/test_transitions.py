@@ -23,7 +23,7 @@ def test_one_row_a_run_and_truth_with_metadata():
     assert list(table)[: len(COLUMNS)] == COLUMNS
     assert table["run"].tolist() == ["seed 0", "seed 1", "quiet"]
     assert table["t50"].tolist()[:2] == [900, 900]
-    assert table["outcome"].tolist() == ["before T10", "before T10", "no transition: never risen"]
+    assert table["outcome"].tolist() == ["before T50", "before T10", "no transition: never risen"]
     alone = rdm.analyze(runs.with_event(1), truth="accuracy")
     assert table["lead_steps"].iloc[1] == alone.leads["lead_steps"].iloc[0] > 0
     assert table.groupby("lr")["lead_steps"].count().to_dict() == {0.0: 0, 0.1: 2}
@@ -52,7 +52,7 @@ def test_a_saved_analysis_has_the_truths_it_was_made_with(tmp_path):
     with_truth = rdm.analyze(run, truth="accuracy").save(tmp_path / "with", report=False)
     without = rdm.analyze(run).save(tmp_path / "without", report=False)
     table = rdm.compare([with_truth, without, run], truth="accuracy").transitions
-    assert table["outcome"].tolist() == ["before T10", "not asked", "before T10"]
+    assert table["outcome"].tolist() == ["before T50", "not asked", "before T50"]
     assert table["run"].tolist() == ["with", "without", "event"]
     assert table["lr"].tolist() == [0.1] * 3
     assert rdm.compare([with_truth, without]).transitions["run"].tolist() == ["with"]
@@ -69,7 +69,7 @@ def test_a_cache_keeps_truths(tmp_path):
         rdm.compare([path], truth="accuracy", cache=tmp_path / "kept").transitions for _ in range(2)
     )
     pd.testing.assert_frame_equal(first, again)
-    assert first["outcome"].tolist() == ["before T10"]
+    assert first["outcome"].tolist() == ["before T50"]
 
 
 def test_a_run_without_the_scalar_is_told():
