@@ -109,8 +109,8 @@ def compare(
         folder by that of its run), and a name that comes again gets a number: "run", "run (2)".
     settings, **changes
         As for `analyze`, for what is not analysed yet. Saved analyses keep the settings they were made with;
-        the columns `window`, `detrend`, `rule` and `threshold` show them. ``truth="test_acc"`` makes the table
-        of transitions. And options of `read_run`, for the paths: `columns`, `missing`, `nonfinite`,
+        the columns `window`, `detrend`, `rule` and `threshold` show them. ``truth="test_acc"`` makes the
+        table of transitions. And options of `read_run`, for the paths: `columns`, `missing`, `nonfinite`,
         `duplicates`, `group_by`.
     errors
         "raise" what is wrong with a run, or "report" it in the table of failures and go on with the others.
