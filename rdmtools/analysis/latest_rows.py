@@ -13,9 +13,10 @@ from math import nan
 
 import numpy as np
 from jaxtyping import Float
+from numpy.typing import NDArray
 
 from rdmtools.analysis.baselines import ROUNDING
-from rdmtools.analysis.log_energies import log10, spread
+from rdmtools.analysis.log_energies import NAMES, of_energies, spread
 from rdmtools.analysis.observables import spectral_heat_capacity
 from rdmtools.errors import ParameterError
 
@@ -61,8 +62,10 @@ class LatestRows:
             )
         with np.errstate(invalid="ignore", over="ignore"):
             self._take(losses)
-            values = {"shc": self._shc(), "mean_slope": self._mean_slope()}
-        return values if self._row >= self._half else dict.fromkeys(values, nan)
+            if self._row < self._half:
+                return dict.fromkeys(NAMES, nan)
+            values = of_energies(**self._of_samples(), **self._of_mean(), rows=self._half)
+        return {name: float(value[0]) for name, value in values.items()}
 
     def _take(self, losses: Float[np.ndarray, " samples"]) -> None:
         place = self._row % (self._half - 1)
@@ -80,8 +83,8 @@ class LatestRows:
         self._mean_changes[-1] = change.sum() / self._samples
         self._row += 1
 
-    def _shc(self) -> float:
-        half, distances = self._half, self._distances
+    def _of_samples(self) -> dict[str, NDArray[np.float64]]:
+        half, distances, times = self._half, self._distances, self._times
         sums = distances.sum(axis=1)
         total = sums.sum(keepdims=True)
         energy = np.maximum(total / (2 * half), 0.0)
@@ -90,15 +93,14 @@ class LatestRows:
         )
         freedom = half - 1
         shc = spectral_heat_capacity(energy / freedom, square / freedom**2, self._samples)
-        return float(log10(shc)[0])
+        drift = -0.5 * (times * (distances * times).sum(axis=1)).sum(keepdims=True) / spread(half)
+        return {"shc": shc, "total": energy, "drift": drift}
 
-    def _mean_slope(self) -> float:
+    def _of_mean(self) -> dict[str, NDArray[np.float64]]:
         half, times = self._half, self._times
         path = np.concatenate([[0.0], np.cumsum(self._mean_changes)])
-        over = spread(half)
-        slope = (times * path).sum() / over
+        slope = (times * path).sum(keepdims=True) / spread(half)
         about = path - path.sum() / half - slope * times
-        energy = (about * about).sum()
-        if energy <= ROUNDING**2 * (path * path).sum():
-            energy = 0.0
-        return float(2.0 * log10(np.array([slope * slope + energy / (half - 2) / over]))[0])
+        energy = (about * about).sum(keepdims=True)
+        energy[energy <= ROUNDING**2 * (path * path).sum()] = 0.0
+        return {"slope": slope, "about_line": energy}

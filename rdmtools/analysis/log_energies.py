@@ -2,10 +2,16 @@
 
 With h = W // 2 rows up to and with row t, constant detrending, and m their probe means:
 
-    shc          log10 SHC of the h rows
-    mean_slope   log10 (b**2 + se**2)**2, b the least-squares slope of m per row, se its standard error
+    shc                  log10 SHC of the h rows
+    mean_slope           log10 (b**2 + se**2)**2, b the slope of m per row by least squares, se its error
 
-Both are decades of loss**4. NaN for the first h - 1 rows, where nothing moves (zero has no log), and for the
+and of what SHC has to beat, beside it:
+
+    total_variance       log10 (tr C)**2
+    drift_energy         log10 (tr C)**2 of that part of the rows which a line for each sample takes out
+    mean_loss_variance   log10 (variance of m)**2
+
+All are decades of loss**4. NaN for the first h - 1 rows, where nothing moves (zero has no log), and for the
 SHC of one sample, which is 0.
 
 In the analysis they cost one more length in the pass of `moments` over the lags: of squares of distances that
@@ -20,6 +26,8 @@ from rdmtools.analysis.gram import RowGeometry, row_geometry, tile_rows
 from rdmtools.analysis.moments import Moments, Windows, moments
 from rdmtools.analysis.observables import heat_capacity
 
+NAMES = ("shc", "mean_slope", "total_variance", "drift_energy", "mean_loss_variance")
+
 
 def log_energies(
     half: Moments, geometry: RowGeometry, windows: Windows
@@ -29,17 +37,50 @@ def log_energies(
     Parameters
     ----------
     half
-        Of these windows with detrend="constant"; energy and square are enough (`size_only`).
+        Of these windows with detrend="constant".
     geometry
         Of the rows in which the windows lie.
     windows
         Of at least 3 rows.
     """
-    shc = heat_capacity(half, windows, geometry.samples, "constant")
-    rows = np.arange(len(geometry.mean_loss))
+    rows, length = np.arange(len(geometry.mean_loss)), windows.length
     line = mean_baselines(geometry, rows, windows, degree=1)
-    slope = line.slope**2 + line.variance / spread(windows.length)
-    return {"shc": log10(shc), "mean_slope": 2.0 * log10(slope)}
+    return of_energies(
+        shc=heat_capacity(half, windows, geometry.samples, "constant"),
+        total=half.energy,
+        drift=half.drift,
+        slope=line.slope,
+        about_line=line.variance * (length - 2),
+        rows=length,
+    )
+
+
+def of_energies(
+    *,
+    shc: Float64[np.ndarray, "*shape"],
+    total: Float64[np.ndarray, "*shape"],
+    drift: Float64[np.ndarray, "*shape"],
+    slope: Float64[np.ndarray, "*shape"],
+    about_line: Float64[np.ndarray, "*shape"],
+    rows: int,
+) -> dict[str, Float64[np.ndarray, "*shape"]]:
+    """u of each signal from what so many rows have: SHC, and sums of squares that are divided by nothing.
+
+    Parameters
+    ----------
+    total, drift
+        Of all samples about their means, and of their lines about the same.
+    slope, about_line
+        Of the probe mean: its slope per row, and what its line leaves.
+    """
+    over = spread(rows)
+    squares = {
+        "mean_slope": slope**2 + about_line / (rows - 2) / over,
+        "total_variance": total / (rows - 1),
+        "drift_energy": drift / (rows - 1),
+        "mean_loss_variance": (about_line + slope**2 * over) / (rows - 1),
+    }
+    return {"shc": log10(shc), **{name: 2.0 * log10(square) for name, square in squares.items()}}
 
 
 def log_energies_of(
@@ -47,9 +88,9 @@ def log_energies_of(
 ) -> dict[str, Float64[np.ndarray, " rows"]]:
     """u of each signal at each row of a run whose losses, all finite, are in memory."""
     rows, samples = losses.shape
-    half = Windows(length=window // 2, first=0, count=rows - window // 2 + 1, size_only=True)
+    half = Windows(length=window // 2, first=0, count=rows - window // 2 + 1)
     if half.count < 1:
-        return {name: np.full(rows, np.nan) for name in ("shc", "mean_slope")}
+        return {name: np.full(rows, np.nan) for name in NAMES}
     geometry = row_geometry([losses], rows=rows, lags=half.length, tile=tile_rows(samples))
     of_windows = moments(geometry.distances, [half], rows=lambda start, stop: losses[start:stop])
     early = np.full(half.length - 1, np.nan)

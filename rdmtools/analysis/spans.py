@@ -160,11 +160,7 @@ def span_values(span: Span, progress: Callable[[int], None] | None = None) -> Sp
             for length in settings.windows
             if settings.spectrum
         ]
-        halves = [
-            replace(span.windows(length // 2), size_only=True)
-            for length in settings.windows
-            if length >= SHORTEST_WINDOW
-        ]
+        halves = [span.windows(length // 2) for length in settings.windows if length >= SHORTEST_WINDOW]
         sums = moments(geometry.distances, [*windows, *mapped], **how)
         # The rule knows constant detrending alone.
         of_halves = moments(geometry.distances, halves, rows=how["rows"]) if halves else []

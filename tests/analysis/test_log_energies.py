@@ -6,7 +6,7 @@ from helpers import naive
 
 from rdmtools.alarms.self_normalised import SelfNormalised, watched
 from rdmtools.analysis.latest_rows import LatestRows
-from rdmtools.analysis.log_energies import log_energies_of
+from rdmtools.analysis.log_energies import NAMES, log_energies_of
 from rdmtools.errors import ParameterError
 
 
@@ -22,11 +22,12 @@ def walk(seed, rows=90, samples=7, offset=0.0):
 def row_by_row(losses, window):
     latest = LatestRows(window, losses.shape[1])
     rows = [latest.update(row) for row in losses]
-    return {name: np.array([row[name] for row in rows]) for name in ("shc", "mean_slope")}
+    return {name: np.array([row[name] for row in rows]) for name in NAMES}
 
 
 def assert_close(u, other, atol=1e-9):
-    for name in ("shc", "mean_slope"):
+    assert set(u) == set(other) == set(NAMES)
+    for name in NAMES:
         np.testing.assert_allclose(u[name], other[name], rtol=0, atol=atol, err_msg=name)
 
 
@@ -42,6 +43,9 @@ def test_of_a_line_the_slope_alone_is_left():
     losses = 3.0 - 0.01 * np.arange(60)[:, None] * np.array([1.0, 3.0])
     for u in (log_energies_of(losses, 20), row_by_row(losses, 20)):
         np.testing.assert_allclose(u["mean_slope"][9:], 4 * np.log10(0.02), atol=1e-9)
+        # All movement is drift: tr C = (0.01**2 + 0.03**2) * variance of 0 .. 9, of the mean 0.02**2 of it.
+        for name, squares in (("total_variance", 10), ("drift_energy", 10), ("mean_loss_variance", 4)):
+            np.testing.assert_allclose(u[name][9:], 2 * np.log10(squares * 1e-4 * 55 / 6), atol=1e-9)
         # Rank 1, lam = (0.01**2 + 0.03**2) * variance of 0 .. 9: SHC = lam**2 (1 / n - 1 / n**2).
         np.testing.assert_allclose(u["shc"][9:], np.log10((0.001 * 55 / 6) ** 2 / 4), atol=1e-9)
         assert all(np.isnan(values[:9]).all() for values in u.values())
@@ -72,8 +76,8 @@ def test_where_nothing_moves_there_is_no_value(u_of):
     for values in u.values():
         assert np.flatnonzero(np.isnan(values)).tolist() == [*range(9), *range(38, 60)]
     one_sample = u_of(walk(4, samples=1), 20)
-    assert np.isnan(one_sample["shc"]).all()
-    assert np.isfinite(one_sample["mean_slope"][9:]).all()
+    assert np.isnan(one_sample.pop("shc")).all()
+    assert all(np.isfinite(values[9:]).all() for values in one_sample.values())
 
 
 def test_fewer_rows_than_half_a_window_have_no_value():

@@ -94,13 +94,18 @@ def largest_rise(levels, *, fixed_floor):
 def log_energies(losses, window):
     """u of each signal at each row, from the rows themselves."""
     half = window // 2
-    u = {"shc": [np.nan] * (half - 1), "mean_slope": [np.nan] * (half - 1)}
+    names = ("shc", "mean_slope", "total_variance", "drift_energy", "mean_loss_variance")
+    u = {name: [np.nan] * (half - 1) for name in names}
     for stop in range(half, len(losses) + 1):
         rows = losses[stop - half : stop]
         mean = rows.mean(axis=1) - rows[0].mean()
         (slope, _), scatter = np.polyfit(np.arange(half), mean, 1, cov=True)
         u["shc"].append(np.log10(observables(rows, 0)["shc"]))
         u["mean_slope"].append(2 * np.log10(slope**2 + scatter[0, 0]))
+        energy = [np.sum(residual(rows, degree) ** 2) for degree in (0, 1)]
+        u["total_variance"].append(2 * np.log10(energy[0] / (half - 1)))
+        u["drift_energy"].append(2 * np.log10((energy[0] - energy[1]) / (half - 1)))
+        u["mean_loss_variance"].append(2 * np.log10(np.var(mean, ddof=1)))
     return {name: np.array(values) for name, values in u.items()}
 
 
