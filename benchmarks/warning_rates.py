@@ -11,6 +11,9 @@ costs need no other runs. Both parts, "fit" and "judge", share no seed; what is 
 again. `fit` prints the least thresholds that keep a rate in every promised world, and who asks for most;
 `judge` what is realised on the other part with the thresholds of `rdmtools.alarms.thresholds`, with exact
 95 % intervals, corrected over the worlds. A cell is a world at one window.
+
+Of the baselines, each a rule of its own with the thresholds of the rule, `fit` prints the least costs that
+keep them, and `judge` their worst cells.
 """
 
 # pyright: basic
@@ -31,7 +34,7 @@ from scipy.stats import beta
 
 from rdmtools.alarms.one_signal import DEAD_ZONE, Signal
 from rdmtools.alarms.scatter import Scatter
-from rdmtools.alarms.self_normalised import SIGNALS, watched
+from rdmtools.alarms.self_normalised import BASELINES, SIGNALS, watched
 from rdmtools.alarms.thresholds import THRESHOLDS, threshold
 from rdmtools.analysis.gram import row_geometry, tile_rows
 from rdmtools.analysis.log_energies import log_energies
@@ -42,13 +45,19 @@ BATCH = 50
 FEWEST = 200  # runs of a cell that takes part in a fit
 WHERE = ("part", "world", "window", "windows", "batch")
 # Those of the rule, and others that it could have; "calm" is the mean of the lowest two thirds.
-STATISTICS = {"shc": ("mean", "calm", "jump"), "mean_slope": ("mean", "ramp")}
+STATISTICS = {
+    "shc": ("mean", "calm", "jump"),
+    "mean_slope": ("mean", "ramp"),
+    **{baseline.name: ("mean",) for baseline in BASELINES if baseline.name != "mean_slope"},
+}
+WATCHED = (*SIGNALS, *(baseline for baseline in BASELINES if baseline.name != "mean_slope"))
 NAMES = [f"{signal} {name}" for signal, names in STATISTICS.items() for name in names]
 COSTS = {
     f"{signal.name} {'calm' if name == 'mean' and signal.trimmed == 3 else name}": cost
     for signal in SIGNALS
     for name, cost in signal.costs.items()
 }
+BASELINE_COSTS = {baseline.name: {f"{baseline.name} mean": baseline.costs["mean"]} for baseline in BASELINES}
 COLUMNS = (*WHERE, "run", *(f"{name} {horizon}" for horizon in THRESHOLDS for name in NAMES))
 
 
@@ -58,7 +67,7 @@ def values_of_runs(losses: np.ndarray, window: int) -> dict[str, np.ndarray]:
     half = window // 2
     together = losses.reshape(runs * rows, samples)
     geometry = row_geometry([together], rows=len(together), lags=half, tile=tile_rows(samples))
-    places = Windows(length=half, first=0, count=len(together) - half + 1, size_only=True)
+    places = Windows(length=half, first=0, count=len(together) - half + 1)
     of_windows = moments(geometry.distances, [places], rows=lambda start, stop: together[start:stop])
     u = log_energies(of_windows[0], geometry, places)
     whole = [slice(run * rows, (run + 1) * rows - half + 1) for run in range(runs)]
@@ -95,12 +104,14 @@ def statistics(u: np.ndarray, signal: Signal, window: int) -> np.ndarray:
 
 
 def assert_is_the_rule(u: dict[str, np.ndarray], apart: np.ndarray, window: int) -> None:
-    """Of one run: the highest of the statistics over their costs is the score."""
-    score = watched(u, window=window, threshold=np.inf).score
-    highest = np.max([apart[NAMES.index(name)] / cost for name, cost in COSTS.items()], axis=0)
-    judged = ~np.isnan(score)
-    assert np.array_equal(judged, highest > -np.inf)
-    assert np.allclose(highest[judged], score[judged], atol=1e-9)
+    """Of one run: the highest of the statistics over their costs is the score, and that of each baseline."""
+    rules = [(SIGNALS, COSTS), *(((each,), BASELINE_COSTS[each.name]) for each in BASELINES)]
+    for signals, costs in rules:
+        score = watched(u, window=window, threshold=np.inf, signals=signals).score
+        highest = np.max([apart[NAMES.index(name)] / cost for name, cost in costs.items()], axis=0)
+        judged = ~np.isnan(score)
+        assert np.array_equal(judged, highest > -np.inf)
+        assert np.allclose(highest[judged], score[judged], atol=1e-9)
 
 
 def made(job):
@@ -115,7 +126,7 @@ def made(job):
         losses = world.losses(rng, min(few, BATCH - first), windows * window, world.samples, window)
         u = values_of_runs(losses, window)
         stops = (20 * window - window // 2 + 1, u["shc"].shape[1] if windows == 80 else 0)
-        apart = np.concatenate([statistics(u[signal.name], signal, window) for signal in SIGNALS])
+        apart = np.concatenate([statistics(u[signal.name], signal, window) for signal in WATCHED])
         assert_is_the_rule({name: values[0] for name, values in u.items()}, apart[:, 0], window)
         tops = [np.max(apart[:, :, :stop], axis=2, initial=0.0) for stop in stops]
         for run, highest in enumerate(np.concatenate(tops).T, start=first):
@@ -148,11 +159,13 @@ def make(folder: Path, runs: int, windows: int, window: int, chosen: str, jobs: 
     print()
 
 
-def scores(folder: Path, part: str, horizon: int) -> dict[tuple[str, int], np.ndarray]:
+def scores(
+    folder: Path, part: str, horizon: int, costs: dict[str, float] = COSTS
+) -> dict[tuple[str, int], np.ndarray]:
     """Of each cell: its runs' highest scores within the horizon, in descending order."""
     table = pd.concat([pd.read_csv(path) for path in sorted(folder.glob("scores_*.csv"))])
     table = table[(table["part"] == part) & (table["windows"] == horizon)]
-    above = [table[f"{name} {horizon}"] / cost for name, cost in COSTS.items()]
+    above = [table[f"{name} {horizon}"] / cost for name, cost in costs.items()]
     table["score"] = np.max(above, axis=0)
     cells = table.groupby(["world", "window"], sort=False)["score"]
     return {cell: np.sort(of_cell.to_numpy())[::-1] for cell, of_cell in cells}
@@ -191,6 +204,40 @@ def fit(folder: Path) -> None:
                 worst = sorted(known, key=each.__getitem__, reverse=True)[:5]
                 told = ", ".join(f"{world} (W {window}) {each[world, window]:.3f}" for world, window in worst)
                 print(f"  {rate:4.0%} {name:>8}, {len(known)} cells: {told}")
+
+
+def fit_baselines(folder: Path) -> None:
+    """The least cost of each, as the worst world, rate and horizon ask for it."""
+    print("\ncosts of the baselines, and who asks for them")
+    for baseline in BASELINES:
+        asked = []
+        for horizon, thresholds in THRESHOLDS.items():
+            every = scores(folder, "fit", horizon, {f"{baseline.name} mean": 1.0})
+            for cell, found in every.items():
+                if not promised(cell[0]) or len(found) < FEWEST:
+                    continue
+                asked += [
+                    (least_threshold(found, rate, None) / at, rate, horizon, *cell)
+                    for rate, at in thresholds.items()
+                ]
+        for rate in THRESHOLDS[20]:
+            cost, _, horizon, world, window = max(each for each in asked if each[1] == rate)
+            print(
+                f"  {baseline.name:20} {rate:4.0%} {cost:.3f}: {world} (W {window}), {horizon} windows"
+                f"   given {baseline.costs['mean']:g}, prior {baseline.prior:g}"
+            )
+
+
+def judge_baselines(folder: Path, rate: float) -> None:
+    for horizon in THRESHOLDS:
+        at = threshold(rate, horizon)
+        print(f"\n{horizon} windows, stated {rate:.0%}: the worst promised cells of the baselines")
+        for name, costs in BASELINE_COSTS.items():
+            cells = scores(folder, "judge", horizon, costs)
+            rates = {cell: np.mean(found >= at) for cell, found in cells.items() if promised(cell[0])}
+            worst = sorted(rates, key=rates.__getitem__, reverse=True)[:3]
+            told = ", ".join(f"{cell[0]} (W {cell[1]}) {rates[cell]:.1%}" for cell in worst)
+            print(f"  {name:20} {told}")
 
 
 def judge(folder: Path, rate: float) -> None:
@@ -234,8 +281,10 @@ def main() -> None:
         make(given.folder, given.runs, given.windows, given.window, given.world, given.jobs)
     elif given.what == "fit":
         fit(given.folder)
+        fit_baselines(given.folder)
     elif given.what == "judge":
         judge(given.folder, given.rate)
+        judge_baselines(given.folder, given.rate)
     else:
         long()
 

@@ -6,9 +6,9 @@ from helpers import naive
 
 from rdmtools.alarms.one_signal import DEAD_ZONE, Signal
 from rdmtools.alarms.scatter import Scatter
-from rdmtools.alarms.self_normalised import SIGNALS, SelfNormalised, watched
+from rdmtools.alarms.self_normalised import BASELINES, SIGNALS, SelfNormalised, watched
 from rdmtools.alarms.thresholds import HORIZONS, RATES, THRESHOLDS, horizon_of, threshold
-from rdmtools.analysis.log_energies import log_energies_of
+from rdmtools.analysis.log_energies import NAMES, log_energies_of
 from rdmtools.errors import ParameterError
 
 W = 20
@@ -369,3 +369,19 @@ def test_noise_alarms_no_more_often_than_is_stated(tail):
         losses = rng.standard_normal((400, 16)) if tail == "normal" else rng.standard_t(3, (400, 16))
         alarmed += bool(both(log_energies_of(losses, W), at=threshold(0.05, 20)).events)
     assert alarmed <= 0.05 * 150
+
+
+def test_baselines_alarm_on_noise_no_more_often_than_is_stated_and_each_on_a_rise():
+    rng = np.random.default_rng(12)
+    noise = [log_energies_of(rng.standard_normal((400, 16)), W) for _ in range(40)]
+    # Ever faster down from row 200 on: all energies grow by ten decades.
+    fall = np.exp(np.maximum(np.arange(400) - 200, 0) / 15)[:, None]
+    rise = log_energies_of(rng.standard_normal((400, 16)) - 0.1 * fall, W)
+    assert {baseline.name for baseline in BASELINES} < set(NAMES)
+    for baseline in BASELINES:
+        found = [
+            watched(u, window=W, threshold=threshold(0.05, 20), signals=[baseline]) for u in (*noise, rise)
+        ]
+        *quiet, loud = (bool(each.events) for each in found)
+        assert sum(quiet) <= 0.05 * 40
+        assert loud
