@@ -41,7 +41,7 @@ from rdmtools.analysis.gaussian import (
 )
 from rdmtools.analysis.groups import groupings
 from rdmtools.analysis.histories import histories
-from rdmtools.analysis.judged import Judgement, alarms_table, judge, judged_table
+from rdmtools.analysis.judged import Judgement, alarms_table, baselines_table, judge, judged_table
 from rdmtools.analysis.leads import find_truths, leads_table
 from rdmtools.analysis.ledger import EarlyFall, early_fall, ledger_table, samples_table
 from rdmtools.analysis.marks import marks_table
@@ -141,6 +141,7 @@ def find(
         observables=_observables_table(run, values, judgements, settings),
         events=table,
         alarms=alarms_table(judgements, run.steps),
+        baselines=baselines_table(judgements, run.steps),
         judged=judged_table(judgements, run.steps, settings),
         marks=marks_table(
             run, judgements if settings.marks else [], [event.loud for event in events], run.steps

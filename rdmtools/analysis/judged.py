@@ -18,7 +18,7 @@ from jaxtyping import Float64, Int
 from rdmtools.alarms.joined import Event, joined
 from rdmtools.alarms.one_signal import Warned
 from rdmtools.alarms.rule import decades, find_rises
-from rdmtools.alarms.self_normalised import SHORTEST_WINDOW, SIGNALS, Course, watched
+from rdmtools.alarms.self_normalised import BASELINES, SHORTEST_WINDOW, SIGNALS, Course, watched
 from rdmtools.alarms.thresholds import WINDOWS, horizon_of, threshold
 from rdmtools.analysis.settings import RULES, AnalysisSettings
 from rdmtools.analysis.tables import typed
@@ -40,6 +40,8 @@ class Judgement:
     courses: Mapping[str, Course]
     """By signal, row by row."""
     events: Sequence[Event]
+    baselines: Sequence[Warned] = ()
+    """Alarms of each baseline, as a rule of its own at the same rate."""
 
     @property
     def score(self) -> Float64[np.ndarray, " rows"]:
@@ -90,12 +92,18 @@ def judge(
     values = {name: np.concatenate([early, late]) for name, late in energies.items()}
     # Of windows too short for the rule nothing is known, and no row is judged.
     found = watched(values, window=max(window, SHORTEST_WINDOW), threshold=least)
+    alone = [
+        watched(values, window=window, threshold=least, signals=[baseline]).events
+        for baseline in BASELINES
+        if window >= SHORTEST_WINDOW
+    ]
     return Judgement(
         window=window,
         threshold=least,
         horizon=horizon,
         courses=found.courses,
         events=joined(found.events, window),
+        baselines=[warned for events in alone for warned in events],
     )
 
 
@@ -194,6 +202,45 @@ def _row(judgement: Judgement, steps: Int[np.ndarray, " rows"], settings: Analys
 
 def _first(steps: Int[np.ndarray, " rows"], where: np.ndarray) -> int | None:
     return int(steps[int(where.argmax())]) if where.any() else None
+
+
+def baselines_table(judgements: Sequence[Judgement], steps: Int[np.ndarray, " rows"]) -> pd.DataFrame:
+    """Each alarm of each baseline, a rule of its own with the same stated rate: one row each.
+
+    Returns
+    -------
+    DataFrame
+        `window`, `baseline`, `floor_step`, `alarm_step`, `end_step`, `score`; and the `event` during which,
+        or no more than 2 W rows before which, it fired (the first such), with `lead_rows`: how many rows
+        earlier than the event's own alarm; null where there is none.
+    """
+    rows: list[dict[str, Any]] = []
+    before = 0
+    for judgement in judgements:
+        for warned in judgement.baselines:
+            place = next(
+                (n for n, event in enumerate(judgement.events) if _near(warned, event, judgement)), None
+            )
+            event = None if place is None else judgement.events[place]
+            rows.append(
+                {
+                    "window": judgement.window,
+                    "baseline": warned.signal,
+                    "floor_step": int(steps[warned.floor]),
+                    "alarm_step": int(steps[warned.alarm]),
+                    "end_step": None if warned.end is None else int(steps[warned.end]),
+                    "score": warned.score,
+                    "event": None if place is None else before + place + 1,
+                    "lead_rows": None if event is None else event.alarm - warned.alarm,
+                }
+            )
+        before += len(judgement.events)
+    return typed("baselines", rows)
+
+
+def _near(warned: Warned, event: Event, judgement: Judgement) -> bool:
+    early = event.alarm - 2 * judgement.window
+    return early <= warned.alarm and (event.end is None or warned.alarm < event.end)
 
 
 def alarms_table(judgements: Sequence[Judgement], steps: Int[np.ndarray, " rows"]) -> pd.DataFrame:

@@ -223,6 +223,25 @@ TABLES: dict[str, Table] = {
         },
         counts=lambda size: up_to(size.events * size.rows),
     ),
+    "baselines": Table(
+        row="one per window length and alarm of a baseline, each a rule of its own with the same stated rate",
+        columns={
+            "window": Column(kind="int64", meaning="length of the window in rows"),
+            "baseline": Column(
+                kind="text",
+                meaning="`total_variance`, `drift_energy`, `mean_slope` or `mean_loss_variance`",
+            ),
+            "floor_step": Column(kind="int64", meaning="where it was lowest"),
+            "alarm_step": Column(kind="int64", meaning="where it fired"),
+            "end_step": Column(kind="Int64", meaning="where it had come down; null while it has not"),
+            "score": Column(kind="float64", meaning="at the alarm"),
+            "event": Column(
+                kind="Int64", meaning="during which, or at most two windows before which, it fired; else null"
+            ),
+            "lead_rows": Column(kind="Int64", meaning="rows before the alarm of that event; negative: after"),
+        },
+        counts=lambda size: up_to(4 * size.rows * len(size.settings.windows)),
+    ),
     "judged": Table(
         row="one per window length: what the rule could have seen",
         columns={
@@ -577,6 +596,8 @@ class AnalysisTables(Tables):
     """One row per event, in the order of windows and alarms."""
     alarms: pd.DataFrame
     """One row per event and signal that fired in it: what was needed, and when."""
+    baselines: pd.DataFrame
+    """One row per alarm of a baseline that is a rule of its own with the same rate: what SHC has to beat."""
     judged: pd.DataFrame
     """One row per window length: the rate stated, from which step on the rule judges, the largest score."""
     marks: pd.DataFrame

@@ -44,6 +44,7 @@ ANALYSIS_TABLES = (
         "observables",
         "events",
         "alarms",
+        "baselines",
         "judged",
         "marks",
         "modes",

@@ -18,7 +18,14 @@ from rdmtools.analysis.settings import RULES
 from rdmtools.format.names import SAMPLE_ID
 from rdmtools.results.answers import answers
 from rdmtools.results.told_by import explained_words
-from rdmtools.results.warning_words import fired, marks_words, quiet_words, rate_line, short_lines
+from rdmtools.results.warning_words import (
+    baselines_words,
+    fired,
+    marks_words,
+    quiet_words,
+    rate_line,
+    short_lines,
+)
 from rdmtools.results.words import percent, shown, signed
 from rdmtools.run.quality import counted
 from rdmtools.run.run import Run
@@ -60,14 +67,25 @@ def event_words(findings: Findings, event: dict[str, Any]) -> str:
     }.get(event["kind"], f"Drift or fluctuation is unresolved: a line per sample makes up {share}.")
     movement = {
         AMPLITUDE: f"The losses move along directions in which they moved before ({_overlap(event)}).",
-        NEW_DIRECTION: f"They move in a new direction ({_overlap(event)}).",
+        NEW_DIRECTION: f"The losses move in a new direction ({_overlap(event)}).",
     }.get(event["movement"], f"Whether the direction is new is unresolved ({_overlap(event)}).")
-    return " ".join(filter(None, [kind, movement, _carriers(findings, event), marks_words(findings, event)]))
+    return " ".join(
+        filter(
+            None,
+            [
+                kind,
+                movement,
+                _carriers(findings, event),
+                baselines_words(findings, event),
+                marks_words(findings, event),
+            ],
+        )
+    )
 
 
 def _overlap(event: dict[str, Any]) -> str:
     before = "" if pd.isna(event["past_overlap"]) else f"; earlier {percent(event['past_overlap'])} in median"
-    return f"{percent(event['overlap'])} of it lies in those of the floor{before}"
+    return f"{percent(event['overlap'])} of the top mode lies in those of the floor{before}"
 
 
 def _event_line(findings: Findings, event: dict[str, Any]) -> str:

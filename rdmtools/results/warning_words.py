@@ -12,6 +12,12 @@ from rdmtools.analysis.judged import EARLY, TOO_SHORT
 from rdmtools.results.words import listed, percent
 from rdmtools.run.quality import counted
 
+BASELINES = {
+    "mean_slope": "the mean slope",
+    "mean_loss_variance": "the variance of the mean loss",
+    "total_variance": "total variance",
+    "drift_energy": "drift",
+}
 SIGNALS = {"shc": "SHC", "mean_slope": "the mean slope"}
 
 
@@ -24,6 +30,18 @@ def fired(findings: Findings, event: dict[str, Any]) -> str:
     for other in others:
         words += f", then {SIGNALS[other['signal']]} at {other['alarm_step']:,}"
     return words
+
+
+def baselines_words(findings: Findings, event: dict[str, Any]) -> str:
+    """Which of the baselines fired for the event, and how much earlier or later, at the same rate."""
+    if pd.isna(findings.judged["false_alarms"].iloc[0]):
+        return ""
+    table = findings.baselines
+    first = table[table["event"] == event["event"]].sort_values("alarm_step").drop_duplicates("baseline")
+    told = [f"{BASELINES[row['baseline']]} at {row['alarm_step']:,}" for row in records(first)]
+    silent = [words for name, words in BASELINES.items() if name not in set(first["baseline"])]
+    words = f"At the same rate {listed(told)} alone would have fired" if told else "No baseline fired"
+    return f"{words}; {listed(silent)} not." if told and silent else f"{words}."
 
 
 def marks_words(findings: Findings, event: dict[str, Any]) -> str:

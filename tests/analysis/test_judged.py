@@ -7,9 +7,10 @@ import pytest
 
 import rdmtools as rdm
 from rdmtools.alarms.rule import find_rises
-from rdmtools.alarms.self_normalised import watched
+from rdmtools.alarms.self_normalised import BASELINES, watched
 from rdmtools.alarms.thresholds import threshold
 from rdmtools.analysis.log_energies import log_energies_of
+from rdmtools.results.verdict import event_words
 from rdmtools.run.run import Run
 
 W = 20
@@ -157,3 +158,32 @@ def test_one_sample_has_no_shc_and_is_watched_by_its_slope():
     found = rdm.analyze(run_of(losses))
     assert found.events["signal"].tolist()[:1] == ["mean_slope"]
     assert found.observables["shc_value"].isna().all()
+
+
+def test_baselines_are_rules_of_their_own_and_told_beside_the_event():
+    losses = bursting()
+    found = rdm.analyze(run_of(losses), horizon=20)
+    energies, lam = log_energies_of(losses, W), threshold(0.05, 20)
+    for baseline in BASELINES:
+        events = watched(energies, window=W, threshold=lam, signals=[baseline]).events
+        mine = found.baselines[found.baselines["baseline"] == baseline.name]
+        assert mine["alarm_step"].tolist() == [10 * event.alarm for event in events]
+    first = found.baselines.drop_duplicates("baseline")
+    assert first["event"].tolist() == [1] * len(BASELINES)
+    alarm = found.events["alarm_step"].iloc[0]
+    assert (10 * first["lead_rows"] == alarm - first["alarm_step"]).all()
+    words = event_words(found, found.events.to_dict("records")[0])
+    assert re.search(r"At the same rate .*total variance at \d,\d+.* alone would have fired", words)
+
+
+def test_a_baseline_that_fires_where_there_is_no_event_has_none():
+    rows = np.arange(400)
+    losses = noise(samples=40)
+    losses[:, 0] -= 0.02 * np.maximum(rows - 250, 0) ** 1.5
+    losses[:, 1] += 0.02 * np.maximum(rows - 250, 0) ** 1.5
+    found = rdm.analyze(run_of(losses))
+    early = found.baselines["event"].isna()
+    assert found.baselines.loc[early, "lead_rows"].isna().all()
+    fixed = rdm.analyze(run_of(losses), rule="decades")
+    assert fixed.baselines.empty
+    assert "same rate" not in event_words(fixed, fixed.events.to_dict("records")[0])
