@@ -120,7 +120,7 @@ def _told(
 def _others(losses: _Rows, judgement: Judgement) -> Iterator[_Alike]:
     window, samples = judgement.window, losses.shape[1]
     blocks = [losses[:, places] for places in _blocks(samples)]
-    parts = [_geometry(block, window) for block in blocks]
+    parts: list[RowGeometry] = [_geometry(block, window) for block in blocks]
     if samples >= _FEWEST_SAMPLES:
         random = np.random.default_rng(0)
         for _ in range(HALVES):
@@ -129,13 +129,13 @@ def _others(losses: _Rows, judgement: Judgement) -> Iterator[_Alike]:
             def half_rows(start: int, stop: int, half: list[int] = half) -> _Rows:
                 return np.concatenate([blocks[place][start:stop] for place in half], axis=1)
 
-            geometry = reduce(add, [parts[place] for place in half])
+            geometry = _sum([parts[place] for place in half])
             yield _alike("half of the probe", geometry, half_rows, window, judgement.threshold)
 
     def rows(start: int, stop: int) -> _Rows:
         return np.concatenate([block[start:stop] for block in blocks], axis=1)
 
-    whole = reduce(add, parts)
+    whole = _sum(parts)
     for mark, other in (("half the window", window // 2), ("twice the window", 2 * window)):
         yield _alike(mark, whole, rows, other, judgement.threshold)
     yield _of_losses("every second row", losses[::2], judgement, every=2)
@@ -163,6 +163,11 @@ def _blocks(samples: int) -> list[np.ndarray]:
     """Places of samples in each of the blocks, at random."""
     places = np.random.default_rng(0).permutation(samples)
     return [np.sort(part) for part in np.array_split(places, min(_BLOCKS, samples))]
+
+
+def _sum(parts: Sequence[RowGeometry]) -> RowGeometry:
+    """Of all their samples together."""
+    return reduce(add, parts)
 
 
 def _geometry(losses: _Rows, window: int) -> RowGeometry:

@@ -14,6 +14,7 @@ from rdmtools import __version__
 from rdmtools.errors import ParameterError
 from rdmtools.report.style import COLOURS, NARROW_IN, WIDE_IN, own_style
 from rdmtools.report.svg import inline_svg, svg_text
+from rdmtools.results.warning_words import SIGNALS
 from rdmtools.results.words import number, percent, power, signed
 from rdmtools.run.quality import counted
 
@@ -61,7 +62,8 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    filters = {"counted": counted, "number": number, "percent": percent, "power": power, "signed": signed}
+    filters: dict[str, Any] = {"counted": counted, "number": number, "percent": percent, "power": power}
+    filters |= {"signal": SIGNALS.__getitem__, "signed": signed}
     cast(dict[str, Any], made.filters).update(filters)
     made.tests["missing"] = lambda value: bool(pd.isna(value))
     return made

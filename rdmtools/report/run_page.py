@@ -23,6 +23,7 @@ from rdmtools.report.panels import has_gaussian
 from rdmtools.report.sections import sections
 from rdmtools.results import notebook
 from rdmtools.results.verdict import ENOUGH_ROWS, event_words, verdict
+from rdmtools.results.warning_words import fired, rate_line
 from rdmtools.results.words import shown
 from rdmtools.run.quality import counted
 
@@ -67,7 +68,8 @@ def page(findings: Findings, drawn: str | None = None) -> str:
         settings={name: _setting(value) for name, value in findings.settings.to_dict().items()},
         command=reproduce.command(findings),
         python=reproduce.python(findings),
-        decades=findings.settings.decades,
+        rate=rate_line(findings),
+        stated=bool(findings.judged["false_alarms"].notna().all()),
         unit=shown(run.unit, 20),
         enough_rows=ENOUGH_ROWS,
         spacing=str(run.spacing),
@@ -126,6 +128,7 @@ def _event(findings: Findings, event: dict[str, Any]) -> dict[str, Any]:
     return {
         **event,
         "words": event_words(findings, event),
+        "fired": fired(findings, event),
         "shc": square / samples - (total / samples) ** 2,
         "total_variance": total,
         "shares": shares[:_EIGENVALUES_TOLD],

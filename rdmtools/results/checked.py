@@ -56,6 +56,8 @@ def checked_summary(folder: Path) -> dict[str, Any]:
         _need(_part(summary, "gaussian"), "steps", _is_count, "a count")
     for name in ("events", "alarms", "judged"):
         _need(summary, name, _is_list_of(dict), "a list of objects")
+    if len(summary["judged"]) != len(settings.windows):
+        raise ValueError("what was judged is not that of its windows")
     for event in summary["events"]:
         for name, column in TABLES["events"].columns.items():
             if column.kind == "int64":

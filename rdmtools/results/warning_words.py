@@ -1,5 +1,6 @@
 """How is a warning told? The rate that is stated, what was judged, what had to be crossed: in words."""
 
+from operator import itemgetter
 from typing import Any
 
 import pandas as pd
@@ -36,10 +37,10 @@ def baselines_words(findings: Findings, event: dict[str, Any]) -> str:
     """Which of the baselines fired for the event, and how much earlier or later, at the same rate."""
     if pd.isna(findings.judged["false_alarms"].iloc[0]):
         return ""
-    table = findings.baselines
-    first = table[table["event"] == event["event"]].sort_values("alarm_step").drop_duplicates("baseline")
-    told = [f"{BASELINES[row['baseline']]} at {row['alarm_step']:,}" for row in records(first)]
-    silent = [words for name, words in BASELINES.items() if name not in set(first["baseline"])]
+    mine = [row for row in records(findings.baselines) if row["event"] == event["event"]]
+    first = {row["baseline"]: row["alarm_step"] for row in reversed(mine)}
+    told = [f"{BASELINES[name]} at {step:,}" for name, step in sorted(first.items(), key=itemgetter(1))]
+    silent = [words for name, words in BASELINES.items() if name not in first]
     words = f"At the same rate {listed(told)} alone would have fired" if told else "No baseline fired"
     return f"{words}; {listed(silent)} not." if told and silent else f"{words}."
 

@@ -1,0 +1,54 @@
+"""What the rule could see, what fired and how high it came, on the page: rate, alarms, baselines, marks."""
+
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false
+
+import pandas as pd
+
+from rdmtools.analysis.findings import Findings
+from rdmtools.report.section import Section, cells
+from rdmtools.results.warning_words import BASELINES, SIGNALS, rate_line, short_lines
+
+
+def judged_section(findings: Findings) -> Section:
+    """What each window length could have seen."""
+    table = findings.judged.copy()
+    return Section(
+        title="What was judged",
+        sentences=[rate_line(findings), *short_lines(findings)],
+        **cells(
+            table,
+            *(">window", "rule", ">false_alarms", ">horizon", ">threshold", ">first_step", ">own_step"),
+            *(">judged_share", ">needed_first", ">needed_last", ">largest_score", ">largest_score_step"),
+            "status",
+        ),
+        note="An alarm is where the score reaches the threshold. Rows are judged from the first step on, "
+        "with the run's own scatter from its own step on. Needed is the least rise that fires, in decades.",
+    )
+
+
+def alarms_section(findings: Findings) -> Section | None:
+    """Each signal and each baseline that fired."""
+    if findings.alarms.empty and findings.baselines.empty:
+        return None
+    alarms = findings.alarms.assign(what=findings.alarms["signal"].map(SIGNALS), of="the rule")
+    baselines = findings.baselines.assign(what=findings.baselines["baseline"].map(BASELINES), of="alone")
+    both = pd.concat([alarms, baselines]).sort_values(["window", "alarm_step"], kind="stable")
+    return Section(
+        title="Alarms, and what simpler signals do",
+        sentences=[
+            "The rule watches SHC and the mean slope. Beside it each baseline alone is a rule of its own, "
+            "with the same stated rate of false alarms."
+        ],
+        **cells(both, ">event", ">window", "of", "what", ">floor_step", ">alarm_step", ">end_step", ">score"),
+    )
+
+
+def marks_section(findings: Findings) -> Section | None:
+    """Whether alarms hold in other analyses of the run."""
+    if findings.marks.empty:
+        return None
+    return Section(
+        title="Does it hold?",
+        sentences=["The same rule in other analyses of the run: in how many an event opens there."],
+        **cells(findings.marks, ">event", "mark", ">tried", ">held", ">alarm_step", "status"),
+    )
