@@ -124,7 +124,7 @@ def _others(losses: _Rows, judgement: Judgement) -> Iterator[_Alike]:
     if samples >= _FEWEST_SAMPLES:
         random = np.random.default_rng(0)
         for _ in range(HALVES):
-            half = sorted(random.choice(len(blocks), len(blocks) // 2, replace=False).tolist())
+            half: list[int] = sorted(random.choice(len(blocks), len(blocks) // 2, replace=False).tolist())
 
             def half_rows(start: int, stop: int, half: list[int] = half) -> _Rows:
                 return np.concatenate([blocks[place][start:stop] for place in half], axis=1)

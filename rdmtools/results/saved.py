@@ -135,9 +135,7 @@ def run_row(name: str, found: Compared) -> dict[str, Any]:
     """Size, settings, events, the peak of SHC and what stands beside it (first window length); metadata."""
     summary = found.summary
     run, settings, peak = summary["run"], summary["settings"], summary["peaks"][0]
-    judged: dict[str, Any] = next(
-        (each for each in summary["judged"] if each.get("window") == peak["window"]), {}
-    )
+    judged: dict[str, Any] = summary["judged"][0]
     events = [event for event in summary["events"] if event["window"] == peak["window"]]
     row = {
         "run": name,
