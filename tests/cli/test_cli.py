@@ -58,6 +58,19 @@ def test_the_quiet_run_has_no_alarm(place):
     assert not (place / "deep_linear_quiet.rdm" / "analysis" / "report.html").exists()
 
 
+def test_a_run_too_short_to_judge_has_an_exit_code_of_its_own(place):
+    tidy(rows=30).to_parquet(place / "short.parquet")
+    done = rdmtools("analyze", "short.parquet", "--no-report", cwd=place)
+    assert done.returncode == 3
+    assert "Too short to judge: 30 rows, and the rule needs 40" in done.stdout.replace("\n", " ")
+    with_quiet = rdmtools("analyze", "short.parquet", QUIET, "--no-report", cwd=place)
+    assert with_quiet.returncode == 3
+    broken = rdmtools("analyze", "short.parquet", "missing.parquet", "--no-report", cwd=place)
+    assert broken.returncode == 1
+    shorter = rdmtools("analyze", "short.parquet", "--no-report", "--window", 10, cwd=place)
+    assert shorter.returncode == 0
+
+
 def test_json_is_one_object_a_line(place):
     done = rdmtools("analyze", LOUD, QUIET, "missing.parquet", "--json", "--no-report", cwd=place)
     assert (done.returncode, done.stderr) == (1, "")
