@@ -41,15 +41,16 @@ SIGNALS = (
 )
 
 BASELINES = (
-    Signal(name="total_variance", prior=0.45, costs={"mean": 3.3}),
-    Signal(name="drift_energy", prior=0.6, costs={"mean": 2.95}),
-    Signal(name="mean_slope", prior=0.9, costs={"mean": 2.5}),
+    Signal(name="total_variance", prior=0.45, costs={"mean": 3.5}),
+    Signal(name="drift_energy", prior=0.6, costs={"mean": 3.0}),
+    Signal(name="mean_slope", prior=0.9, costs={"mean": 2.6}),
     Signal(name="mean_loss_variance", prior=0.9, costs={"mean": 2.75}),
 )
 """What SHC has to beat, each a rule of its own, `signals=[baseline]`, with the thresholds of the rule.
 
-Their costs keep 20 and 5 % in every promised world at W = 20 (`benchmarks/warning_rates.py`), and 1 % but for
-t3 noise over 80 windows. Priors are those that found most in runs of the odd seeds.
+Their costs keep 20 and 5 % in every promised world at W = 20, and in walks as smooth as is promised at W = 64
+(`benchmarks/warning_rates.py`); total variance and drift do not keep 1 % of t3 noise over 80 windows: 2 to 3 %.
+Priors are those that found most in runs of the odd seeds.
 """
 
 
