@@ -154,3 +154,18 @@ def warnings(u, window, threshold, prior, costs, trimmed=0, pause=3):
                 for row in range(max(now - many + 1, 0), now + 1):
                     taught[row] = False
     return np.array(scores), np.array(scatters), [tuple(event) for event in events]
+
+
+def beat(u, window):
+    """Scatter at half the lag over that at the lag, at each row, from the words of `own_past`."""
+    values = []
+    for now in range(len(u)):
+        known = u[: now + 1]
+        scatter = []
+        for lag in (window // 2, window):
+            d = [abs(known[t - lag] - (known[t] + known[t - 2 * lag]) / 2) for t in range(2 * lag, now + 1)]
+            d = np.round(np.array([each for each in d if np.isfinite(each)]) * 1024) / 1024
+            scatter.append(np.quantile(d, 0.8) / (1.2815515655446004 * 1.5**0.5) if len(d) else np.nan)
+        enough = np.isfinite(known).sum() >= 5 * window
+        values.append(scatter[0] / max(scatter[1], 0.03) if enough else np.nan)
+    return np.array(values)
