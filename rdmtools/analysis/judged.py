@@ -17,6 +17,7 @@ from jaxtyping import Float64, Int
 
 from rdmtools.alarms.joined import Event, joined
 from rdmtools.alarms.one_signal import Warned
+from rdmtools.alarms.own_past import outside_from
 from rdmtools.alarms.rule import decades, find_rises
 from rdmtools.alarms.self_normalised import BASELINES, SHORTEST_WINDOW, SIGNALS, Course, watched
 from rdmtools.alarms.thresholds import WINDOWS, horizon_of, threshold
@@ -42,6 +43,8 @@ class Judgement:
     events: Sequence[Event]
     baselines: Sequence[Warned] = ()
     """Alarms of each baseline, as a rule of its own at the same rate."""
+    outside: int | None = None
+    """First row from which the run's own past says that no rate was checked for the like of it."""
 
     @property
     def score(self) -> Float64[np.ndarray, " rows"]:
@@ -104,6 +107,7 @@ def judge(
         courses=found.courses,
         events=joined(found.events, window),
         baselines=[warned for events in alone for warned in events],
+        outside=outside_from(values, max(window, SHORTEST_WINDOW)),
     )
 
 
@@ -164,8 +168,9 @@ def judged_table(
         `window`, `rule`; `false_alarms` and `horizon` (windows) of the rate stated, null where none is;
         `rate_checked`, whether windows of that length took part when it was; `threshold`, the score that
         fires; `first_step` from which on rows are judged, null of runs too short; `own_step`, from which on
-        the run's own scatter counts and not the prior alone; `judged_share` of all rows; `needed_first` and
-        `needed_last`, decades by which the cheapest signal had to rise at the first and last judged row;
+        the run's own scatter counts and not the prior alone; `outside_step`, from which on the run's own past
+        says that it is outside what the rate was checked for (`alarms.own_past`), else null; `judged_share` of
+        all rows; `needed_first` and `needed_last`, decades by which the cheapest signal had to rise at the first and last judged row;
         `largest_score` and its step; `status`.
     """
     return typed("judged", [_row(each, steps, settings) for each in judgements])
@@ -191,6 +196,7 @@ def _row(judgement: Judgement, steps: Int[np.ndarray, " rows"], settings: Analys
         "threshold": judgement.threshold,
         "first_step": _first(steps, judged),
         "own_step": _first(steps, own),
+        "outside_step": None if judgement.outside is None else int(steps[judgement.outside]),
         "judged_share": float(judged.mean()),
         "needed_first": float(needed[0]) if len(needed) else nan,
         "needed_last": float(needed[-1]) if len(needed) else nan,

@@ -255,6 +255,10 @@ TABLES: dict[str, Table] = {
             "threshold": Column(kind="float64", meaning="score that fires"),
             "first_step": Column(kind="Int64", meaning="first that is judged; null of a run too short"),
             "own_step": Column(kind="Int64", meaning="first at which the run's own scatter counts"),
+            "outside_step": Column(
+                kind="Int64",
+                meaning="first from which the run is outside what the rate was checked for; else null",
+            ),
             "judged_share": Column(kind="float64", meaning="of all rows"),
             "needed_first": Column(
                 kind="float64", meaning="least rise of a signal that fires at the first judged row, decades"

@@ -6,7 +6,7 @@ import pandas as pd
 
 from rdmtools.analysis.findings import Findings
 from rdmtools.report.section import Section, cells
-from rdmtools.results.warning_words import BASELINES, SIGNALS, rate_line, short_lines
+from rdmtools.results.warning_words import BASELINES, SIGNALS, outside_lines, rate_line, short_lines
 
 
 def judged_section(findings: Findings) -> Section:
@@ -14,10 +14,19 @@ def judged_section(findings: Findings) -> Section:
     table = findings.judged.copy()
     return Section(
         title="What was judged",
-        sentences=[rate_line(findings), *short_lines(findings)],
+        sentences=[rate_line(findings), *short_lines(findings), *outside_lines(findings)],
         **cells(
             table,
-            *(">window", "rule", ">false_alarms", ">horizon", ">threshold", ">first_step", ">own_step"),
+            *(
+                ">window",
+                "rule",
+                ">false_alarms",
+                ">horizon",
+                ">threshold",
+                ">first_step",
+                ">own_step",
+                ">outside_step",
+            ),
             *(">judged_share", ">needed_first", ">needed_last", ">largest_score", ">largest_score_step"),
             "status",
         ),

@@ -22,6 +22,7 @@ from rdmtools.results.warning_words import (
     baselines_words,
     fired,
     marks_words,
+    outside_lines,
     quiet_words,
     rate_line,
     short_lines,
@@ -44,7 +45,7 @@ def verdict(findings: Findings) -> str:
     """Plain words, one finding a line: events, what carried each, answers, what the rule cannot say."""
     events = records(findings.events)
     lines = [_count(findings)] if events else [_no_event(findings)]
-    lines += _stillness(findings) + short_lines(findings)
+    lines += _stillness(findings) + short_lines(findings) + outside_lines(findings)
     lines += [_event_line(findings, event) for event in events[:_TOLD]]
     if len(events) > _TOLD:
         lines.append(f"{counted(len(events) - _TOLD, 'further event')} in the table of events.")

@@ -111,6 +111,18 @@ def short_lines(findings: Findings) -> list[str]:
     return lines
 
 
+def outside_lines(findings: Findings) -> list[str]:
+    """Where the run's own past says that its rate was not checked for the like of it."""
+    return [
+        f"From step {each['outside_step']:,} on the run swings with a period of about two windows"
+        + (f" of {each['window']} rows" if len(findings.judged) > 1 else "")
+        + f": outside what the rate was checked for; choose window={each['window'] // 2 or 1} or "
+        f"window={2 * each['window']}."
+        for each in records(findings.judged)
+        if not pd.isna(each["outside_step"])
+    ]
+
+
 def quiet_words(findings: Findings) -> str:
     """How near the nearest came to an alarm."""
     told = records(findings.judged)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import rdmtools as rdm
+from rdmtools.alarms.own_past import outside_from
 from rdmtools.alarms.rule import find_rises
 from rdmtools.alarms.self_normalised import BASELINES, watched
 from rdmtools.alarms.thresholds import threshold
@@ -187,3 +188,16 @@ def test_a_baseline_that_fires_where_there_is_no_event_has_none():
     fixed = rdm.analyze(run_of(losses), rule="decades")
     assert fixed.baselines.empty
     assert "same rate" not in event_words(fixed, fixed.events.to_dict("records")[0])
+
+
+def test_a_wave_of_two_windows_is_outside_what_the_rate_was_checked_for():
+    rows = np.arange(600)
+    wave = noise(600) + 0.2 * np.sin(np.pi * rows / W)[:, None]
+    found = rdm.analyze(run_of(wave))
+    (judged,) = found.judged.to_dict("records")
+    expected = outside_from(log_energies_of(wave, W), W)
+    assert judged["outside_step"] == 10 * expected
+    assert f"From step {10 * expected:,} on the run swings" in found.summary()["verdict"]
+    quiet = rdm.analyze(run_of(noise(600)))
+    assert quiet.judged["outside_step"].isna().all()
+    assert "swings" not in quiet.summary()["verdict"]
