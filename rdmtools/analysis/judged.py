@@ -169,9 +169,9 @@ def judged_table(
         `rate_checked`, whether windows of that length took part when it was; `threshold`, the score that
         fires; `first_step` from which on rows are judged, null of runs too short; `own_step`, from which on
         the run's own scatter counts and not the prior alone; `outside_step`, from which on the run's own past
-        says that it is outside what the rate was checked for (`alarms.own_past`), else null; `judged_share` of
-        all rows; `needed_first` and `needed_last`, decades by which the cheapest signal had to rise at the first and last judged row;
-        `largest_score` and its step; `status`.
+        says that it is outside what the rate was checked for (`alarms.own_past`), else null; `judged_share`
+        of all rows; `needed_first` and `needed_last`, decades by which the cheapest signal had to rise at the
+        first and last judged row; `largest_score` and its step; `status`.
     """
     return typed("judged", [_row(each, steps, settings) for each in judgements])
 
