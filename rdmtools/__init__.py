@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rdmtools.logger.probe_logger import ProbeLogger
     from rdmtools.read.convert import convert
     from rdmtools.read.read import read_run, read_runs
+    from rdmtools.references import reference
     from rdmtools.results.read_analysis import read_analysis
     from rdmtools.run.run import Run
 
@@ -34,6 +35,7 @@ _HOMES = {
     "read_run": "rdmtools.read.read",
     "read_runs": "rdmtools.read.read",
     "recover": "rdmtools.logger.merge",
+    "reference": "rdmtools.references",
 }
 
 __all__ = [
@@ -54,6 +56,7 @@ __all__ = [
     "read_run",
     "read_runs",
     "recover",
+    "reference",
 ]
 
 

@@ -17,6 +17,7 @@ from rdmtools.errors import ParameterError, RdmtoolsWarning
 from rdmtools.format.names import FIGURES_FOLDER, REPORT_FILE
 from rdmtools.read.read import read_run
 from rdmtools.read.stores import Location
+from rdmtools.references import Given, reference_runs
 from rdmtools.results.folder import ANALYSIS, default_folder, replaced, settled
 from rdmtools.results.ledger_words import early_lines
 from rdmtools.results.saved import write_results
@@ -102,6 +103,7 @@ def analyze(
     settings: AnalysisSettings | None = None,
     *,
     window: int | None = None,
+    reference: Given | None = None,
     executor: Executor | None = None,
     progress: Progress | None = None,
     **changes: Any,
@@ -116,6 +118,10 @@ def analyze(
         Every choice; ``window=64`` is short for ``windows=(64,)``, and other fields of `AnalysisSettings` may
         be given by name. And options of `read_run`, for a path: `columns`, `missing`, `nonfinite`,
         `duplicates`, `restarts`, `group_by`.
+    reference
+        Runs in which nothing happened, made as this one: runs, paths and globs of them (read with the same
+        options), and what `reference` made or saved. The run is ranked among them, in the table `reference`
+        and the `p_value` of events.
     executor
         Any `concurrent.futures.Executor`: the work goes to its workers, stretch of rows by stretch, and the
         result is the same to the bit. Losses in files are read by the workers, others are sent to them.
@@ -151,6 +157,7 @@ def analyze(
     >>> analyze(Run.from_arrays(10 * np.arange(120), losses, name="ramp"), window=15)
     Analysis of 'ramp': 120 rows, 7 samples, window 15, 1 event
     """
+    options: dict[str, Any] = {}
     if isinstance(run, str | Location):
         options = {each.name: changes.pop(each.name) for each in fields(Rules) if each.name in changes}
         run = read_run(run, **options)
@@ -163,7 +170,11 @@ def analyze(
             f"{given[0]} is an option of reading; needed a path to read: pass it to read_run"
         )
     settings = chosen(settings, window, changes)
-    analysis = Analysis(**vars(find(run, settings, executor=executor, progress=progress)))
+    references = (
+        () if reference is None else reference_runs(reference, settings, Rules(**options), executor=executor)
+    )
+    found = find(run, settings, references=references, executor=executor, progress=progress)
+    analysis = Analysis(**vars(found))
     for line in early_lines(analysis):
         warnings.warn(line, RdmtoolsWarning, stacklevel=2)
     return analysis

@@ -29,7 +29,8 @@ ROOMS = {
     "results": {"alarms", "analysis", "format", "read", "run"},
     "evaluation": {"alarms", "analysis", "executor", "format", "read", "run"},
     "report": {"analysis", "evaluation", "format", "read", "results", "run"},
-    "analyses": {"analysis", "format", "read", "report", "results", "run"},
+    "references": {"analysis", "format", "read", "results", "run"},
+    "analyses": {"analysis", "format", "read", "references", "report", "results", "run"},
     "comparison": {"analysis", "executor", "format", "read", "results", "run"},
     "scores": {"evaluation", "report", "run"},
 }

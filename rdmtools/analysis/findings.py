@@ -47,6 +47,7 @@ from rdmtools.analysis.ledger import EarlyFall, early_fall, ledger_table, sample
 from rdmtools.analysis.marks import marks_table
 from rdmtools.analysis.modes import window_modes
 from rdmtools.analysis.order import order_table
+from rdmtools.analysis.reference import ReferenceRun, rank, reference_table, with_p_values
 from rdmtools.analysis.settings import AnalysisSettings, chosen
 from rdmtools.analysis.spans import Span, SpanValues, joined, map_every, map_lengths, span_values, spans
 from rdmtools.analysis.spectra import spectrum_columns
@@ -65,6 +66,8 @@ class Findings(AnalysisTables):
 
     run: Run
     settings: AnalysisSettings
+    references: Sequence[ReferenceRun]
+    """Runs in which nothing happened, among which it is ranked."""
     early_fall: EarlyFall
     """How much of the probe's fall was over before the first full window, of the first length."""
 
@@ -108,6 +111,7 @@ def find(
     run: Run,
     settings: AnalysisSettings,
     *,
+    references: Sequence[ReferenceRun] = (),
     executor: Executor | None = None,
     progress: Progress | None = None,
 ) -> Findings:
@@ -129,7 +133,10 @@ def find(
     parts = split(past.losses)
     judgements = _judgements(rows, values, settings)
     events = find_events(run, values.observables, judgements, settings)
-    table = events_table(events)
+    watched = [window for window in settings.windows if window >= SHORTEST_WINDOW]
+    energies = dict(zip(watched, values.energies, strict=True))
+    ranks = rank(run, judgements, energies, references, settings)
+    table = with_p_values(events_table(events), ranks, run.steps)
     factors = find_factors(past)
     draws = _draws(run)
     drawn = drawn_modes(draws, settings.modes)
@@ -143,6 +150,8 @@ def find(
         alarms=alarms_table(judgements, run.steps),
         baselines=baselines_table(judgements, run.steps),
         judged=judged_table(judgements, run.steps, settings),
+        reference=reference_table(ranks, settings),
+        references=references,
         marks=marks_table(
             run, judgements if settings.marks else [], [event.loud for event in events], run.steps
         ),

@@ -160,10 +160,7 @@ def span_values(span: Span, progress: Callable[[int], None] | None = None) -> Sp
             for length in settings.windows
             if settings.spectrum
         ]
-        halves = [span.windows(length // 2) for length in settings.windows if length >= SHORTEST_WINDOW]
         sums = moments(geometry.distances, [*windows, *mapped], **how)
-        # The rule knows constant detrending alone.
-        of_halves = moments(geometry.distances, halves, rows=how["rows"]) if halves else []
         return SpanValues(
             observables=[
                 observables(of_length, geometry, steps, places, settings.detrend)
@@ -174,25 +171,39 @@ def span_values(span: Span, progress: Callable[[int], None] | None = None) -> Sp
                 heat_capacity(of_length, places, geometry.samples, settings.detrend)
                 for of_length, places in zip(sums[len(windows) :], mapped, strict=True)
             ],
-            energies=[
-                log_energies(half, geometry, places) for half, places in zip(of_halves, halves, strict=True)
-            ],
+            energies=_energies(span, geometry),
             blocks=blocks,
         )
+
+
+def span_energies(
+    span: Span, progress: Callable[[int], None] | None = None
+) -> list[dict[str, Float64[np.ndarray, " rows"]]]:
+    """What `SpanValues` calls so, to the bit, and nothing else."""
+    with one_blas_thread():
+        geometry, _ = _geometry(span, progress)
+        return _energies(span, geometry)
+
+
+def _energies(span: Span, geometry: RowGeometry) -> list[dict[str, Float64[np.ndarray, " rows"]]]:
+    halves = [span.windows(length // 2) for length in span.settings.windows if length >= SHORTEST_WINDOW]
+    # The rule knows constant detrending alone.
+    of_halves = moments(geometry.distances, halves, rows=partial(_rows, span)) if halves else []
+    return [log_energies(half, geometry, places) for half, places in zip(of_halves, halves, strict=True)]
 
 
 def joined(parts: Sequence[SpanValues]) -> SpanValues:
     """The values of consecutive spans, one after another."""
     return SpanValues(
-        observables=_joined([part.observables for part in parts]),
-        energies=_joined([part.energies for part in parts]),
+        observables=joined_columns([part.observables for part in parts]),
+        energies=joined_columns([part.energies for part in parts]),
         spectra=[np.concatenate(arrays) for arrays in zip(*(part.spectra for part in parts), strict=True)],
         shc_map=[np.concatenate(arrays) for arrays in zip(*(part.shc_map for part in parts), strict=True)],
         blocks=joined_blocks([part.blocks for part in parts]),
     )
 
 
-def _joined(
+def joined_columns(
     parts: Sequence[Sequence[dict[str, Float64[np.ndarray, " windows"]]]],
 ) -> list[dict[str, Float64[np.ndarray, " windows"]]]:
     """Of each length, by name."""

@@ -177,7 +177,10 @@ TABLES: dict[str, Table] = {
             "score": Column(kind="float64", meaning="at the alarm"),
             "threshold": Column(kind="float64", meaning="score that fires"),
             "rise_decades": Column(kind="float64", meaning="log10 SHC at its peak less that at the floor"),
-            "p_value": Column(kind="Float64", meaning="null but with reference runs"),
+            "p_value": Column(
+                kind="Float64",
+                meaning="of the run up to the alarm, ranked among reference runs; null without them",
+            ),
             "pr_at_floor": Column(kind="float64", meaning="participation ratio at the floor"),
             "pr_at_alarm": Column(kind="float64", meaning="at the alarm"),
             "pr_at_peak": Column(kind="float64", meaning="participation ratio where SHC peaks"),
@@ -285,6 +288,36 @@ TABLES: dict[str, Table] = {
             "status": Column(kind="text", meaning="`asked`, `too short to judge` or `too large to ask`"),
         },
         counts=lambda size: up_to(size.events * 5),
+    ),
+    "reference": Table(
+        row="one per window length: the run among its reference runs, if some were given",
+        columns={
+            "window": Column(kind="int64", meaning="length in rows"),
+            "runs": Column(kind="int64", meaning="reference runs that count"),
+            "at_least": Column(kind="Int64", meaning="how many of them score at least as much"),
+            "p_value": Column(
+                kind="Float64", meaning="(1 + at least as much) / (runs + 1); null where nothing is ranked"
+            ),
+            "needed": Column(
+                kind="Int64", meaning="runs that could show a p as low as the rate asked; null without one"
+            ),
+            "largest_score": Column(
+                kind="float64", meaning="what is ranked: of a rule that never fires; NaN of a run too short"
+            ),
+            "rows": Column(
+                kind="int64", meaning="of this run that are ranked: no more than the shortest reference has"
+            ),
+            "other_samples": Column(kind="int64", meaning="of the runs, with another number of samples"),
+            "unjudged": Column(kind="int64", meaning="reference runs too short to judge, not counted"),
+            "repeated": Column(kind="int64", meaning="given more than once, counted once"),
+            "itself": Column(kind="bool", meaning="whether this run was among them, and is left out"),
+            "status": Column(
+                kind="text",
+                meaning="`ranked`, `too few reference runs` for the rate, `too short to judge` or "
+                "`no reference runs`",
+            ),
+        },
+        counts=lambda size: just(len(size.settings.windows)),
     ),
     "modes": Table(
         row="one per event, mode and sample, of the window in which SHC peaks",
@@ -606,6 +639,8 @@ class AnalysisTables(Tables):
     """One row per window length: the rate stated, from which step on the rule judges, the largest score."""
     marks: pd.DataFrame
     """One row per event and mark: whether the alarm holds with half of the probe, or with other windows."""
+    reference: pd.DataFrame
+    """One row per window length: the run's largest score among those of its reference runs."""
     modes: pd.DataFrame
     """One row per event, mode and sample: `loading`, `loss_change`, of the window that ends at the peak."""
     groups: pd.DataFrame

@@ -33,6 +33,7 @@ COMPANION_SUFFIX = ".rdm"
 SAMPLES_FILE = "samples.parquet"
 SCALARS_FILE = "scalars.parquet"
 DRAWS_FILE = "draws.parquet"
+REFERENCE_SUFFIX = ".json"  # of saved reference runs
 JOURNAL_FOLDER = "journal"
 ANALYSIS_FOLDER = "analysis"
 
@@ -47,6 +48,7 @@ ANALYSIS_TABLES = (
         "baselines",
         "judged",
         "marks",
+        "reference",
         "modes",
         "groups",
         "lift",

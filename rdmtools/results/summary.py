@@ -35,7 +35,7 @@ def summarise(findings: Findings) -> dict[str, Any]:
     - `verdict`: plain words, one finding a line; `answers`: those of its lines that need no event.
     - `early_fall`: `share` of the fall of the probe's mean that was over at `step`, where the first window of
       `window` rows was full.
-    - `events`, `alarms`, `judged`: lists of rows of the tables of those names.
+    - `events`, `alarms`, `judged`, `reference`: lists of rows of the tables of those names.
     - `peaks`: for each window length `window`, `step` of its largest SHC, and there `shc`, `total_variance`,
       `pr` and `drift_share`; `largest_rise_decades` of log10(shc) above its running minimum anywhere.
       All of the windows kept in observables.parquet.
@@ -78,6 +78,7 @@ def summarise(findings: Findings) -> dict[str, Any]:
             "events": plain_records(findings.events),
             "alarms": plain_records(findings.alarms),
             "judged": plain_records(findings.judged),
+            "reference": plain_records(findings.reference),
             "peaks": [_peak(findings, window) for window in findings.settings.windows],
             "gaussian": _gaussian(findings.gaussian),
             "first_mean_loss": mean_loss.iloc[0],

@@ -39,6 +39,7 @@ def test_summary_has_its_documented_keys_and_round_trips_through_strict_json(one
             "events",
             "alarms",
             "judged",
+            "reference",
             "peaks",
             "gaussian",
             "first_mean_loss",
