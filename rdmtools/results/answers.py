@@ -11,6 +11,7 @@ from rdmtools.results.arrival_words import arrival_lines
 from rdmtools.results.factor_words import factor_lines
 from rdmtools.results.lead_words import lead_lines
 from rdmtools.results.ledger_words import ledger_lines
+from rdmtools.results.reference_words import reference_lines
 from rdmtools.results.told_by import told_over_the_run
 
 ANSWERS: list[Callable[[Findings], list[str]]] = [
@@ -19,6 +20,7 @@ ANSWERS: list[Callable[[Findings], list[str]]] = [
     arrival_lines,
     told_over_the_run,
     lead_lines,
+    reference_lines,
 ]
 
 
