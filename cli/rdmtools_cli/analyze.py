@@ -13,6 +13,7 @@ import typer
 from rdmtools.analyses import save
 from rdmtools.analysis.findings import find
 from rdmtools.analysis.judged import TOO_SHORT
+from rdmtools.analysis.reference import ReferenceRun
 from rdmtools.analysis.settings import AnalysisSettings
 from rdmtools.errors import ParameterError, RdmtoolsError
 from rdmtools.executor import noted, results
@@ -20,8 +21,9 @@ from rdmtools.format.names import ANALYSIS_FOLDER, FINGERPRINT, REPORT_FILE
 from rdmtools.read.paths import companion_of, named_paths
 from rdmtools.read.read import read
 from rdmtools.read.stores import Location, StorePath
+from rdmtools.references import reference_paths, reference_runs
 from rdmtools.results.checked import checked_summary
-from rdmtools.results.fingerprint import fingerprint, sealed
+from rdmtools.results.fingerprint import fingerprint, of_references, sealed
 from rdmtools.results.folder import (
     ANALYSIS,
     clear_leftovers,
@@ -46,6 +48,14 @@ def analyze(
     *,
     settings: AnalysisSettings,
     out: options.Out = None,
+    reference: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="RUN",
+            help="Runs in which nothing happened, among which this one is ranked: a run, a quoted glob, or "
+            "what `rdmtools reference` saved; may be given again.",
+        ),
+    ] = None,
     report: Annotated[
         bool, typer.Option("--report/--no-report", help="Write report.html and figures.")
     ] = True,
@@ -64,8 +74,17 @@ def analyze(
     """
     paths = named_paths(runs)
     folders = _folders(paths, out)
+    named = of_references(reference_paths(reference or []))
     jobs = {
-        name: Job(name=name, path=path, rules=rules, settings=settings, folder=folders[name], report=report)
+        name: Job(
+            name=name,
+            path=path,
+            rules=rules,
+            settings=settings,
+            folder=folders[name],
+            report=report,
+            named=named,
+        )
         for name, path in paths.items()
     }
     unchanged = set[str]() if fresh else {name for name, job in jobs.items() if job.unchanged()}
@@ -77,6 +96,11 @@ def analyze(
             short.append(name)
 
     with staff(sharing) as (executor, count):
+        if reference and len(unchanged) < len(jobs):
+            with console.patient_progress("reference runs") as phase:
+                told = phase("reading", console.in_runs)
+                found = reference_runs(reference, settings, rules, executor=executor, progress=told)
+            jobs = {name: replace(job, references=tuple(found)) for name, job in jobs.items()}
 
         def work(name: str, job: Job) -> None:
             if name not in unchanged:
@@ -103,6 +127,9 @@ class Job:
     settings: AnalysisSettings
     folder: Path
     report: bool
+    named: str | None = ""
+    """A name for all that its references depend on."""
+    references: tuple[ReferenceRun, ...] = ()
     home: int = field(default_factory=os.getpid)
     """The process that hears warnings."""
 
@@ -114,11 +141,17 @@ class Job:
         if isinstance(self.path, Path) and self.folder == _beside(self.path):
             refuse_other_run(self.folder, self.path)
         # Before the run is read: that of a run which changes meanwhile never fits again.
-        name = fingerprint(self.path, self.rules, self.settings)
+        name = fingerprint(self.path, self.rules, self.settings, self.named)
         with noted(self.home) as notes:
             run = read(self.path, self.rules, name=self.name, progress=phase("opening"))
         rows = partial(console.in_rows, row_bytes=run.shape[1] * run.dtype.itemsize)
-        findings = find(run, self.settings, executor=executor, progress=phase("analysing", rows))
+        findings = find(
+            run,
+            self.settings,
+            references=self.references,
+            executor=executor,
+            progress=phase("analysing", rows),
+        )
         save(findings, self.folder, report=self.report, fingerprint=name)
         return notes
 
@@ -139,7 +172,7 @@ class Job:
                 return False
         except (OSError, ValueError, LookupError, RdmtoolsError):
             return False
-        name = fingerprint(self.path, self.rules, self.settings)
+        name = fingerprint(self.path, self.rules, self.settings, self.named)
         return name is not None and made == sealed(summary, name)
 
 

@@ -12,6 +12,7 @@ from rdmtools_cli.convert import convert
 from rdmtools_cli.info import info
 from rdmtools_cli.options import command
 from rdmtools_cli.recover import recover
+from rdmtools_cli.reference import reference
 from rdmtools_cli.score import score
 
 app = typer.Typer(
@@ -22,7 +23,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for function in (analyze, info, compare, convert, recover, score):
+for function in (analyze, info, compare, convert, recover, reference, score):
     app.command()(command(function))
 
 

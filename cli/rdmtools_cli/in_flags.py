@@ -12,7 +12,13 @@ from rdmtools.analysis.settings import AnalysisSettings, flags
 from rdmtools.run.rules import Rules
 
 # Arguments that are no fields of settings or rules.
-_OTHERS = {"layout": "--layout", "target": "--out", "overwrite": "--overwrite", "window": "--window"}
+_OTHERS = {
+    "layout": "--layout",
+    "target": "--out",
+    "overwrite": "--overwrite",
+    "window": "--window",
+    "reference": "--reference",
+}
 _FLAGS = {each.name: flags(each)[0] for kind in (AnalysisSettings, Rules) for each in fields(kind)} | _OTHERS
 _ONE = r"\"[^\"]*\"|'[^']*'|\{[^}]*\}|\([^)]*\)|[\w.+-]+"
 _ARGUMENT = re.compile(

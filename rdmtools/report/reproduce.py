@@ -11,9 +11,11 @@ from rdmtools.run.rules import Rules
 
 
 def command(findings: Findings) -> str | None:
-    """``rdmtools analyze SRC --window 50 ...`` with what differs from the defaults; None without a file."""
+    """``rdmtools analyze SRC --window 50 ...`` with what differs from the defaults; None without a file,
+    of the run and of its reference runs."""
     source = findings.run.source
-    if source is None:
+    references = _references(findings)
+    if source is None or None in references:
         return None
     path = str(source)
     words = ["rdmtools", "analyze", f"./{path}" if path.startswith("-") else path]
@@ -21,6 +23,7 @@ def command(findings: Findings) -> str | None:
         flag = flags(choice)[0]
         values = cast("tuple[Any, ...]", value) if isinstance(value, tuple) else (value,)
         words += [flag] if value is True else [word for one in values for word in (flag, str(one))]
+    words += [word for given in references for word in ("--reference", str(given))]
     if isinstance(source, StorePath):
         words += ["--out", "analysis"]
     return shlex.join(words)
@@ -33,7 +36,14 @@ def python(findings: Findings) -> str:
     read += [f"{choice.name}={value!r}" for choice, value in _changes(_rules(findings))]
     made = "...  # made in memory" if source is None else f"rdm.read_run({', '.join(read)})"
     settings = ["run", *(f"{choice.name}={value!r}" for choice, value in _changes(findings.settings))]
+    if references := _references(findings):
+        settings.append("reference=..." if None in references else f"reference={references!r}")
     return f"import rdmtools as rdm\n\nrun = {made}\nanalysis = rdm.analyze({', '.join(settings)})"
+
+
+def _references(findings: Findings) -> list[str | None]:
+    """What named the reference runs, each once; None for those in memory."""
+    return [*dict.fromkeys(each.source for each in findings.references)]
 
 
 def _changes(choices: AnalysisSettings | Rules) -> list[tuple[Field[Any], Any]]:

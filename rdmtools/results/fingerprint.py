@@ -1,12 +1,12 @@
 """Was this very run analysed before, with these settings? A name for all that an analysis depends on.
 
-Content of the run's files, how they are read, the settings, and the code itself: where any of it differs, so
-does the name. Where files lie, and what they are called, makes no difference.
+Content of the run's files and of its references', how they are read, the settings, and the code itself: where
+any of it differs, so does the name. Where files lie, and what they are called, makes no difference.
 """
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from rdmtools.format.names import (
     DRAWS_FILE,
     FINGERPRINT,
     JOURNAL_FOLDER,
+    REFERENCE_SUFFIX,
     SAMPLES_FILE,
     SCALARS_FILE,
 )
@@ -31,18 +32,36 @@ from rdmtools.run.rules import Rules
 WHOLE_BYTES = 1 << 28
 
 
-def fingerprint(path: Location, rules: Rules, settings: AnalysisSettings) -> str | None:
+def fingerprint(
+    path: Location, rules: Rules, settings: AnalysisSettings, references: str | None = ""
+) -> str | None:
     """A name of 32 hexadecimal digits, for a run that is read by those rules.
 
     None for a run that cannot be read, and for losses in another form: what was guessed when these were read
-    is to be said each time.
+    is to be said each time. `references` is what `of_references` calls the runs among which it is ranked;
+    where that is None the run has no name either.
     """
-    if path.name.endswith(suffixes()):
+    if path.name.endswith(suffixes()) or references is None:
         return None
     try:
-        return _name(path, rules, settings)
+        return _name(path, rules, settings, references)
     except (RdmtoolsError, OSError):
         return None
+
+
+def of_references(paths: Sequence[Location]) -> str | None:
+    """The same for all runs, or saved references, among which runs are ranked; "" for none."""
+    if any(path.name.endswith(suffixes()) for path in paths):
+        return None
+    found = hashlib.blake2b(digest_size=16)
+    try:
+        for path in paths:
+            saved = path.suffix == REFERENCE_SUFFIX
+            for role, file in [("reference", path)] if saved else _files(path):
+                found.update(role.encode() + b"\0" + _content(file))
+    except (RdmtoolsError, OSError):
+        return None
+    return found.hexdigest() if paths else ""
 
 
 def sealed(summary: Mapping[str, Any], name: str) -> str:
@@ -52,11 +71,12 @@ def sealed(summary: Mapping[str, Any], name: str) -> str:
     return hashlib.blake2b(f"{name}{text}".encode(), digest_size=16).hexdigest()
 
 
-def _name(path: Location, rules: Rules, settings: AnalysisSettings) -> str:
+def _name(path: Location, rules: Rules, settings: AnalysisSettings, references: str) -> str:
     found = hashlib.blake2b(digest_size=16)
     said = {
         "reading": rules.to_dict(),
         "settings": settings.to_dict(),
+        "references": references,
         "version": __version__,
         "code": _code(),
     }
