@@ -20,14 +20,18 @@ if TYPE_CHECKING:
     from rdmtools.references import reference
     from rdmtools.results.read_analysis import read_analysis
     from rdmtools.run.run import Run
+    from rdmtools.watch.event import Event
+    from rdmtools.watch.watcher import Watcher
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "Analysis": "rdmtools.analyses",
     "AnalysisSettings": "rdmtools.analysis.settings",
+    "Event": "rdmtools.watch.event",
     "ProbeLogger": "rdmtools.logger.probe_logger",
     "Run": "rdmtools.run.run",
+    "Watcher": "rdmtools.watch.watcher",
     "analyze": "rdmtools.analyses",
     "compare": "rdmtools.comparison",
     "convert": "rdmtools.read.convert",
@@ -41,12 +45,14 @@ _HOMES = {
 __all__ = [
     "Analysis",
     "AnalysisSettings",
+    "Event",
     "FormatError",
     "ParameterError",
     "ProbeLogger",
     "RdmtoolsError",
     "RdmtoolsWarning",
     "Run",
+    "Watcher",
     "WorkerError",
     "__version__",
     "analyze",

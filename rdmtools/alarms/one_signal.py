@@ -6,9 +6,10 @@ bits do not depend on how rows are cut, and memory does not grow with them.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from copy import copy
+from dataclasses import asdict, dataclass, replace
 from math import inf, nan
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float64
@@ -140,6 +141,21 @@ class OneSignal:
             self._row += 1
         self._past, self._teaches = u[-past:], teaches[-past:]
         return rows, ended
+
+    def state(self) -> dict[str, Any]:
+        """What it remembers, in lists, numbers and texts."""
+        names = ("past", "teaches", "teach_from", "row", "since", "enough", "level", "floor", "top")
+        held = {name: copy(getattr(self, f"_{name}")) for name in names}
+        event = None if self.event is None else asdict(self.event)
+        return held | {"event": event, "scatter": self._scatter.state()}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from a `state` of the same rule: the same signal, window and threshold."""
+        for name, value in state.items():
+            if name not in ("event", "scatter"):
+                setattr(self, f"_{name}", copy(value))
+        self.event = None if state["event"] is None else Warned(**state["event"])
+        self._scatter.restore(state["scatter"])
 
     def _statistics(self, u: list[float]) -> tuple[NDArray[np.float64], _Others]:
         """For each new row: sums of the last 1, 2, ... values; and the statistics that need no more."""

@@ -15,6 +15,8 @@ counted: memory does not grow with the run, and an insertion takes as long after
 
 import math
 from bisect import bisect_left
+from collections.abc import Mapping
+from typing import Any
 
 # The quantile of |d| of independent normal u with standard deviation 1, of which d has variance 3/2.
 _RANK, _OF = 4, 5
@@ -48,6 +50,18 @@ class Scatter:
         self._counts[at] += 1
         self._below += at < self._place
         self._number += 1
+        if self._number >= max(self._window // 2, 1):
+            self.sigma = self._blended(self._quantile() / _NORMAL)
+
+    def state(self) -> dict[str, Any]:
+        """What it remembers, in lists and numbers."""
+        return {"values": self._values.copy(), "counts": self._counts.copy()}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from a `state` of a scatter with the same parameters."""
+        self._values, self._counts = list(state["values"]), list(state["counts"])
+        self._number, self._place, self._below = sum(self._counts), 0, 0
+        self.sigma = self._prior
         if self._number >= max(self._window // 2, 1):
             self.sigma = self._blended(self._quantile() / _NORMAL)
 

@@ -9,7 +9,9 @@ as in `gram`: h n multiplications a row, offsets are gone before the first produ
 on for longer than h rows. Memory: h changes of n samples.
 """
 
+from collections.abc import Mapping
 from math import nan
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -19,6 +21,8 @@ from rdmtools.analysis.baselines import ROUNDING
 from rdmtools.analysis.log_energies import NAMES, of_energies, spread
 from rdmtools.analysis.observables import spectral_heat_capacity
 from rdmtools.errors import ParameterError
+
+_HELD = ("last", "changes", "distances", "mean_changes")
 
 
 class LatestRows:
@@ -36,7 +40,7 @@ class LatestRows:
         if window < 6:
             raise ParameterError(f"a window of {window} rows; warnings need at least 6; choose window=20")
         self._half = half = window // 2
-        self._samples = samples
+        self.samples = samples
         self._row = 0  # the next
         self._last = np.zeros(samples)
         self._changes = np.zeros((half - 1, samples))  # a ring: that of row t at t % (half - 1)
@@ -67,6 +71,17 @@ class LatestRows:
             values = of_energies(**self._of_samples(), **self._of_mean(), rows=self._half)
         return {name: float(value[0]) for name, value in values.items()}
 
+    def state(self) -> dict[str, Any]:
+        """What it remembers, in lists and numbers: h rows of samples."""
+        held = {name: getattr(self, f"_{name}").tolist() for name in _HELD}
+        return held | {"row": self._row}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from a `state` of as many samples and as long a window."""
+        for name in _HELD:
+            getattr(self, f"_{name}")[...] = state[name]
+        self._row = state["row"]
+
     def _take(self, losses: Float[np.ndarray, " samples"]) -> None:
         place = self._row % (self._half - 1)
         change = self._changes[place]
@@ -80,7 +95,7 @@ class LatestRows:
         distances[:-1, :-1] = distances[1:, 1:]
         distances[-1, -2::-1] = distances[:-1, -1][::-1] = nearest_first
         self._mean_changes[:-1] = self._mean_changes[1:]
-        self._mean_changes[-1] = change.sum() / self._samples
+        self._mean_changes[-1] = change.sum() / self.samples
         self._row += 1
 
     def _of_samples(self) -> dict[str, NDArray[np.float64]]:
@@ -92,7 +107,7 @@ class LatestRows:
             (distances * distances).sum() - 2.0 / half * (sums * sums).sum() + (total / half) ** 2
         )
         freedom = half - 1
-        shc = spectral_heat_capacity(energy / freedom, square / freedom**2, self._samples)
+        shc = spectral_heat_capacity(energy / freedom, square / freedom**2, self.samples)
         drift = -0.5 * (times * (distances * times).sum(axis=1)).sum(keepdims=True) / spread(half)
         return {"shc": shc, "total": energy, "drift": drift}
 
