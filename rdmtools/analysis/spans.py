@@ -20,7 +20,7 @@ import numpy as np
 from jaxtyping import Float64
 from numpy.typing import NDArray
 
-from rdmtools.alarms.self_normalised import SHORTEST_WINDOW
+from rdmtools.alarms.self_normalised import SHORTEST_WINDOW, SIGNALS
 from rdmtools.analysis.blas import one_blas_thread
 from rdmtools.analysis.gram import RowGeometry, row_geometry, tile_rows
 from rdmtools.analysis.histories import BlockMeans, Blocks, joined_blocks, rows_per_block
@@ -117,8 +117,7 @@ def _cuts(rows: int, samples: int, settings: AnalysisSettings, apart: bool) -> I
 
 
 def _begin(start: int, settings: AnalysisSettings, samples: int) -> int:
-    tile = tile_rows(samples)
-    return max(start - max(settings.windows) + 1, 0) // tile * tile
+    return first_reached(start, max(settings.windows), samples)
 
 
 def map_every(rows: int) -> int:
@@ -190,6 +189,51 @@ def _energies(span: Span, geometry: RowGeometry) -> list[dict[str, Float64[np.nd
     # The rule knows constant detrending alone.
     of_halves = moments(geometry.distances, halves, rows=partial(_rows, span)) if halves else []
     return [log_energies(half, geometry, places) for half, places in zip(of_halves, halves, strict=True)]
+
+
+def row_energies(
+    losses: LossRows, start: int, stop: int, *, windows: Sequence[int], first: int = 0
+) -> list[dict[str, Float64[np.ndarray, " rows"]]]:
+    """Of each window length u of each signal at rows start .. stop - 1, with the bits of an analysis.
+
+    Reads what windows and tiles reach alone, from row `first_reached` on; `losses` begin at row `first`.
+    NaN at rows that no half window reaches.
+    """
+    samples, longest = losses.shape[1], max(windows)
+    begin, tile = first_reached(start, longest, samples), tile_rows(samples)
+    rows = stop - begin
+    with one_blas_thread():
+        parts = (
+            row_geometry([shard.read(begin - first, stop - first)], rows=rows, lags=longest, tile=tile)
+            for shard in losses.shards
+        )
+        geometry = reduce(add, parts)
+        ends = [_ends_of(window // 2, start, stop, begin) for window in windows]
+        there = [places for places in ends if places.count]
+        # No row is read again under constant detrending.
+        sums = iter(moments(geometry.distances, there, rows=losses.read) if there else [])
+        found = [log_energies(next(sums), geometry, places) if places.count else {} for places in ends]
+    return [
+        {signal.name: _after_nan(values.get(signal.name), stop - start) for signal in SIGNALS}
+        for values in found
+    ]
+
+
+def _ends_of(half: int, start: int, stop: int, begin: int) -> Windows:
+    """Half windows that end at rows start .. stop - 1, as places in the rows from `begin` on."""
+    last = max(start, half - 1)
+    return Windows(length=half, first=last - half + 1 - begin, count=max(stop - last, 0), size_only=True)
+
+
+def _after_nan(values: Float64[np.ndarray, " late"] | None, rows: int) -> Float64[np.ndarray, " rows"]:
+    late = np.empty(0) if values is None else values
+    return np.concatenate([np.full(rows - len(late), np.nan), late])
+
+
+def first_reached(row: int, window: int, samples: int) -> int:
+    """First row of a run that `row_energies` of this row and later ones reads."""
+    tile = tile_rows(samples)
+    return max(row - window + 1, 0) // tile * tile
 
 
 def joined(parts: Sequence[SpanValues]) -> SpanValues:

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from itertools import pairwise
 from multiprocessing import get_context
 
 import numpy as np
@@ -19,8 +20,17 @@ import rdmtools as rdm
 from rdmtools.analysis import spans as module
 from rdmtools.analysis.blas import one_blas_thread
 from rdmtools.analysis.log_energies import log_energies_of
-from rdmtools.analysis.spans import joined, map_every, map_lengths, span_values, spans
+from rdmtools.analysis.spans import (
+    first_reached,
+    joined,
+    map_every,
+    map_lengths,
+    row_energies,
+    span_values,
+    spans,
+)
 from rdmtools.executor import results
+from rdmtools.run.losses import StoredLosses
 
 
 class Here(Executor):
@@ -76,6 +86,38 @@ def test_values_do_not_depend_on_the_cuts(rows, samples, longest, detrend, preci
         for name, signal_values in values.items():
             assert len(signal_values) == rows - longest // 2 + 1
             np.testing.assert_array_equal(others[name], signal_values, err_msg=name)
+
+
+@settings(max_examples=25)
+@given(
+    rows=st.integers(45, 900),
+    samples=st.sampled_from([1, 3, 40, 300]),
+    window=st.integers(6, 39),
+    dtype=st.sampled_from([np.float32, np.float64]),
+    seed=st.integers(0, 5),
+)
+def test_energies_of_a_few_rows_have_the_bits_of_the_whole_run(rows, samples, window, dtype, seed):
+    run, rng = walk(rows, samples, seed=rows, dtype=dtype), np.random.default_rng(seed)
+    losses = np.asarray(run.losses)
+    windows = window, 45 - window
+    chosen = rdm.AnalysisSettings(windows=windows)
+    cuts = sorted({0, *rng.integers(0, rows, 6).tolist(), rows})
+    with pytest.MonkeyPatch.context() as patch:
+        if rng.random() < 0.5:
+            patch.setattr(module, "tile_rows", lambda samples: 32)
+        expected = joined([span_values(span) for span in spans(run.stored, run.steps, chosen, apart=False)])
+        found = {(length, name): [] for length in range(2) for name in ("shc", "mean_slope")}
+        for start, stop in pairwise(cuts):
+            first = first_reached(start, max(windows), samples)
+            held = StoredLosses.of(losses[first:stop])
+            of_lengths = row_energies(held, start, stop, windows=windows, first=first)
+            for length, energies in enumerate(of_lengths):
+                for name, values in energies.items():
+                    found[length, name].append(values)
+    for (length, name), values in found.items():
+        whole, early = np.concatenate(values), windows[length] // 2 - 1
+        assert np.isnan(whole[:early]).all()
+        np.testing.assert_array_equal(whole[early:], expected.energies[length][name], err_msg=name)
 
 
 @pytest.mark.parametrize("detrend", ["constant", "linear"])
