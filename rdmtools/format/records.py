@@ -127,13 +127,17 @@ def record_header(kind: Kind, step: int, time: float, payload: bytes | memoryvie
     return head + crc32(payload, crc32(head)).to_bytes(_CRC_BYTES, "little")
 
 
-def read_records(segment: Path, kind: Kind, row_bytes: int, after: int | None = None) -> Iterator[Record]:
+def read_records(
+    segment: Path, kind: Kind, row_bytes: int, after: int | None = None, start: int = 0
+) -> Iterator[Record]:
     """Valid records of one segment, oldest first; what follows a bad one is left.
 
     A step that does not rise (of scalars: that falls) is as bad, also from that `after` which they begin.
+    The first of them begins at byte `start`.
     """
     with segment.open("rb") as file:
-        size, offset = os.fstat(file.fileno()).st_size, HEADER_BYTES
+        size, offset = os.fstat(file.fileno()).st_size, start + HEADER_BYTES
+        file.seek(start)
         while len(header := file.read(HEADER_BYTES)) == HEADER_BYTES:
             magic, found, length, step, time = _FIELDS.unpack_from(header)
             if magic != _MAGIC or found != kind or length > size - offset:
