@@ -4,6 +4,7 @@
     every `every` steps           the probe is evaluated, and its losses are logged
     the first evaluation fails    the training has an error to show: the set-up is wrong
     a later one fails             a warning, once; counted with the run, and the training goes on
+    an event, if it is watched    is handed to `on_event`; a failure there is a warning (`warner`)
     the training ends             the run is closed, and nothing about that can fail the training
 
 No framework is imported: a file of its own says in each when a training begins, is at a step, and ends.
@@ -16,8 +17,11 @@ from contextlib import ExitStack, suppress
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from rdmtools.errors import ParameterError, RdmtoolsWarning
 from rdmtools.format.names import STEP
+from rdmtools.integrations.warner import warner
 from rdmtools.logger.accept import as_number
 from rdmtools.logger.probe_logger import ProbeLogger
 
@@ -34,22 +38,34 @@ class Watch:
     options
         For `ProbeLogger`. A training that begins at a step above 0 goes on with the run, as with
         `resume=True`: `overwrite=True` deletes what is there only where one begins at 0.
+    watch, on_event
+        As `Warner` takes them; neither, and nothing is watched.
 
     Attributes
     ----------
     log : ProbeLogger | None
         While a training runs, and that of the last one afterwards.
+    warner : rdmtools.integrations.warner.Warner | None
+        Where it is watched.
 
     Raises
     ------
     ParameterError
-        `every` below 1; at `begin`, what `ProbeLogger` raises.
+        `every` below 1, what `Warner` raises; at `begin`, what `ProbeLogger` raises.
     """
 
-    def __init__(self, path: str | os.PathLike[str], every: int, options: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        every: int,
+        options: Mapping[str, Any],
+        watch: Any = None,
+        on_event: Callable[[Any], Any] | None = None,
+    ) -> None:
         if every < 1:
             raise ParameterError(f"every is {every}; needed at least 1")
         self.log: ProbeLogger | None = None
+        self.warner = warner(watch, on_event)
         self._path, self._every, self._options = path, every, dict(options)
         self._open = ExitStack()
         self._running = False
@@ -63,6 +79,8 @@ class Watch:
         self._running = True
         self._next = -(-step // self._every) * self._every
         self._evaluated = False
+        if self.warner is not None:
+            self.warner.begin(self.log.path, step)
 
     def due(self, step: int) -> bool:
         """Whether the probe is to be evaluated at `step`."""
@@ -84,7 +102,15 @@ class Watch:
                     self.end()
                 raise
             self._failed(self.log, step, error)
+        else:
+            if self.warner is not None:
+                self.warner.take(step, evaluated, np.dtype(self._options.get("dtype", "float32")))
         self._evaluated = True
+
+    def saved(self, checkpoint: Any) -> None:
+        """A checkpoint was saved there: events from now on name it."""
+        if self.warner is not None and checkpoint:
+            self.warner.watcher.checkpoint = str(checkpoint)
 
     def scalars(self, step: int, values: Mapping[str, Any]) -> None:
         """Log what of `values` is a number. One named as our column of steps gets another name."""
@@ -127,10 +153,12 @@ class BaseCallback:
         *,
         every: int,
         loss_fn: Callable[[Any, Any], Any] | None = None,
+        watch: Any = None,
+        on_event: Callable[[Any], Any] | None = None,
         **options: Any,
     ) -> None:
         super().__init__()
-        self.watch = Watch(path, every, options)
+        self.watch = Watch(path, every, options, watch, on_event)
         self._batches, self._loss_fn = batches, loss_fn
 
     def _begin(self, step: int, model: Any) -> None:

@@ -44,13 +44,17 @@ class ProbeCallback(BaseCallback, Callback):
         ``loss_fn(targets, outputs)``, as Keras has it, with the samples as first axis; means are taken over
         others. By default the loss that the model was compiled with, without its reduction. Outputs are
         those of ``model(inputs, training=False)``, widened to float32.
+    watch, on_event
+        To be warned while it trains: ``watch=True``, or options of `rdmtools.Watcher` as a dict; and what to
+        call with each `rdmtools.Event`, which may stop the fit, save a checkpoint or change the data. A
+        failure of it is a warning, and the fit goes on.
     options
         For `rdmtools.ProbeLogger`: `samples`, `metadata`, `overwrite` and so on.
 
     Attributes
     ----------
     watch : rdmtools.integrations.callback.Watch
-        With the logger, as `watch.log`.
+        With the logger, as `watch.log`, and what is seen while it trains, as `watch.warner`.
     """
 
     _begun = False

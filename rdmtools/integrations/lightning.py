@@ -47,19 +47,24 @@ class ProbeCallback(TorchCallback, Callback):  # pyright: ignore[reportGeneralTy
     draws
         To log the losses under draws of the weights too: options of
         `rdmtools.integrations.torch.GaussianProbe`, as ``dict(sigma=0.01, draws=8, seed=0, relative=True)``.
+    watch, on_event
+        To be warned while it trains: ``watch=True``, or options of `rdmtools.Watcher` as a dict; and what to
+        call with each `rdmtools.Event`, which may stop the fit, save a checkpoint or change the data. A
+        failure of it is a warning, and the fit goes on.
     options
         For `rdmtools.ProbeLogger`: `samples`, `metadata`, `overwrite` and so on.
 
     Attributes
     ----------
     watch : rdmtools.integrations.callback.Watch
-        With the logger, as `watch.log`.
+        With the logger, as `watch.log`, and what is seen while it trains, as `watch.warner`.
     """
 
     _known: Mapping[str, Any] = {}
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.is_global_zero:
+            self.watch.saved(trainer.ckpt_path)  # where it starts from
             self._begin(trainer.global_step, pl_module)
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -67,6 +72,7 @@ class ProbeCallback(TorchCallback, Callback):  # pyright: ignore[reportGeneralTy
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
         if self.watch.due(trainer.global_step):
+            self.watch.saved(_last_checkpoint(trainer))
             self._evaluate(trainer.global_step, pl_module)
             self.watch.scalars(trainer.global_step, self._new(trainer.callback_metrics))
 
@@ -92,3 +98,13 @@ class ProbeCallback(TorchCallback, Callback):  # pyright: ignore[reportGeneralTy
         new = {name: value for name, value in metrics.items() if value is not self._known.get(name)}
         self._known = dict(metrics)
         return new
+
+
+def _last_checkpoint(trainer: Trainer) -> str:
+    """Path of the checkpoint that was saved last by a `ModelCheckpoint`; empty where there is none."""
+    saved = [
+        (getattr(each, "_last_global_step_saved", 0), path)
+        for each in trainer.checkpoint_callbacks
+        if (path := getattr(each, "_last_checkpoint_saved", "") or getattr(each, "last_model_path", ""))
+    ]
+    return max(saved, default=(0, ""))[1]

@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pytest
 
-from rdmtools import ParameterError, RdmtoolsWarning, read_run
+from rdmtools import ParameterError, RdmtoolsWarning, Watcher, read_run
 from rdmtools.integrations.callback import BaseCallback, Watch
 
 SAMPLES = 3
@@ -150,6 +150,172 @@ def test_a_run_that_cannot_be_written_is_a_warning(path, monkeypatch):
 def test_every_is_at_least_1(path):
     with pytest.raises(ParameterError, match="every is 0"):
         Watch(path, 0, {})
+
+
+# Warnings while it trains
+
+
+def bursts(rows=300, samples=SAMPLES, seed=0):
+    """Losses (rows, samples) whose noise is twelve times as large for 45 rows, twice."""
+    size = np.where(np.arange(rows)[:, None] // 45 % 3 == 2, 12.0, 1.0)
+    return np.float32(size * np.random.default_rng(seed).standard_normal((rows, samples)))
+
+
+def watched(path, losses, steps, options=None, start=0, **more):
+    """A training in which the probe has these losses, by step; its watch."""
+    watch = Watch(path, 1, {"samples": ["c", "a", "b"]} | (options or {}), **more)
+    watch.begin(start)
+    for step in steps:
+        watch.record(step, lambda: losses[step])  # noqa: B023
+    watch.end()
+    return watch
+
+
+def by_hand(losses):
+    watcher = Watcher(window=12)
+    found = [watcher.update(step, row) for step, row in enumerate(losses)]
+    return [event for event in found if event is not None]
+
+
+def test_on_event_is_called_with_each_event_at_its_step(path):
+    losses, seen = bursts(), []
+    watch = watched(path, losses, range(300), watch={"window": 12}, on_event=seen.append)
+    assert seen == by_hand(losses) == watch.warner.events
+    assert len(seen) >= 2
+
+
+@pytest.mark.parametrize("watch", [True, {"window": 12}, Watcher(window=12)], ids=["True", "dict", "Watcher"])
+def test_a_watch_is_asked_for_in_three_ways(path, watch):
+    seen = []
+    watched(path, bursts(), range(300), watch=watch, on_event=seen.append)
+    assert {event.window for event in seen} == {20 if watch is True else 12}
+
+
+def test_who_says_what_to_do_with_events_asks_for_them(path):
+    seen = []
+    watched(path, bursts(), range(300), on_event=seen.append)
+    assert seen
+
+
+def test_an_event_that_nobody_asked_for_is_a_warning(path):
+    with pytest.warns(RdmtoolsWarning) as told:
+        watch = watched(path, bursts(), range(300), watch={"window": 12})
+    assert [str(one.message) for one in told] == [str(event) for event in watch.warner.events]
+    with warnings.catch_warnings(action="error"):  # the training is not to end by it
+        watched(path.with_name("b.parquet"), bursts(), range(300), watch={"window": 12})
+
+
+@pytest.mark.parametrize("cut", [2, 30, 95, 101, 200])
+def test_a_training_that_goes_on_has_the_events_of_one_that_never_stopped(path, cut):
+    losses, seen = bursts(), []
+    how = {"watch": {"window": 12}, "on_event": seen.append}
+    watched(path, losses, range(cut), **how)
+    kept = [event for event in seen if event.alarm_step < cut - 1]
+    seen.clear()
+    watched(path, losses, range(cut - 1, 300), start=cut - 1, **how)  # from a checkpoint one step before
+    assert kept + seen == by_hand(losses)
+
+
+def test_a_killed_training_goes_on_from_its_journal(path):
+    losses, seen = bursts(), []
+    first = Watch(path, 1, {"samples": ["c", "a", "b"]}, {"window": 12}, seen.append)
+    first.begin(0)
+    for step in range(150):
+        first.record(step, lambda: losses[step])  # noqa: B023
+    first.log._attempt.end()  # as a kill leaves it
+    kept = [event for event in seen if event.alarm_step < 120]
+    seen.clear()
+    watched(path, losses, range(120, 300), start=120, watch={"window": 12}, on_event=seen.append)
+    assert kept + seen == by_hand(losses)
+
+
+def test_where_the_rows_before_do_not_read_the_watch_begins_anew(path, monkeypatch):
+    losses, seen = bursts(), []
+    watched(path, losses, range(60), on_event=seen.append)
+    monkeypatch.setattr("rdmtools.watch.logged.find", stop)
+    with pytest.warns(RdmtoolsWarning, match=r"the watch begins anew at step 60 \(TypeError: "):
+        watch = watched(path, losses, range(60, 70), start=60, on_event=seen.append)
+    assert watch.warner.watcher.last_step == 69
+    assert read_run(path).steps.tolist() == list(range(70))
+
+
+def test_the_same_watch_serves_a_second_training_from_the_start(path):
+    losses, seen = bursts(), []
+    watch = watched(path, losses, range(300), {"overwrite": True}, watch={"window": 12}, on_event=seen.append)
+    first = seen.copy()
+    seen.clear()
+    watch.begin(0)
+    for step in range(300):
+        watch.record(step, lambda: losses[step])  # noqa: B023
+    watch.end()
+    assert seen == first == watch.warner.events
+
+
+def test_a_failure_in_on_event_is_told_once_in_one_line_and_the_training_goes_on(path):
+    def fails(event):
+        raise RuntimeError("no\nspace")
+
+    with pytest.warns(RdmtoolsWarning) as told:
+        watch = watched(path, bursts(), range(300), watch={"window": 12}, on_event=fails)
+    assert len(watch.warner.events) >= 2
+    step = watch.warner.events[0].alarm_step
+    assert [str(one.message) for one in told] == [
+        f"on_event failed at step {step} (RuntimeError: no space); the training goes on "
+        "(the next failures are not told)"
+    ]
+    assert read_run(path).steps.tolist() == list(range(300))
+    assert not watch.log.refused
+
+
+def test_an_interrupt_in_on_event_is_the_users(path):
+    def interrupted(event):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        watched(path, bursts(), range(300), watch={"window": 12}, on_event=interrupted)
+
+
+def test_a_row_that_cannot_be_watched_is_told_and_the_training_goes_on(path):
+    losses = dict(enumerate(bursts()))
+    losses[50] = np.zeros(4)
+    with pytest.warns(RdmtoolsWarning, match="step 50 is not watched|losses of step 50 not recorded"):
+        watch = watched(path, losses, range(300), watch={"window": 12}, on_event=lambda event: None)
+    assert watch.warner.events
+    assert watch.warner.watcher.last_step == 299
+
+
+def test_events_name_the_last_checkpoint_that_was_saved_before(path):
+    losses, seen = bursts(), []
+    watch = Watch(path, 1, {}, {"window": 12}, seen.append)
+    watch.begin(0)
+    for step in range(300):
+        if step % 40 == 0:
+            watch.saved(f"checkpoint-{step}")
+        watch.record(step, lambda: losses[step])  # noqa: B023
+    watch.end()
+    assert seen
+    for event in seen:
+        assert event.checkpoint == f"checkpoint-{event.alarm_step // 40 * 40}"
+
+
+@pytest.mark.parametrize(
+    ("how", "told"),
+    [
+        ({"watch": 20}, r"watch is 20; needed True, a dict such as dict\(window=20\), or a Watcher"),
+        ({"watch": {"windows": 20}}, "needed window, false_alarms or horizon"),
+        ({"watch": {"window": 3}}, "a window of 3 rows"),
+        ({"on_event": 1}, "on_event is 1; needed a function of an event"),
+    ],
+)
+def test_what_is_no_watch_is_told_before_the_training(path, how, told):
+    with pytest.raises(ParameterError, match=told):
+        BaseCallback(path, [], every=1, **how)
+
+
+def test_nobody_pays_for_what_is_not_watched(path):
+    assert Watch(path, 1, {}).warner is None
+    assert Watch(path, 1, {}, watch=False).warner is None
+    Watch(path, 1, {}).saved("nowhere")
 
 
 class ToyCallback(BaseCallback):

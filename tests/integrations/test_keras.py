@@ -230,3 +230,62 @@ def test_a_later_evaluation_that_fails_does_not(path):
         fit(path, callback=callback)
     assert read_run(path).steps.tolist() == [0, 6, 9, 12, 15]
     assert callback.watch.log.refused["evaluation"] == 1
+
+
+# Warnings while it trains
+
+
+def loud_from_60():
+    """A loss of the probe: noise that is thirty times as large from evaluation 60 on."""
+    calls = []
+
+    def loss_fn(targets, outputs):
+        calls.append(1)
+        noise = np.random.default_rng(len(calls)).standard_normal(len(targets)).astype(np.float32)
+        return keras.ops.convert_to_tensor(noise * (30.0 if len(calls) > 60 else 1.0))
+
+    return loss_fn
+
+
+def watched(path, on_event, net=None, more=(), epochs=11):
+    callback = ProbeCallback(
+        path, [data(SAMPLES, 1)], every=1, loss_fn=loud_from_60(), watch={"window": 6}, on_event=on_event
+    )
+    return fit(path, net=net, callback=callback, more=more, epochs=epochs), callback.watch.warner
+
+
+def test_an_event_may_stop_the_fit(path):
+    net = model()
+
+    def stop(event):
+        net.stop_training = True
+
+    _, warner = watched(path, stop, net)
+    assert int(net.optimizer.iterations) == warner.events[0].alarm_step < 70
+
+
+def test_an_event_may_save_the_model(path, tmp_path):
+    net, saved = model(), []
+
+    def save(event):
+        saved.append(tmp_path / f"event-{event.alarm_step}.keras")
+        net.save(saved[-1])
+
+    _, warner = watched(path, save, net)
+    assert len(saved) == len(warner.events) >= 1
+    for file, event in zip(saved, warner.events, strict=True):
+        assert int(keras.models.load_model(file).optimizer.iterations) == event.alarm_step
+
+
+def test_an_event_names_the_checkpoint_that_it_is_told_of(path):
+    class Saves(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if int(self.model.optimizer.iterations) == 50:
+                callback.watch.saved("at-50.keras")
+
+    seen = []
+    callback = ProbeCallback(
+        path, [data(SAMPLES, 1)], every=1, loss_fn=loud_from_60(), watch={"window": 6}, on_event=seen.append
+    )
+    fit(path, callback=callback, more=[Saves()], epochs=11)
+    assert seen[0].checkpoint == "at-50.keras"

@@ -213,3 +213,98 @@ def test_a_later_evaluation_that_fails_does_not(path):
         fit(path, callback=callback)
     assert read_run(path).steps.tolist() == [0, 3, 9, 12, 15]
     assert callback.watch.log.refused["evaluation"] == 1
+
+
+# Warnings while it trains
+
+
+def loud_from_48(module, batch):
+    """Noise that is thirty times as large from step 48 on."""
+    step = module.global_step
+    rng = torch.Generator().manual_seed(step)
+    return torch.randn(len(batch[0]), generator=rng) * (30.0 if step >= 48 else 1.0)
+
+
+def watched(path, on_event, *others, loss_fn=loud_from_48, epochs=10, **options):
+    callback = ProbeCallback(
+        path, [data(SAMPLES, 1).tensors], every=1, loss_fn=loss_fn, watch={"window": 6}, on_event=on_event
+    )
+    _, trainer = fit(path, *others, callback=callback, epochs=epochs, **options)
+    return trainer, callback.watch.warner
+
+
+class Held(lightning.Callback):
+    """The trainer, for what is to be done with it."""
+
+    def on_fit_start(self, trainer, pl_module):
+        self.trainer = trainer
+
+
+def test_an_event_may_stop_the_fit(path):
+    held = Held()
+
+    def stop(event):
+        held.trainer.should_stop = True
+
+    trainer, warner = watched(path, stop, held)
+    assert trainer.global_step == warner.events[0].alarm_step < 56
+    assert read_run(path).steps[-1] == trainer.global_step
+
+
+def test_an_event_may_save_a_checkpoint(path, tmp_path):
+    held, saved = Held(), []
+
+    def save(event):
+        saved.append(tmp_path / f"event-{event.alarm_step}.ckpt")
+        held.trainer.save_checkpoint(saved[-1])
+
+    _, warner = watched(path, save, held)
+    assert len(saved) == len(warner.events) >= 1
+    for file, event in zip(saved, warner.events, strict=True):
+        assert torch.load(file, weights_only=False)["global_step"] == event.alarm_step
+
+
+def test_an_event_names_the_checkpoint_before_it(path, tmp_path):
+    every_5 = lightning.callbacks.ModelCheckpoint(tmp_path / "ckpt", every_n_train_steps=5, save_top_k=-1)
+    lightning.seed_everything(0, verbose=False)
+    seen = []
+    callback = ProbeCallback(
+        path,
+        [data(SAMPLES, 1).tensors],
+        every=1,
+        loss_fn=loud_from_48,
+        watch={"window": 6},
+        on_event=seen.append,
+    )
+    lightning.Trainer(
+        max_epochs=10,
+        accelerator="cpu",
+        callbacks=[callback, every_5],
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    ).fit(Net(), DataLoader(data(ROWS, 0), BATCH), DataLoader(data(9, 2), 9))
+    for event in seen:
+        step = (event.alarm_step - 1) // 5 * 5  # that of the event's own step is saved after us
+        assert f"step={step}.ckpt" in event.checkpoint
+        assert (tmp_path / "ckpt" / event.checkpoint).exists()
+    assert seen
+
+
+def test_a_failure_in_on_event_does_not_stop_the_fit(path):
+    def fails(event):
+        raise RuntimeError("no space")
+
+    with pytest.warns(RdmtoolsWarning, match=r"on_event failed at step \d+ \(RuntimeError: no space\)"):
+        trainer, _ = watched(path, fails)
+    assert trainer.global_step == 80
+
+
+def test_a_fit_from_a_checkpoint_has_the_events_of_one_that_never_stopped(path, tmp_path):
+    whole, seen = [], []
+    watched(tmp_path / "whole.parquet", whole.append)
+    first, _ = watched(path, seen.append, epochs=5)
+    first.save_checkpoint(tmp_path / "at-40.ckpt")
+    _, warner = watched(path, seen.append, ckpt=tmp_path / "at-40.ckpt")
+    assert [event.alarm_step for event in seen] == [event.alarm_step for event in whole]
+    assert warner.events[0].checkpoint == str(tmp_path / "at-40.ckpt")

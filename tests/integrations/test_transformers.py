@@ -206,3 +206,108 @@ def test_the_loss_of_another_kind_of_model_is_the_users_to_say(path, make):
         pytest.raises(ParameterError, match=f"{type(other).__name__} is no causal language model"),
     ):
         callback.on_train_begin(None, State(), None, model=other)
+
+
+# Warnings while it trains
+
+
+def loud_from_60():
+    """A loss of the probe: noise that is thirty times as large from evaluation 60 on."""
+    calls = []
+
+    def loss_fn(model, batch):
+        calls.append(1)
+        rng = torch.Generator().manual_seed(len(calls))
+        return torch.randn(len(batch["input_ids"]), generator=rng) * (30.0 if len(calls) > 60 else 1.0)
+
+    return loss_fn
+
+
+def watched(path, folder, on_event, steps=90, save_steps=8, resume=None):
+    """A training whose probe is loud from step 60 on; its trainer."""
+    transformers.set_seed(0)
+    [batch] = DataLoader(data(SAMPLES, 1), batch_size=SAMPLES)
+    callback = ProbeCallback(
+        path, [batch], every=1, loss_fn=loud_from_60(), watch={"window": 6}, on_event=on_event
+    )
+    arguments = transformers.TrainingArguments(
+        output_dir=str(folder),
+        per_device_train_batch_size=1,
+        max_steps=steps,
+        save_steps=save_steps,
+        report_to=[],
+        use_cpu=True,
+        disable_tqdm=True,
+        dataloader_pin_memory=False,
+    )
+    trainer = transformers.Trainer(model(), arguments, train_dataset=data(ROWS, 0), callbacks=[callback])
+    made.append(trainer)
+    trainer.train(resume_from_checkpoint=resume)
+    return trainer, callback.watch.warner
+
+
+made = []  # trainers, the last one in training
+
+
+def test_an_event_may_stop_the_training(path, tmp_path):
+    def stop(event):
+        made[-1].control.should_training_stop = True
+
+    trainer, warner = watched(path, tmp_path / "out", stop)
+    assert trainer.state.global_step == warner.events[0].alarm_step < 70
+
+
+def test_an_event_may_save_a_checkpoint_and_names_the_one_before(path, tmp_path):
+    def save(event):
+        made[-1].control.should_save = True
+
+    _, warner = watched(path, tmp_path / "out", save)
+    for event in warner.events:
+        assert (tmp_path / "out" / f"checkpoint-{event.alarm_step}" / "trainer_state.json").exists()
+    first = warner.events[0]
+    assert first.checkpoint == str(tmp_path / "out" / f"checkpoint-{(first.alarm_step - 1) // 8 * 8}")
+
+
+def test_an_event_may_change_the_data(path, tmp_path):
+    seen = []
+
+    class Rows(torch.utils.data.Dataset):
+        easy = True
+
+        def __len__(self):
+            return 1000
+
+        def __getitem__(self, place):
+            seen.append(self.easy)
+            return data(1, place)[0]
+
+    rows = Rows()
+
+    def harder(event):
+        rows.easy = False
+
+    [batch] = DataLoader(data(SAMPLES, 1), batch_size=SAMPLES)
+    callback = ProbeCallback(
+        path, [batch], every=1, loss_fn=loud_from_60(), watch={"window": 6}, on_event=harder
+    )
+    arguments = transformers.TrainingArguments(
+        output_dir=str(tmp_path / "out"),
+        per_device_train_batch_size=1,
+        max_steps=90,
+        save_strategy="no",
+        report_to=[],
+        use_cpu=True,
+        disable_tqdm=True,
+        dataloader_pin_memory=False,
+    )
+    transformers.Trainer(model(), arguments, train_dataset=rows, callbacks=[callback]).train()
+    # The loader is a batch ahead, and looks whether there is another.
+    assert abs(seen.index(False) - callback.watch.warner.events[0].alarm_step) <= 2
+    assert not any(seen[seen.index(False) :])
+
+
+def test_a_training_from_a_checkpoint_names_it(path, tmp_path, monkeypatch):
+    watched(path, tmp_path / "out", print, steps=56)
+    monkeypatch.setattr(ProbeCallback, "on_save", lambda *_, **__: None)
+    _, warner = watched(path, tmp_path / "out", print, steps=60, resume=True)
+    assert warner.watcher.checkpoint == str(tmp_path / "out" / "checkpoint-56")
