@@ -14,6 +14,7 @@ from rdmtools_cli.options import command
 from rdmtools_cli.recover import recover
 from rdmtools_cli.reference import reference
 from rdmtools_cli.score import score
+from rdmtools_cli.watch import watch
 
 app = typer.Typer(
     name="rdmtools",
@@ -23,7 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for function in (analyze, info, compare, convert, recover, reference, score):
+for function in (analyze, info, compare, convert, recover, reference, score, watch):
     app.command()(command(function))
 
 

@@ -43,7 +43,12 @@ def print_text(text: str, style: str = "") -> None:
 
 def print_json(value: dict[str, Any]) -> None:
     """One JSON object on one line of stdout."""
-    sys.stdout.write(json.dumps(plain(value), allow_nan=False) + "\n")
+    sys.stdout.write(json_line(value))
+
+
+def json_line(value: dict[str, Any]) -> str:
+    """One JSON object on one line."""
+    return json.dumps(plain(value), allow_nan=False) + "\n"
 
 
 def print_error(error: RdmtoolsError, run: str | None, as_json: bool) -> None:

@@ -18,6 +18,7 @@ _OTHERS = {
     "overwrite": "--overwrite",
     "window": "--window",
     "reference": "--reference",
+    "webhook": "--webhook",
 }
 _FLAGS = {each.name: flags(each)[0] for kind in (AnalysisSettings, Rules) for each in fields(kind)} | _OTHERS
 _ONE = r"\"[^\"]*\"|'[^']*'|\{[^}]*\}|\([^)]*\)|[\w.+-]+"

@@ -1,0 +1,217 @@
+"""`rdmtools watch`: runs while they are logged -> a line for each event, and what is to be done about it."""
+
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from rdmtools.analysis.settings import AnalysisSettings
+from rdmtools.errors import FormatError, ParameterError
+from rdmtools.read.formats import format_of
+from rdmtools.read.paths import local_path, named_paths
+from rdmtools.results.words import shown
+from rdmtools.run.rules import Rules
+from rdmtools.watch.actions import Action, command, webhook
+from rdmtools.watch.beside import Beside, News, Wanted
+from rdmtools.watch.event import Rate
+from rdmtools_cli import console, options
+from rdmtools_cli.watch_panel import Panel
+
+_SETTINGS = {each.name: each for each in fields(AnalysisSettings)}
+DIRECTIONS = ("falling", "rising", "mixed")
+_SHORTEST_S = 0.05
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What is watched for."""
+
+    windows: tuple[int, ...] = field(default=(20,), metadata=_SETTINGS["windows"].metadata)
+    false_alarms: float = field(
+        default=AnalysisSettings().false_alarms, metadata=_SETTINGS["false_alarms"].metadata
+    )
+    horizon: float | None = field(
+        default=None,
+        metadata={
+            "help": "Windows within which that share may alarm, 20 to 80; by default 80, for nobody knows "
+            "the run's length.",
+            "metavar": "WINDOWS",
+        },
+    )
+    direction: str | None = field(
+        default=None,
+        metadata={"help": "Only events in which losses go that way.", "choices": DIRECTIONS},
+    )
+
+    @property
+    def rates(self) -> list[Rate]:
+        return [
+            Rate(window=window, false_alarms=self.false_alarms, horizon=self.horizon)
+            for window in dict.fromkeys(self.windows)
+        ]
+
+
+def watch(
+    runs: options.Paths,
+    *,
+    asked: Asked,
+    group: Annotated[
+        str | None, typer.Option("--group", metavar="NAME", help="Only events of this group of samples.")
+    ] = None,
+    run_command: Annotated[
+        str | None,
+        typer.Option(
+            "--exec", metavar="CMD", help="Run CMD for each event, which it gets as JSON on its input."
+        ),
+    ] = None,
+    address: Annotated[
+        str | None, typer.Option("--webhook", metavar="URL", help="Post each event there as JSON.")
+    ] = None,
+    refresh: Annotated[float, typer.Option("--refresh", metavar="SECONDS", help="How often to look.")] = 1.0,
+    once: Annotated[bool, typer.Option("--once", help="Look at what is there, and end.")] = False,
+    until_end: Annotated[
+        bool, typer.Option("--until-end", help="End once the loggers of all runs are closed.")
+    ] = False,
+    rules: Annotated[Rules, options.Without({"missing", "nonfinite"})],
+    as_json: options.Json = False,
+) -> bool:
+    """Warn while it trains: follow runs that are being logged, and tell each event once.
+
+    What was told and done is kept in RUN.rdm/watch, so that nothing is done twice whatever is restarted. The
+    events are those of `rdmtools analyze` with the same --window, --false-alarms and --horizon. Ends with
+    Ctrl-C.
+    """
+    if not refresh > 0:
+        raise ParameterError(f"--refresh is {refresh:g}; needed seconds above 0, such as --refresh 1")
+    rates = asked.rates
+    paths = {name: Path(str(path)) for name, path in named_paths(map(local_path, runs)).items()}
+    endless = [path for path in paths.values() if format_of(path) is not None] if until_end else []
+    if endless:
+        raise ParameterError(
+            f"{endless[0]} does not tell when it ends; needed a run that a logger writes; take --once instead"
+        )
+    actions: list[Action] = []
+    if run_command is not None:
+        actions.append(command(run_command))
+    if address is not None:
+        actions.append(webhook(address))
+    wanted = Wanted(group=group, direction=asked.direction)
+    watched = {name: Beside(name, path, rates, rules, wanted, actions) for name, path in paths.items()}
+    return _Watching(watched, actions, as_json, once=once, until_end=until_end).go_on(refresh)
+
+
+class _Watching:
+    """All runs, look by look."""
+
+    def __init__(
+        self,
+        runs: Mapping[str, Beside],
+        actions: Sequence[Action],
+        as_json: bool,
+        *,
+        once: bool,
+        until_end: bool,
+    ) -> None:
+        self._runs = dict(runs)
+        self._actions, self._as_json = actions, as_json
+        self._once, self._until_end = once, until_end
+        self._said: dict[str, str | None] = {}  # the last trouble of each run
+        self._failed = False
+
+    def go_on(self, refresh: float) -> bool:
+        """Look until the end; whether nothing was wrong."""
+        live = console.OUT.is_terminal and not self._as_json and not self._once
+        with Panel(live) as panel:
+            try:
+                while self._runs:
+                    began = time.monotonic()
+                    self._look(panel)
+                    panel.show({name: run.status for name, run in self._runs.items()})
+                    if self._ended():
+                        break
+                    took = time.monotonic() - began
+                    time.sleep(max(refresh - took, took, _SHORTEST_S))
+                for action in self._actions:
+                    action.finish()
+                self._settle()
+            finally:
+                for run in self._runs.values():
+                    run.close()
+                    self._tell_notes(run)
+        return not self._failed
+
+    def _ended(self) -> bool:
+        if self._once:
+            return True
+        runs = self._runs.values()
+        return self._until_end and all(run.status.complete and run.idle for run in runs)
+
+    def _look(self, panel: Panel) -> None:
+        self._settle()
+        for name, run in [*self._runs.items()]:
+            try:
+                for news in run.look(final=self._once):
+                    self._tell(run, news, panel)
+            except FormatError as error:
+                console.print_error(error, str(run.path), self._as_json)
+                self._failed = True
+                run.close()
+                del self._runs[name]
+                continue
+            self._tell_notes(run)
+            self._tell_trouble(name, run)
+
+    def _settle(self) -> None:
+        for action in self._actions:
+            for outcome in action.outcomes():
+                name = outcome.about[0]  # pyright: ignore[reportIndexIssue, reportUnknownVariableType]
+                if name in self._runs:
+                    self._runs[name].ended(outcome)
+
+    def _tell(self, run: Beside, news: News, panel: Panel) -> None:
+        event: dict[str, Any] = {"run": run.name, "path": str(run.path), **news.event}
+        if self._as_json:
+            console.print_json(event)
+            sys.stdout.flush()
+        else:
+            line = in_words(event)
+            panel.add(line)
+            console.print_line((shown(run.name), "bold"), f"  {line}")
+        run.begin(news, console.json_line(event).encode())
+
+    def _tell_notes(self, run: Beside) -> None:
+        for note in run.notes:
+            console.print_note(f"{run.name}: {note}")
+        run.notes.clear()
+
+    def _tell_trouble(self, name: str, run: Beside) -> None:
+        """What is wrong with a run, once: it may be that it is not there yet."""
+        trouble = run.status.trouble
+        if trouble == self._said.get(name):
+            return
+        self._said[name] = trouble
+        if trouble is not None and self._once:
+            console.print_error(FormatError(trouble), str(run.path), self._as_json)
+            self._failed = True
+        elif trouble is not None:
+            console.print_note(f"{run.name}: waiting ({trouble})")
+
+
+def in_words(event: Mapping[str, Any]) -> str:
+    """One line of an event."""
+    kinds = {"shc": "SHC", "mean_slope": "mean slope"}
+    words = [
+        f"step {event['alarm_step']:,}: {kinds.get(event['signal'], event['signal'])} rises since step "
+        f"{event['floor_step']:,}, score {event['score']:.2f} of {event['threshold']:.2f}"
+    ]
+    if event["kind"] is not None:
+        words += [event["kind"], f"losses {event['direction']}"]
+    if event["top_group"] is not None:
+        words.append(f"group {shown(event['top_group'], 40)}")
+    if event["checkpoint"] is not None:
+        words.append(f"last checkpoint {shown(event['checkpoint'])}")
+    return ", ".join(words)
