@@ -7,6 +7,7 @@ run.rdm/                 the companion folder
   draws.parquet          step, draw, sample_id, loss
   journal/               while a logger is open, or after a crash
   analysis/              what `rdmtools analyze` writes
+  watch/                 what `rdmtools watch` told
 """
 
 from typing import Protocol, Self, TypeVar
@@ -36,6 +37,7 @@ DRAWS_FILE = "draws.parquet"
 REFERENCE_SUFFIX = ".json"  # of saved reference runs
 JOURNAL_FOLDER = "journal"
 ANALYSIS_FOLDER = "analysis"
+WATCH_FOLDER = "watch"
 
 SUMMARY_FILE = "summary.json"
 # What its `contents` say of an analysis of ours; and the tables that such a one holds.

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 from rdmtools.errors import FormatError, RdmtoolsError
+from rdmtools.format.names import WATCH_FOLDER
 from rdmtools.read.paths import companion_of
 from rdmtools.read.read import read
 from rdmtools.run.rules import Rules
@@ -25,7 +26,6 @@ from rdmtools.watch.told import (
     DONE,
     FAILED,
     UNKNOWN,
-    WATCH_FOLDER,
     Keeper,
     Key,
     Told,

@@ -25,7 +25,6 @@ from rdmtools.format.records import check_version, replacing, versioned
 from rdmtools.format.trusted import from_json, is_count
 from rdmtools.watch.event import Event
 
-WATCH_FOLDER = "watch"
 STATE_FILE = "watch.json"
 _CONTENTS = "rdmtools watch"
 _MOST_BYTES = 1 << 26
