@@ -5,44 +5,49 @@ As in the table of events, for an event that is no older than its alarm: `kind`,
 table has that of the peak.
 """
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Float64
 
 from rdmtools.analysis.change_kind import PAST_WINDOWS, change_kind
-from rdmtools.analysis.groups import groups_of
 from rdmtools.analysis.lift import Moved, group_lifts
 from rdmtools.analysis.modes import Modes, direction, top_mode
 from rdmtools.analysis.moments import movement, residual
-from rdmtools.run.run import Run
-from rdmtools.watch.alarms import Opened
+from rdmtools.watch.event import Event
+from rdmtools.watch.logged import Block
 
 _CONSTANT = "constant"
 
 
-def at_alarm(run: Run, opened: Opened) -> dict[str, Any] | None:
-    """Kind, direction and group of an event of the run; None where its rows are no longer there."""
-    event, window = opened.event, opened.event.window
-    if len(run.steps) <= opened.row:
-        return None
-    if (run.steps[opened.floor], run.steps[opened.row]) != (event.floor_step, event.alarm_step):
-        return None
+LastRows = Callable[[int, int], Block]
+"""``last_rows(step, count)``: the last so many rows of a run up to a step, or as many as there are."""
 
-    def rows(last: int) -> Float[np.ndarray, "w samples"]:
-        return run.rows(last - window + 1, last + 1)
 
-    floor_rows, alarm_rows = rows(opened.floor), rows(opened.row)
+def at_alarm(event: Event, last_rows: LastRows, groups: Sequence[str]) -> dict[str, Any] | None:
+    """Kind, direction and group of an event of the run; None where its rows are no longer there.
+
+    Parameters
+    ----------
+    groups
+        Of each sample; none where nobody names them.
+    """
+    window = event.window
+    past = last_rows(event.floor_step, PAST_WINDOWS * window)
+    last = last_rows(event.alarm_step, window)
+    ends = [block.steps[-1] for block in (past, last) if len(block.steps) >= window]
+    if ends != [event.floor_step, event.alarm_step]:
+        return None
+    floor_rows, alarm_rows = past.losses[-window:], last.losses
     at_floor, top = top_mode(floor_rows), top_mode(alarm_rows)
     share = _drift_share(alarm_rows)
-    stop = opened.floor + 1
-    past = run.rows(max(stop - PAST_WINDOWS * window, 0), stop)
-    change = change_kind(past, alarm_rows, drift_share=share, detrend=_CONSTANT)
+    change = change_kind(past.losses, alarm_rows, drift_share=share, detrend=_CONSTANT)
     moved = Moved(
         loadings=np.stack([_loadings(at_floor), _loadings(top), _loadings(top)]),
         movement=np.stack([movement(each, _CONSTANT) for each in (floor_rows, alarm_rows)]),
     )
-    (lifts,) = group_lifts([moved], groups_of(run) or ())
+    (lifts,) = group_lifts([moved], groups)
     first = next((lift for lift in lifts if lift.resolved), None)
     return {
         "kind": change.kind,

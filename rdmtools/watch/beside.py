@@ -14,7 +14,6 @@ from typing import Any, NamedTuple, cast
 from rdmtools.errors import FormatError, RdmtoolsError
 from rdmtools.format.names import WATCH_FOLDER
 from rdmtools.read.paths import companion_of
-from rdmtools.read.read import read
 from rdmtools.run.rules import Rules
 from rdmtools.watch.actions import Action, Outcome
 from rdmtools.watch.alarms import Opened
@@ -207,16 +206,16 @@ class Beside:
 
     def _details(self) -> list[dict[str, Any]] | None:
         """Of each event that waits its kind, direction and group; None where the run is to be read again."""
+        last_rows, groups = self._follower.last_rows, self._follower.groups
         try:
-            run = read(self.path, self._follower.rules)
-        except RdmtoolsError:
+            found = [at_alarm(opened.event, last_rows, groups) for opened, _ in self._pending]
+        except (RdmtoolsError, OSError):
             self._tries += 1
             if self._tries < _TRIES:
                 return None
-            self._tries = 0
-            return [NO_DETAILS for _ in self._pending]
+            found = [None for _ in self._pending]
         self._tries = 0
-        return [at_alarm(run, opened) or NO_DETAILS for opened, _ in self._pending]
+        return [details or NO_DETAILS for details in found]
 
     def _write(self) -> bool:
         self._written, self._changed = self._clock(), False

@@ -15,18 +15,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from rdmtools.analysis.groups import NO_GROUP, coded
 from rdmtools.errors import ChangedError, RdmtoolsError, RdmtoolsWarning
 from rdmtools.format.names import GROUP, LOSSES_SUFFIX
 from rdmtools.format.read_table import ParquetPart
 from rdmtools.read.companion import samples_of
 from rdmtools.read.paths import companion_of, has_journal
 from rdmtools.read.read import read
+from rdmtools.run.losses import LossRows
 from rdmtools.run.rules import Rules
+from rdmtools.run.run import Run
 from rdmtools.watch.alarms import Opened
 from rdmtools.watch.course import Course
 from rdmtools.watch.event import Rate
-from rdmtools.watch.logged import Block, Found, Incoming, blocks, find, key, stamp
+from rdmtools.watch.logged import Block, Found, Incoming, blocks, find, joined, key, stamp
 
 _TRIES = 20
 
@@ -69,6 +73,8 @@ class Follower:
         self.path = path
         self.rules = replace(rules, missing="drop-steps", nonfinite="drop-steps")
         self.status = Status()
+        self.groups: Sequence[str] = ()
+        """Of each sample; none where nobody names them."""
         self._rates = rates
         self._forget()
 
@@ -100,6 +106,39 @@ class Follower:
         self._tell(trouble)
         return opened
 
+    def last_rows(self, step: int, count: int) -> Block:
+        """The last `count` rows up to `step`, or as many as there are, read again where they lie.
+
+        Raises FormatError, ChangedError where they are no longer there.
+        """
+        wanted = count
+        while True:
+            block = self._last_rows(step, wanted)
+            finite = np.isfinite(block.losses).all(axis=1)
+            if int(finite.sum()) >= count or len(block.steps) < wanted:
+                return Block(block.steps[finite][-count:], block.losses[finite][-count:])
+            wanted *= 2
+
+    def _last_rows(self, step: int, count: int) -> Block:
+        steps, losses, after = self._earlier()
+        if self._incoming is not None:
+            after = self._incoming.last_rows(step, count)
+        here = slice(None) if not len(after.steps) else steps < after.steps[0]
+        stop = int(np.searchsorted(steps[here], step, side="right"))
+        start = max(stop - (count - len(after.steps)), 0)
+        if losses is None or start == stop:
+            return after
+        return joined(Block(steps[start:stop], losses.read(start, stop)), after)
+
+    def _earlier(self) -> tuple[NDArray[np.int64], LossRows | None, Block]:
+        """Steps and losses of the run in its files, or of earlier starts; and no row."""
+        nothing = Block(np.empty(0, np.int64), np.empty((0, 0)))
+        if self._run is not None:
+            return self._run.steps, self._run.stored, nothing
+        if self._found is None or self._found.before is None:
+            return nothing.steps, None, nothing
+        return self._found.before.steps, self._found.before.stored, nothing
+
     def _forget(self) -> None:
         """Begin anew with the next look."""
         self._stamp: tuple[Any, ...] | None = None
@@ -111,6 +150,7 @@ class Follower:
         self._first: int | None = None  # step of the last start
         self._fed_before = False
         self._waiting: Block | None = None
+        self._run: Run | None = None
 
     def _tell(self, trouble: str | None) -> None:
         status, course = self.status, self._course
@@ -184,9 +224,11 @@ class Follower:
     def _course_of(self, dtype: np.dtype[Any], samples: Any) -> Course:
         codes = None
         if GROUP in samples:
-            names = samples[GROUP].astype(str)
-            self._names = [*dict.fromkeys(names)]
-            codes = np.array([self._names.index(name) for name in names], np.intp)
+            values = samples[GROUP]
+            pairs = zip(values.tolist(), values.isna().tolist(), strict=True)
+            self.groups = [NO_GROUP if gone else str(value) for value, gone in pairs]
+            self._names, numbers = coded(self.groups)
+            codes = np.asarray(numbers, np.intp)
         return Course(self._rates, dtype, codes)
 
     # Of files
@@ -199,6 +241,7 @@ class Follower:
         ours = self.path.suffix == LOSSES_SUFFIX
         self.status.complete = ours
         self.status.created = _created(self.path) if ours and self.path.is_file() else None
+        self._run = run
         self._course = self._course_of(run.dtype, run.samples)
         # What a step has in a text that grows may be half written, until nothing came for a while.
         rows = len(run.steps) - (0 if ours or final else 1)

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rdmtools.errors import reading
+from rdmtools.errors import ChangedError, reading
 from rdmtools.format.names import JOURNAL_FOLDER
 from rdmtools.format.read_table import ParquetPart
 from rdmtools.format.records import HEADER_BYTES, Kind, listed, parts, read_records
@@ -41,6 +41,9 @@ class Block(NamedTuple):
     steps: NDArray[np.int64]
     losses: NDArray[Any]
     """(rows, samples), samples in the order of their ids."""
+
+
+_NO_ROWS = Block(_NO_STEPS, np.empty((0, 0)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +78,11 @@ class Found:
             steps = self.before.steps
             stop = len(steps) if step is None else int(np.searchsorted(steps, step))
             yield from blocks(steps[:stop], self.before.stored)
+
+
+def joined(before: Block, after: Block) -> Block:
+    """Rows of earlier starts, and those of the last."""
+    return _joined([before, after])
 
 
 def blocks(steps: NDArray[np.int64], losses: LossRows) -> Iterator[Block]:
@@ -143,21 +151,41 @@ class Incoming:
                 waiting += rank.rows()
             yield from self._whole()
 
+    def last_rows(self, step: int, count: int) -> Block:
+        """The last `count` rows up to `step` that came, or as many as there are, read again."""
+        wanted = count
+        while self._ranks:
+            held = [rank.last_rows(step, wanted) for rank in self._ranks]
+            rows = self._at_whole_steps(held)
+            if len(rows.steps) >= count or all(len(block.steps) < wanted for block in held):
+                return Block(rows.steps[-count:], rows.losses[-count:])
+            wanted *= 2
+        return Block(_NO_STEPS, np.empty((0, len(self.ids))))
+
     def _whole(self) -> Iterator[Block]:
         """The steps that all ranks have; what is behind the slowest of them waits."""
         held = [_joined(blocks) for blocks in self._waiting]
         if not all(len(block.steps) for block in held):
             return
         last = min(int(block.steps[-1]) for block in held)
+        for number, block in enumerate(held):
+            rest = slice(int(np.searchsorted(block.steps, last, side="right")), None)
+            self._waiting[number] = [Block(block.steps[rest], block.losses[rest])]
+        rows = self._at_whole_steps(held)
+        if len(rows.steps):
+            yield rows
+
+    def _at_whole_steps(self, held: Sequence[Block]) -> Block:
+        if len(held) == 1:
+            return held[0]
+        if not all(len(block.steps) for block in held):
+            return _NO_ROWS
         steps = reduce(np.intersect1d, [block.steps for block in held])
         values = np.result_type(*(block.losses.dtype for block in held))
         losses = np.empty((len(steps), len(self.ids)), values)
-        for number, (block, places) in enumerate(zip(held, self._places, strict=True)):
+        for block, places in zip(held, self._places, strict=True):
             losses[:, places] = block.losses[np.searchsorted(block.steps, steps)]
-            rest = slice(int(np.searchsorted(block.steps, last, side="right")), None)
-            self._waiting[number] = [Block(block.steps[rest], block.losses[rest])]
-        if len(steps):
-            yield Block(steps, losses)
+        return Block(steps, losses)
 
 
 class _Rank:
@@ -171,6 +199,7 @@ class _Rank:
         self.ids = named[self._order]
         self._number, self._taken = 0, 0  # segment or part, and how many of its rows
         self._last: int | None = None
+        self._firsts: dict[int, int] = {}  # first step of each that has rows
 
     def rows(self) -> Iterator[Block]:
         recorded = self._attempt.segments(Kind.LOSSES)
@@ -180,30 +209,55 @@ class _Rank:
                 continue
             if number > self._number:
                 self._number, self._taken = number, 0
-            of_file = self._of_part(path) if number in compacted else self._of_segment(path)
-            for block in of_file:
+            for block in self._of_file(path, number in compacted, self._taken, self._last):
                 if len(block.steps):
+                    self._firsts.setdefault(number, int(block.steps[0]))
                     self._taken += len(block.steps)
                     self._last = int(block.steps[-1])
                     yield block
 
-    def _of_part(self, path: Path) -> Iterator[Block]:
+    def last_rows(self, step: int, count: int) -> Block:
+        """The last `count` of the rows up to `step` that were taken; of one segment or part at a time."""
+        recorded = self._attempt.segments(Kind.LOSSES)
+        compacted = parts(self._attempt.folder)
+        files = recorded | compacted
+        found: list[Block] = []
+        rows = 0
+        for number in sorted(self._firsts, reverse=True):
+            if self._firsts[number] > step or rows >= count:
+                continue
+            if number not in files:
+                raise ChangedError(f"{self._attempt.folder} changed while it was read; read it again")
+            kept = _NO_ROWS
+            for block in self._of_file(files[number], number in compacted, 0, None):
+                here = block.steps <= min(step, self._last or step)
+                kept = _joined([kept, Block(block.steps[here], block.losses[here])])
+                kept = Block(kept.steps[-count:], kept.losses[-count:])
+            found.insert(0, kept)
+            rows += len(kept.steps)
+        block = _joined(found)
+        return Block(block.steps[-count:], block.losses[-count:])
+
+    def _of_file(self, path: Path, compacted: bool, taken: int, last: int | None) -> Iterator[Block]:
+        return self._of_part(path, taken) if compacted else self._of_segment(path, taken, last)
+
+    def _of_part(self, path: Path, taken: int) -> Iterator[Block]:
         first = 0
         for group in stored_groups(path, self.ids):
             stop = first + len(group.steps)
-            if stop > self._taken:
-                here = slice(max(self._taken - first, 0), None)
+            if stop > taken:
+                here = slice(max(taken - first, 0), None)
                 yield Block(group.steps[here], group.losses.read_all()[here])
             first = stop
 
-    def _of_segment(self, path: Path) -> Iterator[Block]:
+    def _of_segment(self, path: Path, taken: int, last: int | None) -> Iterator[Block]:
         manifest, size = self._attempt.manifest, self._attempt.row_bytes
         at_once = max(_BLOCK_BYTES // size, 1)
-        start = self._taken * (HEADER_BYTES + size)
+        start = taken * (HEADER_BYTES + size)
         steps: list[int] = []
         payloads: list[bytes] = []
         with reading(path):
-            for record in read_records(path, Kind.LOSSES, size, self._last, start):
+            for record in read_records(path, Kind.LOSSES, size, last, start):
                 steps.append(record.step)
                 payloads.append(record.payload)
                 if len(steps) == at_once:
@@ -223,8 +277,9 @@ def _ids(attempt: Attempt) -> NDArray[Any]:
 
 
 def _joined(blocks: Sequence[Block]) -> Block:
-    if not blocks:
-        return Block(_NO_STEPS, np.empty((0, 0)))
+    blocks = [block for block in blocks if len(block.steps)]
+    if len(blocks) < 2:
+        return blocks[0] if blocks else _NO_ROWS
     return Block(
         np.concatenate([block.steps for block in blocks]), np.concatenate([block.losses for block in blocks])
     )

@@ -236,7 +236,7 @@ def test_a_run_that_cannot_be_read_for_a_moment_waits(path, monkeypatch):
         raise FormatError("changed")
 
     with monkeypatch.context() as patch:
-        patch.setattr("rdmtools.watch.beside.read", busy)
+        patch.setattr(watch._follower, "last_rows", busy)
         assert looked(watch) == []
         assert not watch.idle
     assert looked(watch)
