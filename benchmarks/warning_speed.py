@@ -3,7 +3,8 @@
     python benchmarks/warning_speed.py [samples] [window]
 
 One thread. `update`: the signals of a new row, `LatestRows`, and the rule, `SelfNormalised`; the aim is 300
-microseconds at 4,096 samples and windows of 20. `whole`: the same of rows in memory, per row, beside all
+microseconds at 4,096 samples and windows of 20. `Watcher`: both, with all that `rdmtools.Watcher` checks and
+knows besides. `whole`: the same of rows in memory, per row, beside all
 observables of every window.
 """
 
@@ -40,6 +41,13 @@ def main(samples: int = 4096, window: int = 20, rows: int = 3000) -> None:
     for name, times in (("signals", signals), ("rule", rules), ("update", signals + rules)):
         median, late = np.quantile(times[10 * window :], [0.5, 0.99]) * 1e6
         print(f"{name:10} {median:7.0f} us a row (99 %: {late:.0f})")
+    watcher, times = rdm.Watcher(window), np.empty(rows)
+    for row, row_losses in enumerate(losses):
+        begin = perf_counter()
+        watcher.update(row, row_losses)
+        times[row] = perf_counter() - begin
+    median, late = np.quantile(times[10 * window :], [0.5, 0.99]) * 1e6
+    print(f"Watcher    {median:7.0f} us an update (99 %: {late:.0f})")
     begin = perf_counter()
     u = log_energies_of(losses, window)
     middle = perf_counter()

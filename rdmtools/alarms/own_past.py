@@ -18,6 +18,7 @@ Strictly causal, the same bits row by row or all at once; memory does not grow w
 
 from collections.abc import Mapping, Sequence
 from math import isfinite, nan
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float64
@@ -60,6 +61,21 @@ class OwnPast:
         if self._number < KNOWN_FROM * self._window:
             return nan
         return self._at_half.sigma / max(self._at_window.sigma, _LEAST)
+
+    def state(self) -> dict[str, Any]:
+        """What it remembers, in lists and numbers."""
+        return {
+            "past": self._past.copy(),
+            "at_window": self._at_window.state(),
+            "at_half": self._at_half.state(),
+            "number": self._number,
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from a `state` of as long a window."""
+        self._past, self._number = list(state["past"]), state["number"]
+        self._at_window.restore(state["at_window"])
+        self._at_half.restore(state["at_half"])
 
 
 def beat(values: Float64[np.ndarray, " rows"], window: int) -> Float64[np.ndarray, " rows"]:

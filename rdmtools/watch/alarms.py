@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from rdmtools.alarms.one_signal import MOST_ROWS, Judged, OneSignal, Warned
+from rdmtools.alarms.own_past import OUTSIDE, OwnPast
 from rdmtools.alarms.self_normalised import SIGNALS
 from rdmtools.watch.event import Event, Rate
 
@@ -41,6 +42,8 @@ class Alarms:
         # Level and step of each armed stretch.
         self._floors: dict[str, tuple[float, int]] = dict.fromkeys(self._rules, (inf, 0))
         self._last_event: int | None = None  # row of its alarm
+        self._own_past = {name: OwnPast(rate.window) for name in self._rules}
+        self._outside: tuple[int, int] | None = None  # first row and step outside what was checked
 
     def extend(
         self, steps: Sequence[int], energies: Mapping[str, Float64[np.ndarray, " rows"]]
@@ -61,15 +64,29 @@ class Alarms:
             alarms += [each for each in [*ended, *going_on] if each.alarm >= first]
             scores = [_higher(known, row) for known, row in zip(scores, rows, strict=True)]
             floors |= self._lowest(name, rows, steps)
+        self._check(steps, energies)
         self.rows += len(steps)
         self.score = scores[-1] if scores else self.score
         opened: list[Opened] = []
         for alarm in sorted(alarms, key=lambda each: each.alarm):
             if self._last_event is None or alarm.alarm - self._last_event > 2 * self.rate.window:
                 self._last_event = alarm.alarm
-                event = self._event(alarm, int(steps[alarm.alarm - first]), floors[alarm.signal, alarm.alarm])
+                event = self._event(alarm, steps[alarm.alarm - first], floors[alarm.signal, alarm.alarm])
                 opened.append(Opened(alarm.alarm, alarm.floor, event))
         return opened
+
+    def _check(self, steps: Sequence[int], energies: Mapping[str, Float64[np.ndarray, " few"]]) -> None:
+        """Note from which row on the run is outside what its rate was checked for, once it is."""
+        if self._outside is not None:
+            return
+        rows = [
+            place
+            for name, past in self._own_past.items()
+            for place, value in enumerate(energies[name].tolist())
+            if past.update(value) >= OUTSIDE
+        ]
+        if rows:
+            self._outside = self.rows + min(rows), int(steps[min(rows)])
 
     def _lowest(self, name: str, rows: Sequence[Judged], steps: Sequence[int]) -> dict[tuple[str, int], int]:
         """Steps of the floors of the alarms among these rows, by signal and row."""
@@ -89,7 +106,7 @@ class Alarms:
         return Event(
             signal=alarm.signal,
             statistic=alarm.statistic,
-            alarm_step=step,
+            alarm_step=int(step),
             floor_step=floor,
             window=self.rate.window,
             score=alarm.score,
@@ -98,6 +115,7 @@ class Alarms:
             needed=alarm.needed,
             false_alarms=self.rate.false_alarms,
             horizon=self.rate.windows,
+            outside_step=self._outside[1] if self._outside and self._outside[0] <= alarm.alarm else None,
         )
 
     def state(self) -> dict[str, Any]:
@@ -109,6 +127,8 @@ class Alarms:
             "rules": {name: rule.state() for name, rule in self._rules.items()},
             "floors": {name: list(floor) for name, floor in self._floors.items()},
             "last_event": self._last_event,
+            "own_past": {name: past.state() for name, past in self._own_past.items()},
+            "outside": self._outside and list(self._outside),
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -116,8 +136,10 @@ class Alarms:
         self.rows, self.score = state["rows"], state["score"]
         for name, rule in self._rules.items():
             rule.restore(state["rules"][name])
+            self._own_past[name].restore(state["own_past"][name])
         self._floors = {name: (level, step) for name, (level, step) in state["floors"].items()}
         self._last_event = state["last_event"]
+        self._outside = state["outside"] and (state["outside"][0], state["outside"][1])
 
 
 def _higher(score: float, row: Judged) -> float:

@@ -33,6 +33,9 @@ class Event:
     """Share of runs that alarm within the horizon while training goes on as before: at most this."""
     horizon: float
     """Windows."""
+    outside_step: int | None = None
+    """From which on the run's own past says that it is outside what the rate was checked for (it swings with
+    a period of about two windows); None where it does not."""
     checkpoint: str | None = None
     """The last one saved before it, where a framework tells."""
 
@@ -40,10 +43,15 @@ class Event:
     def rate(self) -> str:
         """How often such a warning comes for nothing, in words."""
         least, most = WINDOWS
-        judged = "" if least <= self.window <= most else f" (judged with windows of {least} to {most} rows)"
+        told = "" if least <= self.window <= most else f" (judged with windows of {least} to {most} rows)"
+        if self.outside_step is not None:
+            told += (
+                f"; from step {self.outside_step} on this run is outside what that was checked for: it "
+                "swings with a period of about two windows"
+            )
         return (
             f"at most {self.false_alarms * 100:g} % of runs alarm within {self.horizon:g} windows "
-            f"of {self.window} rows while training goes on as before{judged}"
+            f"of {self.window} rows while training goes on as before{told}"
         )
 
     def to_dict(self) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import pytest
 
 import rdmtools as rdm
 from rdmtools.alarms.joined import joined
+from rdmtools.alarms.own_past import outside_from
 from rdmtools.alarms.self_normalised import watched
 from rdmtools.alarms.thresholds import threshold
 from rdmtools.analysis.log_energies import log_energies_of
@@ -66,6 +67,27 @@ def events(losses, watcher=None, start=0):
     watcher = watcher or rdm.Watcher(window=W, false_alarms=0.2)
     found = [watcher.update(step_of(row), losses[row]) for row in range(start, len(losses))]
     return [event for event in found if event is not None]
+
+
+def wave(rng, rows, samples):
+    """Outside what the rate was checked for: a period of two windows."""
+    swing = np.sin(np.pi * np.arange(rows) / W)[:, None] * np.linspace(1, 0.2, samples)
+    return swing + 0.1 * noise(rng, rows, samples)
+
+
+def test_a_run_that_its_rate_was_not_checked_for_says_so():
+    losses = world(wave, 0)
+    u = log_energies_of(losses, W)
+    outside = outside_from(u, W)
+    losses[outside + 60 :] += ramps(np.random.default_rng(1), 420 - outside - 60, 9) * 9
+    [*found] = events(losses)
+    assert found
+    for event in found:
+        late = event.alarm_step >= step_of(outside)
+        assert event.outside_step == (step_of(outside) if late else None)
+        assert (f"from step {step_of(outside)} on this run is outside" in event.rate) == late
+    assert found[-1].outside_step is not None
+    assert {event.outside_step for event in events(world(bursts, 1))} == {None}
 
 
 def afterwards(losses):
@@ -132,6 +154,8 @@ def test_memory_does_not_grow():
         state = watcher.state_dict()
         for rule in state["alarms"]["rules"].values():
             assert sum(rule.pop("scatter")["counts"]) > 0  # a histogram, which fills up
+        for past in state["alarms"]["own_past"].values():
+            del past["at_window"], past["at_half"]
         return len(json.dumps(state))
 
     early = remembered()
