@@ -4,8 +4,7 @@
 
 One thread. `update`: the signals of a new row, `LatestRows`, and the rule, `SelfNormalised`; the aim is 300
 microseconds at 4,096 samples and windows of 20. `Watcher`: both, with all that `rdmtools.Watcher` checks and
-knows besides. `whole`: the same of rows in memory, per row, beside all
-observables of every window.
+knows besides. `whole`: the same of rows in memory, per row, beside all observables of every window.
 """
 
 # pyright: basic

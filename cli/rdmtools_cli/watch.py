@@ -16,7 +16,7 @@ from rdmtools.read.paths import local_path, named_paths
 from rdmtools.results.words import shown
 from rdmtools.run.rules import Rules
 from rdmtools.watch.actions import Action, command, webhook
-from rdmtools.watch.beside import Beside, News, Wanted
+from rdmtools.watch.beside import Beside, News, Wanted, about_of
 from rdmtools.watch.event import Rate
 from rdmtools_cli import console, options
 from rdmtools_cli.watch_panel import Panel
@@ -137,8 +137,9 @@ class _Watching:
                     time.sleep(max(refresh - took, took, _SHORTEST_S))
                 for action in self._actions:
                     action.finish()
-                self._settle()
             finally:
+                self._withdraw()  # after an interrupt
+                self._settle()
                 for run in self._runs.values():
                     run.close()
                     self._tell_notes(run)
@@ -168,9 +169,16 @@ class _Watching:
     def _settle(self) -> None:
         for action in self._actions:
             for outcome in action.outcomes():
-                name = outcome.about[0]  # pyright: ignore[reportIndexIssue, reportUnknownVariableType]
+                name, _ = about_of(outcome.about)
                 if name in self._runs:
                     self._runs[name].ended(outcome)
+
+    def _withdraw(self) -> None:
+        """What is not begun yet is left to the next watch."""
+        for action in self._actions:
+            for name, key in map(about_of, action.withdraw()):
+                if name in self._runs:
+                    self._runs[name].withdrawn(key, action.name)
 
     def _tell(self, run: Beside, news: News, panel: Panel) -> None:
         event: dict[str, Any] = {"run": run.name, "path": str(run.path), **news.event}

@@ -11,6 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -58,6 +59,16 @@ class Action:
                 ended.append(self._outcomes.get_nowait())
             except Empty:
                 return ended
+
+    def withdraw(self, patience_s: float = 5.0) -> list[object]:
+        """Begin nothing more, and wait a while for what is being done: what was handed over and not begun."""
+        left: list[object] = []
+        with suppress(Empty):
+            while (given := self._waiting.get_nowait()) is not None:
+                left.append(given[0])
+        self._waiting.put(None)
+        self._thread.join(patience_s)
+        return left
 
     def finish(self) -> None:
         """Wait until all that was begun has ended."""

@@ -64,6 +64,11 @@ class News(NamedTuple):
     """What is to be done about it."""
 
 
+def about_of(about: object) -> tuple[str, Key]:
+    """Which run and event an action is about, as `Beside.begin` hands it over."""
+    return cast("tuple[str, Key]", about)
+
+
 class Beside:
     """The watch of one run.
 
@@ -146,12 +151,18 @@ class Beside:
 
     def ended(self, outcome: Outcome) -> None:
         """An action about an event of this run came to its end."""
-        _, key = cast("tuple[str, Key]", outcome.about)
+        _, key = about_of(outcome.about)
         self._running.discard((key, outcome.action))
         self._told.note(key, [outcome.action], FAILED if outcome.fault else DONE)
         self._changed = True
         if outcome.fault:
             self.notes.append(f"{outcome.action} failed for the event at step {key[1]} ({outcome.fault})")
+
+    def withdrawn(self, key: Key, action: str) -> None:
+        """An action about an event of this run was not begun after all: the next watch may."""
+        self._running.discard((key, action))
+        self._told.events.get(key, {}).pop(action, None)
+        self._changed = True
 
     def close(self) -> None:
         """Write down what is known, and let others watch."""

@@ -210,6 +210,28 @@ def test_an_interrupt_ends_the_watch_and_its_state_is_written(path):
     assert json.loads((path.with_suffix(".rdm") / "watch" / "watch.json").read_text())["rows"] == 120
 
 
+def test_what_an_interrupt_kept_from_being_done_is_done_by_the_next_watch(path, tmp_path):
+    logged(path, 400)
+    slow = f"cat >> {tmp_path}/seen; sleep 0.7"
+    watching = subprocess.Popen(
+        [sys.executable, "-m", "rdmtools_cli", "watch", str(path), *HOW, "--json", "--exec", slow],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    watching.stdout.readline()
+    while not (tmp_path / "seen").exists():
+        time.sleep(0.02)
+    watching.send_signal(signal.SIGINT)
+    watching.communicate(timeout=30)
+    first = (tmp_path / "seen").read_text().splitlines()
+    done = rdmtools("watch", path, *HOW, "--once", "--exec", f"cat >> {tmp_path}/seen", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    steps = [json.loads(line)["alarm_step"] for line in (tmp_path / "seen").read_text().splitlines()]
+    assert 1 <= len(first) < len(steps)
+    assert steps == steps_of_analysis(path)
+
+
 # The panel
 
 

@@ -46,6 +46,24 @@ def test_a_command_that_does_not_read_its_input_is_fine():
     assert ended(action)[0].fault is None
 
 
+def test_what_is_not_begun_can_be_withdrawn():
+    begun, go_on, done = threading.Event(), threading.Event(), []
+
+    def slow(event):
+        begun.set()
+        go_on.wait(30)
+        done.append(event)
+
+    action = Action("any", slow)
+    for about in range(3):
+        action.begin(about, str(about).encode())
+    begun.wait(30)
+    assert action.withdraw(patience_s=0.01) == [1, 2]
+    go_on.set()
+    assert [each.about for each in ended(action)] == [0]
+    assert done == [b"0"]
+
+
 def test_whatever_work_raises_is_an_outcome():
     def fails(event):
         raise ValueError("a\nb")
