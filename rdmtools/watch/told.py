@@ -28,6 +28,7 @@ from rdmtools.watch.event import Event
 STATE_FILE = "watch.json"
 _CONTENTS = "rdmtools watch"
 _MOST_BYTES = 1 << 26
+_NAMED = 5  # steps in a line
 _INT64 = 1 << 63
 
 BEGUN, DONE, FAILED, UNKNOWN = "begun", "done", "failed", "unknown"
@@ -184,10 +185,20 @@ class Keeper:
         self._lock.release()
 
 
-def begun_before(told: Told) -> Sequence[str]:
-    """A line for each action that an earlier watch had begun and did not see end."""
+def begun_before(told: Told) -> list[str]:
+    """A line for each kind of action that an earlier watch had begun and did not see end."""
+    steps: dict[str, list[int]] = {}
+    for (_, step), action in told.unfinished():
+        steps.setdefault(action, []).append(step)
     return [
-        f"{action} for the event at step {step} (window {window}) was begun by a watch that ended; whether "
-        "it came to its end is not known, and it is not done again"
-        for (window, step), action in told.unfinished()
+        f"{action} for {_named(of_action)} was begun by a watch that ended; whether it came to its end is "
+        "not known, and it is not done again"
+        for action, of_action in steps.items()
     ]
+
+
+def _named(steps: Sequence[int]) -> str:
+    if len(steps) == 1:
+        return f"the event at step {steps[0]}"
+    more = f" and {len(steps) - _NAMED} more" if len(steps) > _NAMED else ""
+    return f"the events at steps {', '.join(map(str, steps[:_NAMED]))}{more}"

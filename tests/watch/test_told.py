@@ -31,7 +31,13 @@ def test_what_was_written_is_read(folder):
     assert told.new((20, 500), ["told", "exec", "webhook"]) == ["webhook"]
     assert told.new((10, 500), ["told"]) == ["told"]
     [line] = begun_before(told)
-    assert line.startswith("exec for the event at step 500 (window 20) was begun by a watch that ended")
+    assert line.startswith("exec for the event at step 500 was begun by a watch that ended")
+    for step in range(1, 8):
+        told.note((20, step), ["exec", "webhook"] if step < 3 else ["exec"], BEGUN)
+    assert [line.partition(" was begun")[0] for line in begun_before(told)] == [
+        "exec for the events at steps 500, 1, 2, 3, 4 and 3 more",
+        "webhook for the events at steps 1, 2",
+    ]
 
 
 def test_without_a_file_nothing_is_known(folder):
