@@ -6,7 +6,7 @@ rows; each is watched by the same rule, a rise above its running minimum (one si
 own height).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,14 +16,18 @@ from jaxtyping import Float64
 from numpy.lib.stride_tricks import sliding_window_view
 
 from rdmtools.alarms.rule import decades
-from rdmtools.analysis.findings import find
 from rdmtools.analysis.observables import Observable, leading_first
 from rdmtools.analysis.settings import AnalysisSettings
+from rdmtools.analysis.spans import SpanValues, joined, span_values, spans
+from rdmtools.errors import ParameterError
 from rdmtools.evaluation.truth import COVERED_WINDOWS
 from rdmtools.run.run import Run
 
 TAU_WINDOWS = COVERED_WINDOWS - 1
 """Kendall's tau looks back over so many windows' worth of windows: it has a value before every judged T50."""
+
+
+Columns = Mapping[str, Float64[np.ndarray, " rows"]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,21 +37,52 @@ class Measured:
     run: Run
     window: int
 
-    @cached_property
-    def plain(self) -> pd.DataFrame:
-        return self._observables("constant")
+    def __post_init__(self) -> None:
+        rows, _ = self.run.shape
+        if rows < self.window:
+            raise ParameterError(
+                f"window of {self.window} rows is longer than the run's {rows}; choose at most {rows}"
+            )
+
+    @property
+    def plain(self) -> Columns:
+        return self._constant.observables[0]
 
     @cached_property
-    def detrended(self) -> pd.DataFrame:
-        return self._observables("linear")
+    def detrended(self) -> Columns:
+        return self._values("linear").observables[0]
+
+    @property
+    def energies(self) -> Columns:
+        """u of half windows at each row of the run, by signal, which rules with a stated rate watch; none of
+        windows too short for them."""
+        early = np.full(self.window // 2 - 1, np.nan)
+        return {
+            name: np.concatenate([early, late])
+            for of_length in self._constant.energies
+            for name, late in of_length.items()
+        }
+
+    @cached_property
+    def levels(self) -> "Levels":
+        """As `measure` gives them."""
+        levels = {signal.name: signal.series(self) for signal in signals()}
+        return {name: np.array(series) for name, series in levels.items() if series}
 
     @cached_property
     def scalars(self) -> pd.DataFrame:
         """By the run's steps; NaN where nothing was logged."""
         return self.run.scalars.set_index("step").reindex(self.run.steps)
 
-    def _observables(self, detrend: str) -> pd.DataFrame:
-        return find(self.run, AnalysisSettings(windows=(self.window,), detrend=detrend)).observables
+    @cached_property
+    def _constant(self) -> SpanValues:
+        return self._values("constant")
+
+    def _values(self, detrend: str) -> SpanValues:
+        """What the analysis has of the windows, before it looks for anything in them."""
+        settings = AnalysisSettings(windows=(self.window,), detrend=detrend)
+        cut = spans(self.run.stored, self.run.steps, settings, apart=False)
+        return joined([span_values(span) for span in cut])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,9 +109,7 @@ def measure(run: Run, *, window: int) -> Levels:
     A signal with several series alarms when one of them does. NaN where a signal has no value; a signal that
     needs a scalar which was not logged is left out.
     """
-    measured = Measured(run=run, window=window)
-    levels = {signal.name: signal.series(measured) for signal in signals()}
-    return {name: np.array(series) for name, series in levels.items() if series}
+    return Measured(run=run, window=window).levels
 
 
 def both_ways(level: np.ndarray) -> list[np.ndarray]:
@@ -141,8 +174,8 @@ def _kendall_tau(measured: Measured) -> list[np.ndarray]:
     return [rolling_tau(total, TAU_WINDOWS * measured.window)]
 
 
-def _column(table: pd.DataFrame, name: str) -> np.ndarray:
-    return table[name].to_numpy(np.float64)
+def _column(table: Columns | pd.DataFrame, name: str) -> np.ndarray:
+    return np.asarray(table[name], dtype=np.float64)
 
 
 def rolling_tau(values: Float64[np.ndarray, " windows"], length: int) -> Float64[np.ndarray, " windows"]:
