@@ -10,8 +10,8 @@ from rdmtools.run.progress import Progress
 
 
 class Score(ScoreTables):
-    """What a corpus says of each rule, as tidy tables. Everything but `truth`, `transitions`, `false_alarms`
-    and `alarms`, which have every run, is of odd seeds alone."""
+    """What a corpus says of each rule, as tidy tables. Everything but `truth`, `transitions`, `false_alarms`,
+    `alarms` and `realised`, which have every run, is of odd seeds alone."""
 
     def save(self, folder: str | Path) -> Path:
         """Write every table as Parquet, score.json and the page score.html; returns the folder.
@@ -64,8 +64,8 @@ def score(
 
     Notes
     -----
-    Alarms are those of `rdmtools.alarms.rule`: nothing after a step is used for it. Thresholds come from
-    quiet runs of even seeds alone. A table without negatives holds no rate, and without quiet runs of even
+    Alarms are those of `rdmtools.alarms.rule`, and of `rdmtools.alarms.self_normalised` for rules that state a
+    rate: nothing after a step is used for it. Fitted thresholds come from quiet runs of even seeds alone. A table without negatives holds no rate, and without quiet runs of even
     seeds there is no fitted rule.
     """
     entries = read_corpus(corpus) if isinstance(corpus, str | Path) else list(corpus)

@@ -17,9 +17,13 @@ import pandas as pd
 
 from rdmtools.evaluation.judging import judge
 from rdmtools.evaluation.observed import Observed
+from rdmtools.evaluation.rated import Watch
 from rdmtools.evaluation.rates import exact_interval, median_with_interval, resampled_weights, with_interval
 from rdmtools.evaluation.rules import REFERENCE, Alarms, Rule
 from rdmtools.evaluation.truth import Transition
+
+UNSEEN = ("abstained", "not judged")
+"""Outcomes of transitions that a rule had no chance to announce."""
 
 _PLACE = ("setting", "control", "seed", "kind", "held_out")
 
@@ -30,7 +34,9 @@ def transitions_table(runs: Sequence[Observed], rules: Sequence[Rule], alarms: A
     `chance` is the share of the quiet controls of the same setting and seed in which the rule alarms between
     the same steps, where nothing happens: what `detected` would be if the rule knew nothing. `chance_hard` is
     that of its hard controls: what `detected` would be if the rule told the cause, such as a switch of data,
-    and not what comes of it. NaN without any.
+    and not what comes of it. NaN without any. Outcomes besides those of `judging`: "abstained", where the run
+    lacks the signal, and "not judged", where a rule with a stated rate judged no row before T50: too short a
+    run, or an event that lasted. Both count as missed.
     """
     rows = []
     for rule in rules:
@@ -50,6 +56,8 @@ def transitions_table(runs: Sequence[Observed], rules: Sequence[Rule], alarms: A
                 row = run.entry.row(*_PLACE) | transition.row() | {"rule": rule.name}
                 if steps is None:
                     row |= {"outcome": "abstained", "before_t10": False}
+                elif rule.name in run.rated and not _judged(run, run.rated[rule.name], transition):
+                    row |= {"outcome": "not judged", "before_t10": False}
                 else:
                     verdict = judge(transition, steps, start=run.start)
                     lead = verdict.lead_steps
@@ -65,6 +73,13 @@ def transitions_table(runs: Sequence[Observed], rules: Sequence[Rule], alarms: A
     whole = dict.fromkeys(["t10", "t50", "t90", "alarm_step", "lead_steps", "alarms"], "Int64")
     shares = dict.fromkeys(["lead_windows", "lead_share", "chance", "chance_hard"], "Float64")
     return table.astype({**whole, **shares, **dict.fromkeys(["before_t10", "held_out"], bool)})
+
+
+def _judged(run: Observed, watch: Watch, transition: Transition) -> bool:
+    """Whether there is a row before T50 at which the rule could have warned of it."""
+    assert transition.t50 is not None
+    ahead = (run.steps >= transition.watched_from) & (run.steps < transition.t50)
+    return bool((watch.judged & ahead).any())
 
 
 def chance_of(transition: Transition, partners: Sequence[np.ndarray]) -> float | None:
@@ -146,10 +161,11 @@ def contest_table(
                 "setting": setting,
                 "rule": rule.name,
                 "threshold": rule.threshold,
+                "stated_rate": rule.stated_rate,
                 "transitions": count,
                 "runs": runs,
                 "late": float((of_rule["outcome"] == "late").mean()),
-                "missed": float(of_rule["outcome"].isin(["missed", "abstained"]).mean()),
+                "missed": float(of_rule["outcome"].isin(["missed", *UNSEEN]).mean()),
                 "lead_windows": float(of_rule["lead_windows"].fillna(0.0).median()),
                 "lead_steps": float(of_rule["lead_steps"].fillna(0).median()),
                 "alarms": float(of_rule["alarms"].fillna(0).mean()),
@@ -176,7 +192,7 @@ _QUIET = {
 }
 _AREA = ("area", "area_low", "area_high", "less_shc", "less_shc_low", "less_shc_high")
 _CONTEST = [
-    *("setting", "rule", "threshold", "transitions", "runs"),
+    *("setting", "rule", "threshold", "stated_rate", "transitions", "runs"),
     *("detected", "detected_low", "detected_high", "before_t10", "before_t10_low", "before_t10_high"),
     *("late", "missed", "lead_share", "lead_share_low", "lead_share_high", "lead_windows", "lead_steps"),
     *("alarms", "chance", "chance_hard", "less_shc_lead", "less_shc_lead_low", "less_shc_lead_high"),

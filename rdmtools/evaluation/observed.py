@@ -1,11 +1,13 @@
 """What does the contest need of one run? Its transitions, its signals' levels, and where alarms are false."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Int64
 
 from rdmtools.evaluation.corpus import Entry
+from rdmtools.evaluation.rated import Watch
 from rdmtools.evaluation.signals import Levels
 from rdmtools.evaluation.truth import Transition
 
@@ -26,6 +28,8 @@ class Observed:
     idle: Bool[np.ndarray, " windows"]
     """Windows in which an alarm is false."""
     levels: Levels
+    rated: Mapping[str, Watch]
+    """Of each rule with a stated rate, by its name, what it did."""
 
     @property
     def judged(self) -> list[Transition]:

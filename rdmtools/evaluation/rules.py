@@ -12,6 +12,7 @@ from jaxtyping import Bool
 
 from rdmtools.alarms.rule import find_alarms, largest_rise
 from rdmtools.evaluation.observed import Observed
+from rdmtools.evaluation.rated import STATED_RATES
 from rdmtools.evaluation.signals import SIGNALS, Signal
 
 ALLOWED_FALSE = 0.05
@@ -23,13 +24,16 @@ REFERENCE = "shc"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """A signal and the threshold at which it alarms."""
+    """A signal and the threshold at which it alarms, or the rate that it states."""
 
     name: str
     signal: str
+    """Empty of rules that know none, and of those with a stated rate."""
     threshold: float
     stated: bool
-    """Whether the threshold was stated beforehand, rather than fitted to the quiet runs of even seeds."""
+    """Whether it was stated beforehand, rather than fitted to the quiet runs of even seeds."""
+    stated_rate: float = np.nan
+    """Share of runs that may alarm while training goes on as before; NaN where none is stated."""
 
 
 Alarms = dict[str, list[Bool[np.ndarray, " windows"] | None]]
@@ -39,13 +43,18 @@ ALWAYS, NEVER = "always alarm", "never alarm"
 
 
 def fit_rules(runs: Sequence[Observed]) -> list[Rule]:
-    """The rules of the contest: those stated beforehand, one fitted for each signal, and two without any.
+    """The rules of the contest: those stated beforehand, by threshold or by rate, one fitted for each signal,
+    and two without any.
 
     Without quiet runs of even seeds there is nothing to fit to, and only the stated ones remain.
     """
     rules = [
         Rule(name=f"{signal} at {threshold:g} decades", signal=signal, threshold=threshold, stated=True)
         for signal, threshold in STATED
+    ]
+    rules += [
+        Rule(name=each.name, signal="", threshold=np.nan, stated=True, stated_rate=each.rate)
+        for each in STATED_RATES
     ]
     quiet = [run for run in runs if run.entry.kind == "quiet" and not run.entry.held_out]
     for signal in SIGNALS:
@@ -67,6 +76,8 @@ def alarms_of(runs: Sequence[Observed], rule: Rule) -> list[Bool[np.ndarray, " w
     """Where the rule alarms in each run; None where the run lacks the signal."""
     if rule.name in (ALWAYS, NEVER):
         return [np.full(len(run.steps), rule.name == ALWAYS) for run in runs]
+    if not np.isnan(rule.stated_rate):
+        return [run.rated[rule.name].alarms if rule.name in run.rated else None for run in runs]
     signal = next(signal for signal in SIGNALS if signal.name == rule.signal)
     return [None if alarms is None else alarms[0] for alarms in alarms_at(runs, signal, [rule.threshold])]
 

@@ -24,9 +24,12 @@ from rdmtools.evaluation.corpus import Entry
 from rdmtools.evaluation.judging import idle_rows
 from rdmtools.evaluation.loadings import Question, answer, groups_table, questions, separation_table
 from rdmtools.evaluation.observed import Observed
+from rdmtools.evaluation.paired import paired_table
+from rdmtools.evaluation.rated import watches
+from rdmtools.evaluation.realised import realised_table
 from rdmtools.evaluation.roc import areas_table, roc_table, sweep
 from rdmtools.evaluation.rules import REFERENCE, Rule, alarms_of, fit_rules
-from rdmtools.evaluation.signals import SIGNALS, measure
+from rdmtools.evaluation.signals import SIGNALS, Measured
 from rdmtools.evaluation.truth import find_transitions
 from rdmtools.executor import results
 from rdmtools.read.read import read_run
@@ -43,14 +46,14 @@ Change = Callable[[Run, Entry], Run]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ScoreTables(Tables):
-    """What a corpus says of each rule, as tidy tables. Everything but `truth`, `transitions`, `false_alarms`
-    and `alarms`, which have every run, is of odd seeds alone."""
+    """What a corpus says of each rule, as tidy tables. Everything but `truth`, `transitions`, `false_alarms`,
+    `alarms` and `realised`, which have every run, is of odd seeds alone."""
 
     window: int
     """Rows of the windows."""
     runs: int
     rules: pd.DataFrame
-    """One row per rule: `signal`, `threshold`, and whether it was `stated` beforehand or fitted."""
+    """One row per rule: `signal`, `threshold`, whether it was `stated` beforehand or fitted, `stated_rate`."""
     truth: pd.DataFrame
     """One row per run and truth: T10, T50, T90 and the status: judged, or why not."""
     transitions: pd.DataFrame
@@ -63,6 +66,10 @@ class ScoreTables(Tables):
     """One row per setting and rule: detected, leads, false alarms, area under the ROC curve."""
     rates: pd.DataFrame
     """One row per rule and set of controls: false-alarm rate with its exact interval."""
+    realised: pd.DataFrame
+    """One row per rule that states its rate and set of controls: the rate realised, beside it."""
+    paired: pd.DataFrame
+    """One row per setting and rule beside the self-normalised one at 5 %: leads as paired differences."""
     areas: pd.DataFrame
     """One row per setting, signal and kind of control: area under the ROC curve, and that less SHC's."""
     roc: pd.DataFrame
@@ -126,6 +133,8 @@ def judge_corpus(
         alarms=_kinds_table(runs, rules),
         contest=contest_table(rules, transitions, rates, areas),
         rates=rates,
+        realised=realised_table(runs, rules),
+        paired=paired_table(rules, transitions),
         areas=areas,
         roc=roc_table(sweeps),
         loadings=answers,
@@ -147,7 +156,7 @@ def _observed(entry: Entry, *, window: int, change: Change | None) -> Observed:
     start = int(run.steps[0]) if entry.since is None else entry.since
     try:
         transitions = tuple(find_transitions(run, entry.truths, window=window, since=entry.since))
-        levels = measure(run, window=window)
+        measured = Measured(run=run, window=window)
     except (FormatError, ParameterError) as error:  # which of the runs? many files may share a name
         raise type(error)(f"{entry.path}: {error}") from error
     return Observed(
@@ -161,7 +170,8 @@ def _observed(entry: Entry, *, window: int, change: Change | None) -> Observed:
         idle=idle_rows(
             run.steps, transitions if entry.kind == "transition" else (), window=window, start=start
         ),
-        levels=levels,
+        levels=measured.levels,
+        rated=watches(measured.energies, rows=len(run.steps), window=window),
     )
 
 

@@ -97,8 +97,8 @@ SCORE = Contents(
     mark="rdmtools score",
     marked_file="score.json",
     tables=(
-        *("rules", "truth", "transitions", "false_alarms", "alarms", "contest", "rates", "areas", "roc"),
-        *("loadings", "groups", "separation"),
+        *("rules", "truth", "transitions", "false_alarms", "alarms", "contest", "rates"),
+        *("realised", "paired", "areas", "roc", "loadings", "groups", "separation"),
     ),
     page=SCORE_PAGE_FILE,
 )

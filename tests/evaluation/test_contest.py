@@ -9,6 +9,7 @@ from helpers.corpora import SPACING, WINDOW, WINDOWS, observed, step_up, transit
 
 from rdmtools.evaluation.contest import contest_table, false_alarms_table, rates_table, transitions_table
 from rdmtools.evaluation.judging import judge
+from rdmtools.evaluation.rated import STATED_RATES
 from rdmtools.evaluation.roc import Sweep, areas_table, roc_table, sweep
 from rdmtools.evaluation.rules import ALWAYS, NEVER, Rule, alarms_at, alarms_of, fit_rules
 from rdmtools.evaluation.signals import SIGNALS
@@ -79,6 +80,7 @@ class TestFit:
             assert [each.name for each in fit_rules(corpus)] == [
                 "shc at 1.5 decades",
                 "total_variance at 0.75 decades",
+                *(each.name for each in STATED_RATES),
                 ALWAYS,
                 NEVER,
             ]

@@ -8,6 +8,7 @@ import pandas as pd
 import rdmtools as rdm
 from rdmtools.evaluation.corpus import Entry, Truth, write_manifest
 from rdmtools.evaluation.observed import Observed
+from rdmtools.evaluation.rated import Watch
 from rdmtools.evaluation.truth import Transition
 
 WINDOW, SPACING, WINDOWS = 4, 10, 60
@@ -34,8 +35,11 @@ def transition(t50=400, t10=None, t90=None, watched_from=0, status="judged", res
     )
 
 
-def observed(levels, *transitions, seed=1, kind="transition", start=0, **of_entry):
-    """A run whose signals have these levels, {name: (series, windows)}; a control is idle throughout."""
+def observed(levels, *transitions, seed=1, kind="transition", start=0, rated=None, **of_entry):
+    """A run whose signals have these levels, {name: (series, windows)}; a control is idle throughout.
+
+    `rated` has the windows at which rules with a stated rate alarm, by name; judged are all.
+    """
     levels = {name: np.atleast_2d(np.asarray(series, dtype=float)) for name, series in levels.items()}
     windows = next(iter(levels.values())).shape[1]
     return Observed(
@@ -47,7 +51,16 @@ def observed(levels, *transitions, seed=1, kind="transition", start=0, **of_entr
         spacing=float(SPACING),
         idle=np.full(windows, kind != "transition"),
         levels=levels,
+        rated={name: watch(at, windows) for name, at in (rated or {}).items()},
     )
+
+
+def watch(alarms, windows=WINDOWS, judged=slice(None)):
+    """What a rule did that fired at these windows, and judged those."""
+    fired, seen = np.zeros((2, windows), dtype=bool)
+    fired[list(alarms)] = True
+    seen[judged] = True
+    return Watch(alarms=fired, judged=seen)
 
 
 def step_up(height, at, windows=WINDOWS):
