@@ -64,9 +64,9 @@ def score(
 
     Notes
     -----
-    Alarms are those of `rdmtools.alarms.rule`, and of `rdmtools.alarms.self_normalised` for rules that state a
-    rate: nothing after a step is used for it. Fitted thresholds come from quiet runs of even seeds alone. A table without negatives holds no rate, and without quiet runs of even
-    seeds there is no fitted rule.
+    Alarms are those of `rdmtools.alarms.rule`, and of `rdmtools.alarms.self_normalised` for rules that state
+    a rate: nothing after a step is used for it. Fitted thresholds come from quiet runs of even seeds alone. A
+    table without negatives holds no rate, and without quiet runs of even seeds there is no fitted rule.
     """
     entries = read_corpus(corpus) if isinstance(corpus, str | Path) else list(corpus)
     found = judge_corpus(

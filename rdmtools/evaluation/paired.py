@@ -15,8 +15,10 @@ from rdmtools.evaluation.rated import OURS
 from rdmtools.evaluation.rates import median_with_interval, resampled_weights, with_interval
 from rdmtools.evaluation.rules import ALWAYS, NEVER, Rule
 
-_COLUMNS = ["setting", "rule", "other", "transitions", "runs", "both", "only_rule", "only_other", "neither"]
-_COLUMNS += ["earlier", "later", "lead_difference", "lead_difference_low", "lead_difference_high"]
+_COLUMNS = (
+    *("setting", "rule", "other", "transitions", "runs", "both", "only_rule", "only_other", "neither"),
+    *("earlier", "later", "lead_difference", "lead_difference_low", "lead_difference_high"),
+)
 
 
 def paired_table(rules: Sequence[Rule], transitions: pd.DataFrame) -> pd.DataFrame:

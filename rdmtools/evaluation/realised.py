@@ -21,18 +21,10 @@ from rdmtools.evaluation.rated import stretches
 from rdmtools.evaluation.rates import exact_interval, with_interval
 from rdmtools.evaluation.rules import Rule
 
-_COLUMNS = [
-    "rule",
-    "stated_rate",
-    "controls",
-    "setting",
-    "control",
-    "kind",
-    "runs",
-    "not_judged",
-    "judged_share",
-]
-_COLUMNS += ["stretches", "alarmed", "rate", "rate_low", "rate_high", "above"]
+_COLUMNS = (
+    *("rule", "stated_rate", "controls", "setting", "control", "kind", "runs", "not_judged", "judged_share"),
+    *("stretches", "alarmed", "rate", "rate_low", "rate_high", "above"),
+)
 
 Cell = tuple[str, str, str, str]
 
@@ -43,7 +35,7 @@ def realised_table(runs: Sequence[Observed], rules: Sequence[Rule]) -> pd.DataFr
     Returns
     -------
     DataFrame
-        `rule`, `stated_rate`; `controls`, as in `rates`, with `setting` and `control`, empty where pooled, and
+        `rule`, `stated_rate`; `controls`, as in `rates`, with `setting` and `control`, empty where pooled;
         `kind`; `runs` judged, and those `not_judged`; `judged_share`, the mean share of windows at which the
         rule could have fired; `stretches` of at most 80 windows, those `alarmed`, and their `rate` with
         its interval; `above`: the interval lies above the stated rate.

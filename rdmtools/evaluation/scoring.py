@@ -53,7 +53,7 @@ class ScoreTables(Tables):
     """Rows of the windows."""
     runs: int
     rules: pd.DataFrame
-    """One row per rule: `signal`, `threshold`, whether it was `stated` beforehand or fitted, `stated_rate`."""
+    """One row per rule: `signal`, `threshold`, whether that was `stated` or fitted, and `stated_rate`."""
     truth: pd.DataFrame
     """One row per run and truth: T10, T50, T90 and the status: judged, or why not."""
     transitions: pd.DataFrame

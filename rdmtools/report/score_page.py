@@ -128,6 +128,9 @@ def _page(score: "ScoreTables") -> str:
         roc=roc,
         price=price,
         false_alarms=_false_alarms(score),
+        realised=_realised(score),
+        above=_above(score),
+        paired=_paired_leads(score),
         movements=_movements(score),
         eigenvectors=eigenvectors,
     )
@@ -210,6 +213,62 @@ def _false_alarms(score: "ScoreTables") -> Table | None:
                 *(_alarmed(found.get((name, rule))) for rule in rules),
             ]
             for name in controls
+        ],
+    )
+
+
+def _realised(score: "ScoreTables") -> Table | None:
+    """What each rule with a stated rate realised, controls below one another; None without controls."""
+    if score.realised.empty:
+        return None
+    found = {(row["controls"], row["rule"]): row for row in score.realised.to_dict("records")}
+    rules = list(dict.fromkeys(score.realised["rule"]))
+    return Table(
+        ["controls", *map(name_of, rules)],
+        [
+            [
+                Cell("quiet, all settings" if name == QUIET else name_of(name)),
+                *(_stretches(found[name, rule]) for rule in rules),
+            ]
+            for name in sorted(dict.fromkeys(score.realised["controls"]), key=_order)
+        ],
+    )
+
+
+def _stretches(row: dict[Any, Any]) -> Cell:
+    if not row["runs"]:
+        return Cell("not judged")
+    mark = " ▲ above" if row["above"] else ""
+    return Cell(
+        f"{row['alarmed']} of {row['stretches']}{mark}", f"{percent(row['rate'])} ({between(row, 'rate')})"
+    )
+
+
+def _above(score: "ScoreTables") -> list[str]:
+    """Quiet cells whose interval lies above what a rule states, by name."""
+    quiet = score.realised[(score.realised["kind"] == "quiet") & score.realised["above"]]
+    return [
+        f"{name_of(row['rule'])} in {name_of(row['controls'])}: {row['alarmed']} of {row['stretches']}."
+        for row in quiet.to_dict("records")
+    ]
+
+
+def _paired_leads(score: "ScoreTables") -> Table | None:
+    """Leads of the rule at 5 % less every other's, of what both detected; None where there are none."""
+    rows = score.paired[score.paired["both"] + score.paired["only_rule"] + score.paired["only_other"] > 0]
+    if rows.empty:
+        return None
+    return Table(
+        ["setting", "beside", "both", "it alone", "the other alone", "neither", "earlier, later", "points"],
+        [
+            [
+                Cell(name_of(row["setting"])),
+                Cell(name_of(row["other"])),
+                *(Cell(f"{row[name]}") for name in ("both", "only_rule", "only_other", "neither")),
+                Cell(f"{row['earlier']}, {row['later']}"),
+                _paired({**row, "rule": row["other"]}, "lead_difference", points, "earlier", "later"),
+            ]
+            for row in rows.to_dict("records")
         ],
     )
 
