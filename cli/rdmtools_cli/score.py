@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rdmtools.analysis.settings import AnalysisSettings
+from rdmtools.evaluation.rated import SELF_NORMALISED
 from rdmtools.results.folder import SCORE, SCORE_PAGE_FILE, free_place, settled
 from rdmtools.results.summary import plain_records
 from rdmtools.results.words import is_missing, percent, shown
@@ -84,3 +85,12 @@ def _print(score: "Score", as_json: bool) -> None:
     console.print_text("lead: median, as a share of the way to T50; intervals (95%) are on the page", "dim")
     if not quiet:
         console.print_text("no quiet run of an odd seed: no false-alarm rate", "dim")
+    for row in plain_records(score.realised[score.realised["rule"].str.startswith(SELF_NORMALISED)]):
+        if row["controls"] == "quiet" and row["runs"]:
+            console.print_text(
+                f"{row['rule']}: {row['alarmed']} of {row['stretches']} quiet runs alarmed, of all seeds,"
+                f" {percent(row['rate'])} ({percent(row['rate_low'])} to {percent(row['rate_high'])})",
+                "dim",
+            )
+        elif row["kind"] == "quiet" and row["above"]:
+            console.print_text(f"{row['rule']}: above what is stated in {shown(row['controls'], 80)}")

@@ -158,7 +158,7 @@ def _contest(score: "ScoreTables", setting: str) -> Table:
         ("by chance", lambda row: Cell(percent(row["chance"]), _hard_chance(row))),
         ("lead, share of T50", lambda row: Cell(percent(row["lead_share"]), between(row, "lead_share"))),
         ("lead, windows", lambda row: Cell(f"{row['lead_windows']:.1f}")),
-        ("lead less SHC, points", lambda row: _paired(row, "less_shc_lead", points, "earlier", "later")),
+        ("lead less SHC, points", lambda row: _less_shc(row, "less_shc_lead", points, "earlier", "later")),
         ("alarms a transition", lambda row: Cell(f"{row['alarms']:.1f}")),
     ]
     if quiet:
@@ -172,16 +172,22 @@ def _contest(score: "ScoreTables", setting: str) -> Table:
         columns.extend(
             [
                 ("AUROC", lambda row: Cell(_area(row["area"]), _areas(row, "area"))),
-                ("AUROC less SHC", lambda row: _paired(row, "less_shc", _less, "better", "worse")),
+                ("AUROC less SHC", lambda row: _less_shc(row, "less_shc", _less, "better", "worse")),
             ]
         )
     return Table([heading for heading, _ in columns], [[cell(row) for _, cell in columns] for row in rows])
 
 
+def _less_shc(row: dict[Any, Any], name: str, shown: Callable[[float], str], more: str, less: str) -> Cell:
+    """A difference to SHC, which has none to itself."""
+    itself = row["rule"].split(" at ")[0] == SHC
+    return Cell("–") if itself else _paired(row, name, shown, more, less)
+
+
 def _paired(row: dict[Any, Any], name: str, shown: Callable[[float], str], more: str, less: str) -> Cell:
-    """A difference to SHC, its interval, and in words whether that leaves 0 out."""
+    """A difference, its interval, and in words whether that leaves 0 out."""
     value, low, high = row[name], row[f"{name}_low"], row[f"{name}_high"]
-    if math.isnan(value) or row["rule"].split(" at ")[0] == SHC:
+    if math.isnan(value):
         return Cell("–")
     mark = f" ▲ {more}" if low > 0 else f" ▼ {less}" if high < 0 else ""
     interval = f"{shown(low)} to {shown(high)}" if math.isfinite(low) else ""
@@ -266,7 +272,7 @@ def _paired_leads(score: "ScoreTables") -> Table | None:
                 Cell(name_of(row["other"])),
                 *(Cell(f"{row[name]}") for name in ("both", "only_rule", "only_other", "neither")),
                 Cell(f"{row['earlier']}, {row['later']}"),
-                _paired({**row, "rule": row["other"]}, "lead_difference", points, "earlier", "later"),
+                _paired(row, "lead_difference", points, "earlier", "later"),
             ]
             for row in rows.to_dict("records")
         ],

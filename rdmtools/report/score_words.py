@@ -93,14 +93,21 @@ def limits(score: "ScoreTables") -> list[str]:
             for setting in dict.fromkeys(truth["setting"])
             if setting not in contested
         ]
-    abstained = score.transitions[score.transitions["outcome"].eq("abstained")]
-    abstained = abstained[abstained["held_out"]]
-    if len(abstained):
+    unseen = {
+        "abstained": "Not logged, and so counted as missed",
+        "not judged": "No row before T50 was judged, for too short a run or an event that lasted, and so"
+        " counted as missed",
+    }
+    shown = score.transitions[score.transitions["held_out"]]
+    for outcome, why in unseen.items():
         told = [
             f"{name_of(rule)} in {counted(here['run'].nunique(), 'run')} of {name_of(setting)}"
-            for (setting, rule), here in abstained.groupby(["setting", "rule"], sort=False)
+            for (setting, rule), here in shown[shown["outcome"] == outcome].groupby(
+                ["setting", "rule"], sort=False
+            )
         ]
-        lines.append(f"Not logged, and so counted as missed: {listed(told)}.")
+        if told:
+            lines.append(f"{why}: {listed(told)}.")
     return lines
 
 

@@ -11,6 +11,7 @@ from helpers.corpora import write_corpus
 
 from rdmtools.errors import ParameterError
 from rdmtools.evaluation import Entry, score, write_manifest
+from rdmtools.evaluation.rated import OURS
 from rdmtools.report.score_page import write_score
 from rdmtools.report.score_words import winners
 from rdmtools.results.folder import SCORE
@@ -95,6 +96,33 @@ def test_a_winner_is_named_only_by_a_paired_difference_that_leaves_out_0(whole):
     assert headline().startswith("Nobody wins: SHC alarms in 90% of the hard controls")
 
 
+def test_stated_rates_stand_beside_realised_ones_and_leads_beside_each_rule(whole, tmp_path):
+    text = words(write_score(whole, tmp_path / "plain.html"))
+    assert text.index("False alarms") < text.index("Stated against realised")
+    # of even seeds too: 4 in each of two settings
+    assert whole.realised.loc[whole.realised["controls"] == "quiet", "runs"].eq(8).all()
+    assert "quiet, all settings 0 of 8 0% (0–37%)" in text
+    assert "Above its stated rate" not in text
+    transitions, realised, paired = whole.transitions.copy(), whole.realised.copy(), whole.paired.copy()
+    cell = (realised["rule"] == OURS) & (realised["controls"] == "first: still (quiet)")
+    realised.loc[cell, ["alarmed", "rate", "rate_low", "rate_high", "above"]] = 3, 0.75, 0.2, 0.99, True
+    realised.loc[(realised["rule"] == OURS) & (realised["kind"] == "hard"), "above"] = True
+    lead = (paired["setting"] == "first") & (paired["other"] == "shc at 1.5 decades")
+    names = ["both", "only_rule", "only_other", "neither", "earlier", "later"]
+    paired.loc[lead, names] = 2, 0, 0, 0, 2, 0
+    columns = [f"lead_difference{end}" for end in ("", "_low", "_high")]
+    paired.loc[lead, columns] = 0.123, 0.1, 0.2
+    unseen = (transitions["rule"] == OURS) & (transitions["run"] == "first/transition/1")
+    transitions.loc[unseen, "outcome"] = "not judged"
+    told = replace(whole, realised=realised, paired=paired, transitions=transitions)
+    text = words(write_score(told, tmp_path / "told.html"))
+    # hard controls are no breach of what is stated
+    assert text.count("Above its stated rate:") == 1
+    assert "Above its stated rate: self normalised at 5% in first: still (quiet): 3 of 4." in text
+    assert "SHC at 1.5 decades 2 0 0 0 2, 0 +12.3 ▲ earlier +10.0 to +20.0" in text
+    assert "counted as missed: self normalised at 5% in 1 run of first." in text
+
+
 def test_controls_in_which_something_happened_are_named(corpus, tmp_path):
     entries = [
         Entry(path=each.path, setting="x", control="kept", seed=each.seed, kind="quiet", truths=each.truths)
@@ -164,6 +192,7 @@ def test_the_command_prints_the_contest_and_leaves_the_page(corpus):
     assert any(line.startswith("first") and "shc at 1.5 decades" in line for line in lines)
     assert "2 transitions in 2 runs of odd seeds; window 25" in done.stdout
     assert "intervals (95%) are on the page" in done.stdout
+    assert "self_normalised at 5%: 0 of 4 quiet runs alarmed, of all seeds, 0% (0% to 60%)" in done.stdout
     assert (folder / "score" / "score.html").is_file()
     assert len(pd.read_parquet(folder / "score" / "transitions.parquet"))
 
