@@ -146,7 +146,13 @@ def own_thresholds(corpus: Path) -> str:
 
 
 def false_alarms(found: Score) -> str:
-    rules = ["shc at 1.5 decades", "shc", "total_variance at 0.75 decades", "total_variance"]
+    rules = [
+        "self_normalised at 5%",
+        "shc at 1.5 decades",
+        "shc",
+        "total_variance at 0.75 decades",
+        "total_variance",
+    ]
     rows: list[list[str]] = []
     for controls in dict.fromkeys(found.rates["controls"]):
         cells = [controls]
@@ -157,6 +163,37 @@ def false_alarms(found: Score) -> str:
             cells.append(f"{told} ({percent(row['rate_low'])}–{percent(row['rate_high'])})")
         rows.append(cells)
     return markdown(["controls", *(f"`{rule}`" for rule in rules)], rows)
+
+
+def realised(found: Score) -> str:
+    """What each rule with a stated rate alarmed in controls of all seeds, beside that rate."""
+    rules = list(dict.fromkeys(found.realised["rule"]))
+    rows: list[list[str]] = []
+    for controls, cell in found.realised.groupby("controls", sort=False):
+        by_rule = cell.set_index("rule")
+        rows.append([str(controls), *(realised_told(by_rule.loc[rule]) for rule in rules)])
+    return markdown(["controls", *map(name_of, rules)], rows)
+
+
+def realised_told(row: pd.Series) -> str:
+    above = ", above" if row["above"] and row["kind"] == "quiet" else ""
+    share = f"{percent(row['rate'])} % ({percent(row['rate_low'])}–{percent(row['rate_high'])})"
+    return f"{row['alarmed']} of {row['stretches']}, {share}{above}" if row["runs"] else "not judged"
+
+
+def paired(found: Score) -> str:
+    """Leads of the self-normalised rule at 5 % less every other's, of transitions that both detected."""
+    rows = [
+        [
+            name_of(row["setting"]),
+            name_of(row["other"]),
+            *(str(row[name]) for name in ("both", "only_rule", "only_other", "neither", "earlier", "later")),
+            between(row, "lead_difference"),
+        ]
+        for _, row in found.paired.iterrows()
+    ]
+    head = ["setting", "beside", "both", "it alone", "the other alone", "neither", "earlier", "later"]
+    return markdown([*head, "its lead less the other's, points"], rows)
 
 
 def movements(found: Score) -> str:
@@ -285,6 +322,8 @@ def main() -> None:
         "areas": roc_areas(found),
         "own thresholds": own_thresholds(given.corpus),
         "false alarms": false_alarms(found),
+        "realised": realised(found),
+        "paired": paired(found),
         "movements": movements(found),
         "loadings": loadings(found),
         "spreading": spreading(given.corpus),

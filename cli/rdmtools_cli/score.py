@@ -87,8 +87,9 @@ def _print(score: "Score", as_json: bool) -> None:
         console.print_text("no quiet run of an odd seed: no false-alarm rate", "dim")
     for row in plain_records(score.realised[score.realised["rule"].str.startswith(SELF_NORMALISED)]):
         if row["controls"] == "quiet" and row["runs"]:
+            what = "quiet runs" if row["stretches"] == row["runs"] else "quiet stretches of 80 windows"
             console.print_text(
-                f"{row['rule']}: {row['alarmed']} of {row['stretches']} quiet runs alarmed, of all seeds,"
+                f"{row['rule']}: {row['alarmed']} of {row['stretches']} {what} alarmed, of all seeds,"
                 f" {percent(row['rate'])} ({percent(row['rate_low'])} to {percent(row['rate_high'])})",
                 "dim",
             )

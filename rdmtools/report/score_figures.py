@@ -17,6 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedFormatter, FixedLocator
 
+from rdmtools.evaluation.rated import OURS
 from rdmtools.report.score_words import SHC, TOTAL_VARIANCE, name_of
 from rdmtools.report.style import (
     LINE_IN,
@@ -308,9 +309,11 @@ def _curve(score: "ScoreTables", setting: str, signal: str) -> pd.DataFrame:
 
 
 def _told_rules(score: "ScoreTables", setting: str) -> list[str]:
-    """SHC and total variance under both kinds of rule, and the fitted ones with the longest median leads."""
+    """SHC and total variance under all rules, the rule that states 5 %, and the fitted that lead most."""
     rules = score.rules.to_dict("records")
-    first = [str(rule["name"]) for rule in rules if rule["signal"] in (SHC, TOTAL_VARIANCE)]
+    first = [
+        str(rule["name"]) for rule in rules if rule["signal"] in (SHC, TOTAL_VARIANCE) or rule["name"] == OURS
+    ]
     rows = score.contest[score.contest["setting"] == setting]
     leads = dict(zip(rows["rule"].astype(str), rows["lead_share"].astype(float), strict=True))
     others = [str(rule["name"]) for rule in rules if not rule["stated"] and rule["name"] not in first]
