@@ -48,6 +48,7 @@ from rdmtools.analysis.marks import marks_table
 from rdmtools.analysis.modes import window_modes
 from rdmtools.analysis.order import order_table
 from rdmtools.analysis.reference import ReferenceRun, rank, reference_table, with_p_values
+from rdmtools.analysis.sample_map import SampleMap, sample_map
 from rdmtools.analysis.settings import AnalysisSettings, chosen
 from rdmtools.analysis.spans import Span, SpanValues, joined, map_every, map_lengths, span_values, spans
 from rdmtools.analysis.spectra import spectrum_columns
@@ -70,6 +71,8 @@ class Findings(AnalysisTables):
     """Runs in which nothing happened, among which it is ranked."""
     early_fall: EarlyFall
     """How much of the probe's fall was over before the first full window, of the first length."""
+    sample_map: SampleMap
+    """Each sample's loss over the run, as the page shows it."""
 
     def modes_at(self, step: int, *, window: int | None = None) -> pd.DataFrame:
         """Leading modes of the window that ends at `step`: `mode`, `sample_id`, `loading`, `loss_change`.
@@ -141,10 +144,13 @@ def find(
     draws = _draws(run)
     drawn = drawn_modes(draws, settings.modes)
     changes = [*event_changes(events), run_change(past), *drawn_changes(drawn)]
+    explained = explained_table(run.samples, changes)
+    samples = samples_table(run, past, parts, factors.column, known_at_start=settings.known_at_start)
     return Findings(
         run=run,
         settings=settings,
         early_fall=early_fall(past, settings.windows[0]),
+        sample_map=sample_map(run, past, groups, explained, samples),
         observables=_observables_table(run, values, judgements, settings),
         events=table,
         alarms=alarms_table(judgements, run.steps),
@@ -158,7 +164,7 @@ def find(
         modes=modes_table(run, events),
         groups=groups_table(run, events),
         lift=lift_table(events),
-        explained=explained_table(run.samples, changes),
+        explained=explained,
         spectra=spectra_table(events),
         arrivals=arrivals_table(past, groups[0].of_samples if groups else factors.names, table, run.steps),
         order=order_table(run, table, settings.detrend),
@@ -170,7 +176,7 @@ def find(
         ledger=ledger_table(
             run, past, parts, [*groups, *factors.grouping], known_at_start=settings.known_at_start
         ),
-        samples=samples_table(run, past, parts, factors.column, known_at_start=settings.known_at_start),
+        samples=samples,
         factors=factors_table(factors, run.samples, events),
         factor_samples=factor_samples_table(factors, run.samples),
         factor_courses=factor_courses_table(factors),
