@@ -93,8 +93,8 @@ def save(
             from rdmtools.report.overview import save_figures
             from rdmtools.report.run_page import page, write_page
 
-            drawn = save_figures(findings, place / FIGURES_FOLDER)
-            write_page(page(findings, drawn), place / REPORT_FILE)
+            save_figures(findings, place / FIGURES_FOLDER)
+            write_page(page(findings), place / REPORT_FILE)
     return folder
 
 

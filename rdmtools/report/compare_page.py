@@ -18,7 +18,8 @@ from matplotlib.figure import Figure
 from rdmtools import __version__
 from rdmtools.analysis.observables import leading_first
 from rdmtools.format.names import FIGURES_FOLDER, STEP
-from rdmtools.report.page import drawings, render, write_page
+from rdmtools.report.drawings import drawings
+from rdmtools.report.page import render, write_page
 from rdmtools.report.panels import observable_panel
 from rdmtools.report.stack import POINTS, Sheet, stacked
 from rdmtools.report.style import WIDE_IN, drawable, own_style, series_colour, series_title

@@ -9,11 +9,12 @@ from matplotlib.ticker import FixedFormatter, FixedLocator, MaxNLocator
 
 from rdmtools.analysis.findings import Findings
 from rdmtools.report.scale import log_scale, set_scale
+from rdmtools.report.section import MOST_EVENTS_TOLD
 from rdmtools.report.style import TEXT_PT, WIDE_IN, colour, dress, put_text
 from rdmtools.results.words import shown
 from rdmtools.run.quality import counted
 
-MOST_EVENT_FIGURES = 20
+MOST_EVENT_FIGURES = MOST_EVENTS_TOLD
 _MOST_EIGENVALUES = 20
 _MOST_GROUPS = 12
 

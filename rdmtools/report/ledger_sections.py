@@ -14,8 +14,10 @@ from rdmtools.results.ledger_words import ledger_lines
 from rdmtools.results.words import number, shown
 
 _MOST_GROUPS = 60
-_MOST_SAMPLES = 20
+_MOST_SAMPLES = 400
 _MOST_COLUMNS = 6
+_TEXT_BUDGET = 120_000  # characters of what is known of them
+_SHORTEST_CELL, _LONGEST_CELL = 24, 400
 
 
 def ledger_section(findings: Findings) -> Section | None:
@@ -62,8 +64,12 @@ def samples_section(findings: Findings) -> Section | None:
     change = (samples["last_loss"] - samples["first_loss"]).abs()
     top = samples.loc[change.sort_values(ascending=False, kind="stable").index[:_MOST_SAMPLES]]
     logged = [name for name in samples.columns if name not in TABLES["samples"].columns][:_MOST_COLUMNS]
+    limit = _TEXT_BUDGET // (len(top) * max(len(logged), 1))
+    limit = min(max(limit, _SHORTEST_CELL), _LONGEST_CELL)
+    left = len(samples) - len(top)
     return Section(
-        title="Samples that changed most",
+        title="Samples",
+        part="folded",
         columns=[
             "sample",
             *(shown(name, 30) for name in logged),
@@ -76,14 +82,15 @@ def samples_section(findings: Findings) -> Section | None:
         rows=[
             [
                 shown(row["sample_id"], 60),
-                *(shown(row[name], 60) for name in logged),
+                *(shown(row[name], limit) for name in logged),
                 row["status"],
                 *(number(row[name]) for name in ("first_loss", "best_loss", "last_loss")),
                 _step(row["half_step"]),
             ]
             for row in records(top)
         ],
-        note="All samples are in samples.parquet. Half by: where a history splits best into two levels; "
+        note=(f"Those that changed most; {left:,} more in samples.parquet. " if left else "")
+        + "Half by: where a history splits best into two levels; "
         "nothing where one level tells it as well.",
     )
 

@@ -21,6 +21,7 @@ def lift_section(findings: Findings) -> Section | None:
     leading = lift.groupby("event").head(_GROUPS_TOLD).head(MOST_ROWS)
     return Section(
         title="Which group moved",
+        part="folded",
         columns=[
             *("event", "group", ">floor", ">alarm", ">samples", ">gain", ""),
             *(">mode at floor", ">alarm", ">SHC peak", ">lift"),

@@ -10,6 +10,7 @@ def order_section(findings: Findings) -> Section | None:
         return None
     return Section(
         title="SHC or PR first",
+        part="folded",
         sentences=[
             "Unresolved: no rule was found that tells a bottleneck from a plateau, and both from neither."
         ],

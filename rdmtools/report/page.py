@@ -1,22 +1,30 @@
-"""How does a page come to be? From a template of ours and drawings of two widths, written as a whole."""
+"""How does a page come to be? From a template of ours, with style and scripts inside, written as a whole.
 
-from collections.abc import Callable
+A page whose styles and scripts are all known says so by their hashes: nothing else may run or style it, and
+nothing is fetched. Pages with figures of matplotlib have styles in their drawings, and no script at all.
+"""
+
+import base64
+import hashlib
+from collections.abc import Sequence
 from contextlib import suppress
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, cast
 
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
-from matplotlib.figure import Figure
 
 from rdmtools import __version__
 from rdmtools.errors import ParameterError
-from rdmtools.report.style import COLOURS, NARROW_IN, WIDE_IN, own_style
-from rdmtools.report.svg import inline_svg, svg_text
+from rdmtools.report.palette import COLOURS, DARK
 from rdmtools.results.warning_words import SIGNALS
 from rdmtools.results.words import number, percent, power, signed
 from rdmtools.run.quality import counted
+
+_LIGHT_PAPER = {"paper": "#ffffff", "wash": "#f5f7f9", "link": "#0b5c99"}
+_DARK_PAPER = {"paper": "#14171b", "wash": "#1d2228", "link": "#7cc4f5"}
 
 
 def write_page(text: str, path: Path) -> Path:
@@ -35,22 +43,53 @@ def write_page(text: str, path: Path) -> Path:
     return path
 
 
-def drawings(
-    draw: Callable[[float], Figure], spoken: str, *, prefix: str = "", wide: str | None = None
-) -> dict[str, Markup]:
-    """One drawing for wide screens and paper, one for phones.
+def render(
+    template: str, *, sheets: Sequence[str] = ("base.css",), scripts: Sequence[Markup] = (), **values: Any
+) -> str:
+    """A page of ours from its template.
 
-    `spoken` is what a screen reader says, `prefix` tells the ids of several figures on a page apart, and
-    `wide` is the SVG of the first, where it was drawn already.
+    Parameters
+    ----------
+    sheets
+        Style sheets beside the templates.
+    scripts
+        Where there are any, the page runs these and no others, and takes no style from elsewhere.
     """
-    with own_style():
-        texts = {"wide": wide or svg_text(draw(WIDE_IN)), "narrow": svg_text(draw(NARROW_IN))}
-    return {name: Markup(inline_svg(text, prefix + name, spoken)) for name, text in texts.items()}
+    style = style_sheet(*sheets)
+    policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+    if scripts:
+        known = " ".join(map(_source, scripts))
+        policy = f"default-src 'none'; script-src {known}; style-src {_source(style)}; img-src data:"
+        policy += "; base-uri 'none'; form-action 'none'"
+    return (
+        _environment()
+        .get_template(template)
+        .render(style=style, policy=Markup(policy), scripts=scripts, version=__version__, **values)
+    )
 
 
-def render(template: str, **values: Any) -> str:
-    """A page of ours from its template."""
-    return _environment().get_template(template).render(palette=COLOURS, version=__version__, **values)
+def style_sheet(*names: str) -> Markup:
+    """Our colours as CSS variables, in light and dark, then the sheets of those names."""
+    light, dark = (
+        "".join(f"--{role}:{value};" for role, value in roles.items())
+        for roles in (_LIGHT_PAPER | COLOURS, _DARK_PAPER | DARK)
+    )
+    colours = (
+        f":root{{color-scheme:light dark;{light}}}\n"
+        f"@media screen and (prefers-color-scheme:dark){{:root:not([data-theme=light]){{{dark}}}}}\n"
+        f"@media screen{{:root[data-theme=dark]{{color-scheme:dark;{dark}}}\n"
+        ":root[data-theme=light]{color-scheme:light}}\n"
+    )
+    return Markup(colours + "".join(beside(name).replace("\n  ", "\n") for name in names))
+
+
+def beside(name: str) -> str:
+    """The text of a file that lies beside the templates."""
+    return (files("rdmtools.report") / name).read_text(encoding="utf-8")
+
+
+def _source(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
 def _environment() -> Environment:

@@ -19,7 +19,8 @@ from rdmtools.analysis.events import records
 from rdmtools.analysis.findings import Findings
 from rdmtools.analysis.observables import OBSERVABLES, Observable
 from rdmtools.format.names import STEP
-from rdmtools.report.heat_map import HEIGHT_IN, draw_heat_map, heat_map
+from rdmtools.report.heat_map import heat_map
+from rdmtools.report.heat_map_panel import HEIGHT_IN, draw_heat_map
 from rdmtools.report.scale import SCALES, Scale, linear_scale, log_scale
 from rdmtools.report.stack import PANEL_IN, Line, Panel, Sheet
 from rdmtools.report.style import (

@@ -1,4 +1,7 @@
-"""What does a person read? One page that holds everything it shows: no script, no network, light and dark.
+"""What does a person read? One page that holds everything it shows: scripts of ours alone, no network.
+
+First one sentence, a card per change, what the rule watched and the map of samples; then what was found, how
+much to trust it, and, folded, the rest. All of it stands there without scripts, and in print.
 
 Every word of the user's passes through `shown` and the template's escaping; only our own SVG is markup. How
 much text a cell may hold follows from how many cells there are, so that the page stays small.
@@ -6,66 +9,102 @@ much text a cell may hold follows from how many cells there are, so that the pag
 
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
 
-from functools import partial
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
 
+from markupsafe import Markup
+
 from rdmtools.analysis.events import records
 from rdmtools.analysis.findings import Findings
-from rdmtools.format.names import SAMPLE_ID
 from rdmtools.report import reproduce
-from rdmtools.report.event_figure import MOST_EVENT_FIGURES
-from rdmtools.report.heat_map import heat_map
-from rdmtools.report.overview import overview
-from rdmtools.report.page import drawings, render, write_page
-from rdmtools.report.panels import has_gaussian
+from rdmtools.report.chart_parts import chart_parts
+from rdmtools.report.charts import marks, watched_charts
+from rdmtools.report.event_part import event_part
+from rdmtools.report.map_picture import known_of_rows, samples_picture
+from rdmtools.report.page import beside, render, write_page
+from rdmtools.report.page_data import FEW_POINTS, MOST_POINTS, charts_data, data_block, marks_data
+from rdmtools.report.section import MOST_EVENTS_TOLD, Section
 from rdmtools.report.sections import sections
+from rdmtools.report.stacked_svg import drawn_twice
 from rdmtools.results import notebook
-from rdmtools.results.verdict import ENOUGH_ROWS, event_words, verdict
-from rdmtools.results.warning_words import fired, rate_line
+from rdmtools.results.cards import cards, headline, truth_wanted
+from rdmtools.results.ledger_words import ledger_lines
+from rdmtools.results.verdict import ENOUGH_ROWS, verdict
+from rdmtools.results.warning_words import rate_line, short_lines
 from rdmtools.results.words import shown
-from rdmtools.run.quality import counted
 
 _MOST_EVENTS_LISTED = 200
-_SAMPLES_TOLD = 20
-_EIGENVALUES_TOLD = 6
-_GROUPS_TOLD = 30
-_COLUMNS_TOLD = 30
-_TEXT_BUDGET = 250_000  # characters of the samples' metadata on the whole page
-_SHORTEST_CELL, _LONGEST_CELL = 16, 160
+_MOST_CARDS = 6
+_CHART_PX, _CHARTS_PX, _MAP_PX, _QUIET_PX = 150, 88, 180, 230
+"""Heights of one chart, of each of two, of the map, and of the map of a run without cards."""
 
 
 def write_report(findings: Findings, path: str | Path) -> Path:
     """Write the page; returns its path.
 
-    One HTML file below 1.5 MB that needs nothing else: a verdict in plain words, the figure, a section for
-    each event (the first 20), data quality, settings, how to make it again, and what an alarm does not tell.
+    One HTML file below 1.5 MB that needs nothing else: one sentence, a card per change, chart and map; then
+    what was found, how much to trust it, each event (the first 20), and how to make it again.
     """
     return write_page(page(findings), Path(path))
 
 
-def page(findings: Findings, drawn: str | None = None) -> str:
-    """The page as text; `drawn` is the SVG of its figure, where there is one already."""
+def page(findings: Findings) -> str:
+    """The page as text."""
     run = findings.run
-    told = findings.events.head(MOST_EVENT_FIGURES)
+    told, ledger = cards(findings), ledger_lines(findings)[:2]
+    watched, parts = watched_charts(findings), chart_parts(findings)
+    by_part: dict[str, list[Section]] = {"found": [], "trust": [], "folded": []}
+    for section in sections(findings):
+        by_part[section.part].append(section)
+    folded = [chart for part in parts for chart in part.charts]
+    map_px = _MAP_PX if told else _QUIET_PX
+    first = drawn_twice(
+        watched,
+        marks(findings),
+        _span(findings),
+        spoken=_spoken(findings),
+        height=_CHART_PX if len(watched) == 1 else _CHARTS_PX,
+        picture=samples_picture(findings, map_px),
+    )
+    data = {
+        "name": shown(run.name, 60),
+        "headline": headline(findings),
+        "cards": [[card.title, card.lead] for card in told[:3]],
+        "span": list(_span(findings)),
+        "window": _window_steps(findings),
+        "heights": [_CHART_PX if len(watched) == 1 else _CHARTS_PX, map_px],
+        "charts": charts_data(watched, MOST_POINTS) | charts_data(folded, FEW_POINTS),
+        "marks": marks_data(marks(findings)),
+        "map": known_of_rows(findings),
+    }
     return render(
         "page.html.jinja",
-        name=shown(run.name, 120),
-        facts=_run_facts(findings),
+        sheets=("base.css", "vendor/uPlot.min.css", "run.css"),
+        scripts=scripts(),
+        data=data_block(data),
+        name=shown(run.name, 60),
+        headline=headline(findings),
+        facts=_facts(findings),
+        cards=told[:_MOST_CARDS],
+        cards_left=max(len(told) - _MOST_CARDS, 0),
+        before=_before(findings) + ([] if told else ledger),
+        after=ledger if told else [],
+        first=first,
+        first_keys=[chart.key for chart in watched],
+        caption=_caption(findings),
+        **by_part,
+        charts=parts,
         metadata={shown(key, 40): shown(value, 200) for key, value in run.metadata.items()},
         verdict=verdict(findings).split("\n"),
-        overview=drawings(partial(overview, findings), _spoken(findings), wide=drawn),
-        heat_map=heat_map(findings.shc_map),
-        gaussian=_gaussian_facts(findings),
-        events=[_event(findings, event) for event in records(told)],
+        events=[event_part(findings, event) for event in records(findings.events.head(MOST_EVENTS_TOLD))],
         every_event=records(findings.events.head(_MOST_EVENTS_LISTED)),
         event_count=len(findings.events),
-        sections=sections(findings),
         several_windows=len(findings.settings.windows) > 1,
         notes=run.quality.notes(),
         checksums=run.quality.checksums(),
-        settings={name: _setting(value) for name, value in findings.settings.to_dict().items()},
+        settings=_settings(findings),
         command=reproduce.command(findings),
         python=reproduce.python(findings),
         rate=rate_line(findings),
@@ -77,96 +116,83 @@ def page(findings: Findings, drawn: str | None = None) -> str:
     )
 
 
+def scripts() -> Sequence[Markup]:
+    """uPlot with its licence, and our own."""
+    licence = beside("vendor/uPlot.LICENSE").replace("*/", "* /")
+    return [
+        Markup(f"/*!\n{licence}\n*/\n{beside('vendor/uPlot.iife.min.js')}"),
+        Markup(_dense(beside("run.js"))),
+    ]
+
+
+def _dense(text: str) -> str:
+    """A script or style sheet of ours without its comments of whole lines, and without indentation."""
+    lines = (line.strip() for line in text.splitlines())
+    return "\n".join(line for line in lines if line and not line.startswith("//"))
+
+
 def notebook_html(findings: Findings) -> str:
     """Name, verdict and the first events, for a notebook's cell."""
     name = f"<b>{escape(shown(findings.run.name, 120))}</b>"
     return notebook.cell(name, verdict(findings).split("\n"), findings.events)
 
 
-def _spoken(findings: Findings) -> str:
-    alarms = ", ".join(
-        f"{step:,}" for step in findings.events["alarm_step"].head(MOST_EVENT_FIGURES).tolist()
-    )
-    words = ["Observables and scalars over training."]
-    if (drawn_map := heat_map(findings.shc_map)) is not None:
-        words.append(f"SHC by window length, {drawn_map.extent}: {drawn_map.legend}.")
-    if has_gaussian(findings):
-        words.append("SHC and total variance of the Gaussian 2RDM.")
-    return " ".join([*words, f"Alarms at steps {alarms}." if alarms else "No alarm."])
+def _span(findings: Findings) -> tuple[float, float]:
+    first, last = findings.run.steps[[0, -1]].tolist()
+    return float(first), float(last)
 
 
-def _gaussian_facts(findings: Findings) -> dict[str, int] | None:
-    """How many steps have draws, and how many of these no value; None where none have draws."""
-    table = findings.gaussian
-    empty = int(table["shc"].isna().sum())
-    return {"steps": len(table), "empty": empty} if len(table) else None
+def _window_steps(findings: Findings) -> int:
+    """About how many steps a window of the first length covers."""
+    return int(findings.run.spacing.median * findings.settings.windows[0])
 
 
-def _run_facts(findings: Findings) -> dict[str, str]:
+def _facts(findings: Findings) -> str:
     run = findings.run
     rows, samples = run.shape
     windows = ", ".join(map(str, findings.settings.windows))
-    groups = run.samples["group"].nunique() if "group" in run.samples else 0
-    return {
-        "rows": f"{rows:,}, steps {run.steps[0]:,} to {run.steps[-1]:,}, {run.spacing}",
-        "samples": f"{samples:,}" + (f" in {counted(groups, 'group')}" if groups else ", without groups"),
-        "window": f"{windows} rows, {findings.settings.detrend} detrending",
-        "losses": f"{run.dtype}, {shown(run.unit, 40) or 'of a unit that nobody named'}",
-        "source": shown(run.source or "made in memory", 400),
-    }
+    words = [
+        f"{rows:,} rows × {samples:,} samples",
+        f"steps {run.steps[0]:,} to {run.steps[-1]:,}, {run.spacing}",
+        f"window {windows} rows" + (f" = {_window_steps(findings):,} steps" if run.spacing.even else ""),
+        shown(run.unit, 40) or "losses of a unit that nobody named",
+    ]
+    return " · ".join(words)
 
 
-def _event(findings: Findings, event: dict[str, Any]) -> dict[str, Any]:
-    number_ = event["event"]
-    spectra = findings.spectra[findings.spectra["event"] == number_]
-    samples = findings.run.shape[1]
-    total = float(spectra["eigenvalue"].sum())
-    square = float((spectra["eigenvalue"] ** 2).sum())
-    shares = spectra["share"].tolist()
-    groups = findings.groups[(findings.groups["event"] == number_) & (findings.groups["mode"] == 1)]
-    excess = (groups["mode_share"] - groups["sample_share"]).sort_values(ascending=False)
-    return {
-        **event,
-        "words": event_words(findings, event),
-        "fired": fired(findings, event),
-        "shc": square / samples - (total / samples) ** 2,
-        "total_variance": total,
-        "shares": shares[:_EIGENVALUES_TOLD],
-        "other_shares": sum(shares[_EIGENVALUES_TOLD:]),
-        "others": max(len(shares) - _EIGENVALUES_TOLD, 0),
-        "groups": [
-            {**group, "group": shown(group["group"], 60)}
-            for group in records(groups.loc[excess.index[:_GROUPS_TOLD]])
-        ],
-        "single": len(groups) > 0 and bool((groups["samples"] == 1).all()),
-        "groups_left": max(len(groups) - _GROUPS_TOLD, 0),
-        **_samples(findings, number_),
-    }
+def _before(findings: Findings) -> list[str]:
+    """What stands above the chart: what is to be named, what could not be judged."""
+    return [line for line in (truth_wanted(findings), *short_lines(findings)) if line]
 
 
-def _samples(findings: Findings, event: int) -> dict[str, Any]:
-    """The samples with the largest loadings in the event's top mode, and what is known of them."""
-    modes = findings.modes
-    top = modes[(modes["event"] == event) & (modes["mode"] == 1)].reset_index(drop=True)
-    places = top["loading"].abs().sort_values(ascending=False, kind="stable").index[:_SAMPLES_TOLD]
-    known = findings.run.samples.drop(columns=SAMPLE_ID)
-    columns = list(known.columns[:_COLUMNS_TOLD])
-    sections = min(len(findings.events), MOST_EVENT_FIGURES)
-    cells = sections * _SAMPLES_TOLD * max(len(columns), 1)
-    limit = min(max(_TEXT_BUDGET // cells, _SHORTEST_CELL), _LONGEST_CELL)
-    return {
-        "columns": [shown(column, 40) for column in columns],
-        "columns_left": max(known.shape[1] - _COLUMNS_TOLD, 0),
-        "carriers": [
-            {
-                "sample_id": shown(top["sample_id"].iloc[place], 60),
-                "known": [shown(known[column].iloc[place], limit) for column in columns],
-                "loading": float(top["loading"].iloc[place]),
-                "loss_change": float(top["loss_change"].iloc[place]),
-            }
-            for place in places.tolist()
-        ],
-    }
+def _caption(findings: Findings) -> str:
+    judged = findings.observables["score"].notna().any()
+    words = ["Each value is of rows up to its step."]
+    if judged:
+        words.append(
+            "Dashed: what had to be reached, by the score, or by SHC as the rule watches it, smoothed."
+        )
+    if len(findings.events):
+        words.append("Orange: alarm.")
+    if len(findings.leads):
+        words.append("Blue: the named scalar went from 10 to 90 %, dotted where half-way.")
+    words.append(
+        "A sample that only jitters stays between the colours: no scale is narrower than 16 times its "
+        "scatter from row to row."
+    )
+    return " ".join(words)
+
+
+def _spoken(findings: Findings) -> str:
+    alarms = ", ".join(f"{step:,}" for step in findings.events["alarm_step"].head(MOST_EVENTS_TOLD).tolist())
+    words = ["What the warning rule watches over training, and the losses of all samples as a map."]
+    return " ".join([*words, f"Alarms at steps {alarms}." if alarms else "No alarm."])
+
+
+def _settings(findings: Findings) -> dict[str, str]:
+    run = findings.run
+    source = {"source": shown(run.source or "made in memory", 400), "losses": str(run.dtype)}
+    return source | {name: _setting(value) for name, value in findings.settings.to_dict().items()}
 
 
 def _setting(value: Any) -> str:

@@ -11,6 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedFormatter, FixedLocator, MaxNLocator
 from numpy.typing import NDArray
 
+from rdmtools.report.ticks import power_of_ten
+
 LARGEST = 1e300
 """Values are drawn up to here, so that there is room for the margins of an axis."""
 _ROUNDING = 1e-13  # differences below this share are rounding, no movement to zoom in on
@@ -93,8 +95,3 @@ def _labels(places: Sequence[float]) -> list[str]:
         ):
             break
     return [label.replace("-", "−") for label in labels]
-
-
-def power_of_ten(power: int) -> str:
-    """10⁻³ of -3."""
-    return "10" + str(power).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))

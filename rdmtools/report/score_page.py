@@ -15,7 +15,8 @@ from matplotlib.figure import Figure
 
 from rdmtools import __version__
 from rdmtools.report import score_figures as figures
-from rdmtools.report.page import drawings, render, write_page
+from rdmtools.report.drawings import drawings
+from rdmtools.report.page import render, write_page
 from rdmtools.report.score_words import (
     QUIET,
     SHC,

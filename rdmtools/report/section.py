@@ -4,13 +4,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
 from rdmtools.results.words import shown
 
 MOST_ROWS = 100
+MOST_EVENTS_TOLD = 20
+"""Events that have a figure, and a section of their own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +28,8 @@ class Section:
     """Cells, as text."""
     note: str = ""
     """A paragraph after the table, in small print."""
+    part: Literal["found", "trust", "folded"] = "found"
+    """Where it stands: with what was found, with how much to trust it, or folded, as what few people need."""
 
     def __post_init__(self) -> None:
         assert all(len(row) == len(self.columns) for row in self.rows)

@@ -18,14 +18,14 @@ from rdmtools.report.warning_section import alarms_section, judged_section, mark
 
 SECTIONS: list[Callable[[Findings], Section | None]] = [
     ledger_section,
+    leads_section,
     factors_section,
-    lift_section,
     explained_section,
     arrivals_section,
-    leads_section,
+    judged_section,
     alarms_section,
     marks_section,
-    judged_section,
+    lift_section,
     order_section,
     samples_section,
 ]

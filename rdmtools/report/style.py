@@ -17,21 +17,9 @@ from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.text import Text
 from numpy.typing import NDArray
 
+from rdmtools.report.palette import COLOURS, SERIES
 from rdmtools.report.scale import LARGEST
-
-# Okabe and Ito's colours, told apart by the colour-blind; series beyond the fourth are dashed.
-COLOURS = {
-    "ink": "#1f2329",
-    "muted": "#5b6470",
-    "rule": "#d5dae0",
-    "alarm": "#d55e00",
-    "span": "#fbe7da",
-    "series-1": "#0072b2",
-    "series-2": "#b87a00",
-    "series-3": "#009e73",
-    "series-4": "#a8518b",
-}
-_SERIES = ("series-1", "series-2", "series-3", "series-4")
+from rdmtools.report.thinning import decimate
 
 WIDE_IN, NARROW_IN = 7.4, 3.7
 """Widths of figures, for wide screens and paper, and for phones."""
@@ -68,17 +56,17 @@ def colour(role: str) -> str:
 
 def series_colour(index: int) -> str:
     """Colour of the index-th of several lines in one panel; from the fifth on they come again, dashed."""
-    return COLOURS[_SERIES[index % len(_SERIES)]]
+    return COLOURS[SERIES[index % len(SERIES)]]
 
 
 def is_dashed(index: int) -> bool:
     """Whether the colour of the index-th line was used before."""
-    return index >= len(_SERIES)
+    return index >= len(SERIES)
 
 
 def series_title(words: str, index: int) -> Title:
     """The words with the stroke and the colour of the index-th line."""
-    return f"{'╌' if is_dashed(index) else '—'} {words}", _SERIES[index % len(_SERIES)]
+    return f"{'╌' if is_dashed(index) else '—'} {words}", SERIES[index % len(SERIES)]
 
 
 def paper(width_in: float, height_in: float) -> Figure:
@@ -134,25 +122,3 @@ def draw_line(
     alone = there & ~np.r_[False, there[:-1]] & ~np.r_[there[1:], False]
     if alone.any():
         axes.plot(x[alone], y[alone], ".", markersize=2.5, color=ink)
-
-
-def decimate(
-    x: NDArray[np.int64], y: NDArray[np.float64], points: int
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """At most about `points` of the points, as they are: the ends, and each stretch's smallest and largest.
-
-    A stretch with a NaN keeps its first one, so that gaps stay gaps.
-    """
-    if len(y) <= points:
-        return x, y
-    edges = np.linspace(0, len(y), max(points // 2, 2) + 1).astype(np.intp)[:-1]
-    low = np.minimum.reduceat(np.where(np.isnan(y), np.inf, y), edges)
-    high = np.maximum.reduceat(np.where(np.isnan(y), -np.inf, y), edges)
-    stretch = np.repeat(np.arange(len(edges)), np.diff(np.r_[edges, len(y)]))
-    keep = np.zeros(len(y), np.bool_)
-    for wanted in (y == low[stretch], y == high[stretch], np.isnan(y)):
-        found = np.flatnonzero(wanted)
-        _, first = np.unique(stretch[found], return_index=True)
-        keep[found[first]] = True
-    keep[[0, -1]] = True
-    return x[keep], y[keep]

@@ -14,6 +14,7 @@ def judged_section(findings: Findings) -> Section:
     table = findings.judged.copy()
     return Section(
         title="What was judged",
+        part="trust",
         sentences=[rate_line(findings), *short_lines(findings), *outside_lines(findings)],
         **cells(
             table,
@@ -44,6 +45,7 @@ def alarms_section(findings: Findings) -> Section | None:
     both = pd.concat([alarms, baselines]).sort_values(["window", "alarm_step"], kind="stable")
     return Section(
         title="Alarms, and what simpler signals do",
+        part="trust",
         sentences=[
             "The rule watches SHC and the mean slope. Beside it each baseline alone is a rule of its own, "
             "with the same stated rate of false alarms."
@@ -58,6 +60,7 @@ def marks_section(findings: Findings) -> Section | None:
         return None
     return Section(
         title="Does it hold?",
+        part="trust",
         sentences=["The same rule in other analyses of the run: in how many an event opens there."],
         **cells(findings.marks, ">event", "mark", ">tried", ">held", ">alarm_step", "status"),
     )

@@ -44,4 +44,5 @@ def test_without_groups_or_columns_there_is_nothing_to_show():
 
 def test_hostile_names_are_shown_in_one_line():
     for section in by_title(hostile_run()).values():
-        assert all("\n" not in cell and len(cell) <= 125 for row in section.rows for cell in row)
+        most = 400 if section.title == "Samples" else 125  # texts of samples unfold
+        assert all("\n" not in cell and len(cell) <= most for row in section.rows for cell in row)

@@ -1,0 +1,93 @@
+"""What does the page's script know? The charts, marks and rows of the map, as JSON that no word can leave.
+
+Numbers are as fine as a ten-thousandth or so of their chart's height, and long lines have so many points that
+no screen shows more.
+"""
+
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from markupsafe import Markup
+from numpy.typing import NDArray
+
+from rdmtools.report.charts import Chart, Marks
+from rdmtools.report.thinning import decimate
+
+MOST_POINTS, FEW_POINTS = 900, 450
+"""Of a line, about: of those on the first screen, and of those that are folded away."""
+_OUTSIDE = str.maketrans(
+    {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
+)
+
+
+def data_block(values: Mapping[str, Any]) -> Markup:
+    """JSON in which nothing ends the block or begins another."""
+    text = json.dumps(values, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return Markup(text.translate(_OUTSIDE))
+
+
+def charts_data(charts: Sequence[Chart], points: int) -> dict[str, Any]:
+    return {chart.key: _chart(chart, points) for chart in charts}
+
+
+def marks_data(marks: Marks) -> dict[str, Any]:
+    return {"alarms": list(marks.alarms), "truths": [asdict(truth) for truth in marks.truths]}
+
+
+def _chart(chart: Chart, points: int) -> dict[str, Any]:
+    kept = _kept(chart, points)
+    low, high = chart.limits
+    decimals = 3 - math.floor(math.log10(high - low))
+    steps = chart.steps[kept]
+    return {
+        "title": chart.title,
+        "decades": chart.decades,
+        "limits": [float(f"{limit:.6g}") for limit in chart.limits],
+        "steps": _steps(steps),
+        "lines": [
+            {
+                "label": line.label,
+                "role": line.role,
+                "kind": line.kind,
+                "values": _numbers(line.values[kept], decimals),
+            }
+            for line in chart.lines
+        ],
+    }
+
+
+def _kept(chart: Chart, points: int) -> NDArray[np.bool_]:
+    """Which points are shown: the ends and extremes of each line."""
+    places = np.arange(len(chart.steps))
+    kept = np.zeros(len(places), np.bool_)
+    for line in chart.lines:
+        kept[decimate(places, line.values, points)[0]] = True
+    return kept
+
+
+def _steps(steps: NDArray[np.int64]) -> list[int] | dict[str, int]:
+    """As a list; even ones as their first, distance and count."""
+    apart = np.diff(steps)
+    if len(steps) > 2 and (apart == apart[0]).all():
+        return {"first": int(steps[0]), "every": int(apart[0]), "count": len(steps)}
+    return steps.tolist()
+
+
+def _numbers(values: NDArray[np.float64], decimals: int) -> list[float | int | None] | float:
+    """As a list; of a line that is flat the one value."""
+    if len(values) > 1 and (values == values[0]).all():
+        return float(f"{values[0]:.6g}")
+    told: list[float | int | None] = []
+    for value in values.tolist():
+        if not math.isfinite(value):
+            told.append(None)
+            continue
+        short = round(value, decimals)
+        told.append(int(short) if short == int(short) and abs(short) < 1e15 else short)
+    return told
