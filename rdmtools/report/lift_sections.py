@@ -23,7 +23,7 @@ def lift_section(findings: Findings) -> Section | None:
         title="Which group moved",
         part="folded",
         columns=[
-            *("event", "group", ">floor", ">alarm", ">samples", ">gain", ""),
+            *("event", "group", ">floor", ">alarm", ">samples", ">gain", "told"),
             *(">mode at floor", ">alarm", ">SHC peak", ">lift"),
         ],
         rows=[
@@ -59,7 +59,7 @@ def explained_section(findings: Findings) -> Section | None:
     leading = pd.concat(best).sort_values("change", kind="stable").head(MOST_ROWS)
     return Section(
         title="What tells the samples' changes apart",
-        columns=["change", ">step", "column", ">levels", ">share", ">by chance", ""],
+        columns=["change", ">step", "column", ">levels", ">share", ">by chance", "told"],
         rows=[
             [
                 row["place"] if is_missing(row["event"]) else f"event {row['event']}, {row['place']}",

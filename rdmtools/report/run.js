@@ -6,7 +6,11 @@ const data = JSON.parse(document.getElementById("data").textContent);
 const root = document.documentElement;
 const ink = (role) => getComputedStyle(root).getPropertyValue("--" + role).trim();
 const whole = (value) => value.toLocaleString("en-US");
-const short = (value) => value == null ? "–" : String(+value.toPrecision(4)).replace("-", "−");
+const short = (value) => {
+  if (value == null) return "–";
+  const size = Math.abs(value), odd = size && (size < 1e-3 || size >= 1e7);
+  return (odd ? value.toExponential(2) : String(+value.toPrecision(4))).replaceAll("-", "−");
+};
 const make = (tag, words, where) => {
   const made = document.createElement(tag);
   if (words != null) made.textContent = words;
@@ -107,10 +111,10 @@ function plotOf(chart, width, height, font, {interactive = false, under = true, 
   const scale = font / 12;
   return new uPlot({
     width, height, padding: [leads && data.marks.truths.length ? 18 * scale : 6, RIGHT * scale, 0, 0], legend: {show: false},
-    cursor: interactive ? {sync: {key: "steps"}, drag: {x: true, y: false}, y: false, focus: {prox: 30}} : {show: false},
+    cursor: interactive ? {sync: {key: "steps"}, drag: {x: true, y: false}, y: false} : {show: false},
     scales: {x: {time: false, range: (_, low, high) => [low, high]}, y: {range: () => chart.limits}},
     axes: [
-      {...axis, size: under ? 24 * scale : 6, values: (_, places) => places.map((place) => under ? whole(place) : "")},
+      {...axis, size: under ? 24 * scale : 6, space: 62 * scale, values: (_, places) => places.map((place) => under ? whole(place) : "")},
       {...axis, size: left() * scale, space: 24 * scale,
        values: (_, places) => places.map(chart.decades ? powerOfTen : short)},
     ],
@@ -503,7 +507,7 @@ async function slide() {
   const each = Math.min((1040 - top - 60) / (keys.length + 1.6), 260);
   for (const key of keys) {
     write(data.charts[key].title, 60 + left() * 1.8, top + 14, 22, "muted", 1600);
-    const plot = plotOf(data.charts[key], 1800 / ratio, (each - 24) / ratio, 21.6 / ratio, {leads: key === keys[0]});
+    const plot = plotOf(data.charts[key], 1800 / ratio, (each - 24) / ratio, 21.6 / ratio, {leads: key === keys[0], under: key === keys.at(-1)});
     plot.setScale("x", {min: view[0], max: view[1]});
     await new Promise((done) => setTimeout(done));  // it draws once this is over
     context.drawImage(plot.ctx.canvas, 60, top + 22);

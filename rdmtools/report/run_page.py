@@ -154,7 +154,7 @@ def _facts(findings: Findings) -> str:
     words = [
         f"{rows:,} rows × {samples:,} samples",
         f"steps {run.steps[0]:,} to {run.steps[-1]:,}, {run.spacing}",
-        f"window {windows} rows" + (f" = {_window_steps(findings):,} steps" if run.spacing.even else ""),
+        f"window {windows} rows",
         shown(run.unit, 40) or "losses of a unit that nobody named",
     ]
     return " · ".join(words)

@@ -282,7 +282,7 @@ def _quiet(findings: Findings) -> str:
             return "Nothing could be judged."
         best = max(scored, key=lambda row: row["largest_score"] / row["threshold"])
         near = best["largest_score"] / best["threshold"] > _NEARLY
-        told = "No alarm, if nearly" if near else "Nothing stood out"
+        told = "No alarm, though nearly" if near else "Nothing stood out"
         return f"{told}: the highest score was {best['largest_score']:.2f} of {best['threshold']:.2f}."
     table = findings.observables
     rise = max(largest_rise(of["shc"].to_numpy()) for _, of in table.groupby("window"))
