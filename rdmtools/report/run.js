@@ -115,12 +115,12 @@ function plotOf(chart, width, height, font, {interactive = false, under = true, 
     scales: {x: {time: false, range: (_, low, high) => [low, high]}, y: {range: () => chart.limits}},
     axes: [
       {...axis, size: under ? 24 * scale : 6, space: 62 * scale, values: (_, places) => places.map((place) => under ? whole(place) : "")},
-      {...axis, size: left() * scale, space: 24 * scale,
+      {...axis, size: left() * scale, space: 24 * scale, ...(chart.decades ? {incrs: [1, 2, 3, 5, 10, 20, 50, 100, 200]} : {}),
        values: (_, places) => places.map(chart.decades ? powerOfTen : short)},
     ],
     series: [{}, ...chart.lines.map((line) => ({
       stroke: () => ink(line.role), dash: (dashes[line.kind] || []).map((part) => part * scale), width: 1.4 * scale,
-      points: {show: false}, spanGaps: false,
+      points: {show: false}, spanGaps: false, pxAlign: 0,
     }))],
     hooks: {drawClear: [drawMarks], draw: leads ? [drawLeads] : [], setCursor: interactive ? [tellCursor] : [], setScale: interactive ? [tellZoom] : []},
   }, columnsOf(chart), make("div"));
@@ -240,7 +240,7 @@ const map = (() => {
   }
 
   function mapTitle() {
-    return `Every probe sample: dark = its highest loss, bright = its lowest${known.column ? `. Sorted by ${known.column}` : ""}`;
+    return `Every probe sample: dark = its highest loss, bright = its lowest${known.column ? `. Sorted by ${known.column}, then by when it changed` : ""}`;
   }
 
   function read(image) {

@@ -36,7 +36,7 @@ from rdmtools.results.warning_words import rate_line, short_lines
 from rdmtools.results.words import shown
 
 _MOST_EVENTS_LISTED = 200
-_MOST_CARDS = 6
+_FIRST_CARDS, _MOST_CARDS = 3, 24
 _CHART_PX, _CHARTS_PX, _MAP_PX, _QUIET_PX = 150, 88, 180, 230
 """Heights of one chart, of each of two, of the map, and of the map of a run without cards."""
 
@@ -71,7 +71,7 @@ def page(findings: Findings) -> str:
     data = {
         "name": shown(run.name, 60),
         "headline": headline(findings),
-        "cards": [[card.title, card.lead] for card in told[:3]],
+        "cards": [[card.title, card.lead] for card in told[:_FIRST_CARDS]],
         "span": list(_span(findings)),
         "window": _window_steps(findings),
         "heights": [_CHART_PX if len(watched) == 1 else _CHARTS_PX, map_px],
@@ -87,7 +87,8 @@ def page(findings: Findings) -> str:
         name=shown(run.name, 60),
         headline=headline(findings),
         facts=_facts(findings),
-        cards=told[:_MOST_CARDS],
+        first_cards=told[:_FIRST_CARDS],
+        more_cards=told[_FIRST_CARDS:_MOST_CARDS],
         cards_left=max(len(told) - _MOST_CARDS, 0),
         before=_before(findings) + ([] if told else ledger),
         after=ledger if told else [],

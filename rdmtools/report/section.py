@@ -40,5 +40,11 @@ def cells(table: pd.DataFrame, *columns: str) -> dict[str, Any]:
     named = table[[column.removeprefix(">") for column in columns]].head(MOST_ROWS)
     return {
         "columns": [column.replace("_", " ") for column in columns],
-        "rows": [[shown(value, 80) or "–" for value in row] for row in named.itertuples(index=False)],
+        "rows": [[_cell(value) for value in row] for row in named.itertuples(index=False)],
     }
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}".replace("-", "−")
+    return shown(value, 80) or "–"
