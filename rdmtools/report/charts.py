@@ -135,7 +135,7 @@ def watched_charts(findings: Findings) -> list[Chart]:
     threshold = float(judged.loc[judged["window"] == window, "threshold"].iloc[0])
     score = Chart(
         key="score",
-        title=f"Score: rise of the strongest signal over its own past; {threshold:.2f} fires",
+        title=f"Score, {threshold:.2f} fires: rise of the strongest signal over its own past",
         steps=table[STEP].to_numpy(np.int64),
         lines=[
             Line(label="score", role="ink", values=table["score"].to_numpy()),

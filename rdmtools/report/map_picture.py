@@ -37,6 +37,7 @@ def samples_picture(findings: Findings, height: int) -> Picture:
     return Picture(
         title=f"Every probe sample, {each}: dark = its highest loss, bright = its lowest. "
         f"Sorted {by}by when it changed.",
+        short="Samples: dark = high loss, bright = low",
         source=data_uri(_even(drawn, *_span(findings))),
         height=height,
         rows=rows,
@@ -85,6 +86,7 @@ def lengths_picture(drawn: HeatMap, span: tuple[float, float]) -> Picture:
     levels[there] = np.rint(254 * scaled[there]).astype(np.uint8)
     return Picture(
         title=f"SHC by window length: {drawn.legend}",
+        short="SHC by window length",
         source=data_uri(levels, blank=255),
         height=_LENGTH_HEIGHT * len(drawn.lengths),
         rows=len(drawn.lengths),

@@ -11,7 +11,7 @@ from rdmtools.analysis.findings import Findings
 from rdmtools.report.event_figure import MOST_EVENT_FIGURES, event_figure
 from rdmtools.report.panels import PANELS, step_range
 from rdmtools.report.stack import POINTS, stacked
-from rdmtools.report.style import NAME, WIDE_IN, drawable, own_style
+from rdmtools.report.style import WIDE_IN, drawable, own_style
 from rdmtools.report.svg import save_figure
 
 
@@ -39,6 +39,4 @@ def overview(findings: Findings, width_in: float = WIDE_IN) -> Figure:
     panels = [panel for make in PANELS for panel in make(findings)]
     # One share more than lines: what panels draw themselves, such as draws of the weights, is short.
     points = max(POINTS // (1 + sum(len(panel.lines) for panel in panels)), 200)
-    figure = stacked(panels, width_in=width_in, steps=step_range(findings), points=points)
-    figure.texts[0].set_gid(NAME)
-    return figure
+    return stacked(panels, width_in=width_in, steps=step_range(findings), points=points)

@@ -85,21 +85,24 @@ function drawLeads(plot) {
   ctx.textBaseline = "middle";
   ctx.textAlign = "left";
   ctx.setLineDash([]);
-  let free = -Infinity;
-  for (const truth of [...data.marks.truths].sort((one, other) => one.t50 - other.t50)) {
-    if (truth.alarm == null || !truth.label) continue;
-    const [from, to] = [at(truth.alarm), at(truth.t50)].sort((one, other) => one - other), y = 8 * size;
-    if (from < bbox.left - 1 || to > bbox.left + bbox.width + 1) continue;
+  let free = 0;
+  const ends = data.marks.truths.filter((truth) => truth.alarm != null && truth.label)
+    .map((truth) => [...[at(truth.alarm), at(truth.t50)].sort((one, other) => one - other), truth.label])
+    .filter(([from, to]) => from > bbox.left - 1 && to < bbox.left + bbox.width + 1)
+    .sort((one, other) => one[1] - other[1]);
+  ends.forEach(([from, to, words], n) => {
+    const y = 8 * size;
     ctx.beginPath();
     for (const [x, top] of [[from, -4], [from, 4], [from, 0], [to, 0], [to, -4], [to, 4]]) {
       ctx[top === -4 ? "moveTo" : "lineTo"](x, y + top * size);
     }
     ctx.stroke();
-    const wide = ctx.measureText(truth.label).width, inside = to + wide + 5 * size < ctx.canvas.width;
-    const x = inside ? to + 5 * size : from - wide - 5 * size;
-    if (x > free) ctx.fillText(truth.label, x, y);
-    free = Math.max(free, x + wide);
-  }
+    const wide = ctx.measureText(words).width + 5 * size;
+    const after = to + wide < (ends[n + 1]?.[0] ?? ctx.canvas.width);
+    if (after) ctx.fillText(words, to + 5 * size, y);
+    else if (from - wide > free) ctx.fillText(words, from - wide, y);
+    free = after ? to + wide : to;
+  });
   ctx.restore();
 }
 

@@ -50,6 +50,8 @@ class Picture:
     """An image over the steps, such as the map of samples: its rows have labels at their places."""
 
     title: str
+    short: str
+    """The title where there is no room for it."""
     source: str
     """As a data URI; or #id, of an image that is on the page."""
     height: int
@@ -177,17 +179,23 @@ def _marks(marks: Marks, span: tuple[float, float], paper: Paper, top: float, he
 def _leads(marks: Marks, span: tuple[float, float], paper: Paper, parts: list[str]) -> float:
     """A lane of brackets from alarms to half-way steps, as far as their labels do not collide; its height."""
     told = [truth for truth in marks.truths if truth.alarm is not None and truth.label]
-    free = float("-inf")
-    for truth in sorted(told, key=lambda truth: truth.t50):
-        left, right = sorted([_x(truth.alarm or 0, span, paper), _x(truth.t50, span, paper)])
+    ends = [
+        (*sorted([_x(truth.alarm or 0, span, paper), _x(truth.t50, span, paper)]), truth.label)
+        for truth in sorted(told, key=lambda truth: truth.t50)
+    ]
+    free = 0.0
+    following = [*(left for left, _, _ in ends[1:]), float(paper.width)][: len(ends)]
+    for (left, right, words), end in zip(ends, following, strict=True):
         parts.append(f'<path d="M{left:.1f} 4v8m0-4H{right:.1f}m0-4v8" class="l-ink"/>')
-        words = truth.label
         width = len(words) * _CHARACTER
-        inside = right + 5 + width < paper.width
-        x = right + 5 if inside else left - 5
-        if (x if inside else x - width) > free:
-            parts.append(_text(x, 12, words, "ink", "" if inside else "end"))
-            free = x + width
+        if right + 5 + width < end:
+            parts.append(_text(right + 5, 12, words, "ink"))
+            free = right + 5 + width
+        elif left - 5 - width > free:
+            parts.append(_text(left - 5, 12, words, "ink", "end"))
+            free = right
+        else:
+            free = right
     return _LANE if told else 0.0
 
 
@@ -235,7 +243,8 @@ def _picture(
     picture: Picture, marks: Marks, span: tuple[float, float], paper: Paper, top: float
 ) -> list[str]:
     place = f'x="{paper.left}" y="{top + _TITLE:.1f}" width="{paper.plot}" height="{picture.height}"'
-    parts = [_text(paper.left, top + 13, _cut(picture.title, paper.plot))]
+    whole = len(picture.title) * _CHARACTER < paper.plot
+    parts = [_text(paper.left, top + 13, picture.title if whole else _cut(picture.short, paper.plot))]
     if picture.source.startswith("#"):
         parts.append(
             f'<svg {place} viewBox="0 0 1 1" preserveAspectRatio="none"><use href="{picture.source}"/></svg>'

@@ -27,8 +27,8 @@ TEXT_PT = 8.0
 LABEL_PT = TEXT_PT - 0.5
 LINE_IN = 0.165
 """Height of a line of text."""
-PAPER, NAME = "paper", "name"
-"""Ids, in SVG, of what a page leaves out; a figure that has a name has it on its first line."""
+PAPER = "paper"
+"""Id, in SVG, of what a page leaves out."""
 _CHARACTER_EM = 0.65
 """Width of a character in labels of digits and words; a digit of DejaVu Sans, which is wide, has 0.64."""
 Title = tuple[str, str]

@@ -18,7 +18,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-from rdmtools.report.style import COLOURS, LINE_IN, NAME, PAPER, drawable
+from rdmtools.report.palette import COLOURS
+from rdmtools.report.style import PAPER, drawable
 
 _PNG_DPI = 160
 _REFERENCE = re.compile(r"#([\w-]+)")
@@ -44,9 +45,7 @@ def inline_svg(drawn: str, prefix: str, label: str) -> str:
     root = ElementTree.fromstring(drawn)
     for element in list(root.iter()):
         for child in list(element):
-            if child.get("id") == NAME:
-                _cut_first_line(root)
-            if child.get("id") in (PAPER, NAME) or child.tag.rpartition("}")[2] in ("metadata", "style"):
+            if child.get("id") == PAPER or child.tag.rpartition("}")[2] in ("metadata", "style"):
                 element.remove(child)
     used = {
         name
@@ -68,12 +67,6 @@ def inline_svg(drawn: str, prefix: str, label: str) -> str:
         root.attrib.pop(name, None)
     root.attrib |= {"role": "img", "aria-label": label}
     return ElementTree.tostring(root, encoding="unicode")
-
-
-def _cut_first_line(root: ElementTree.Element) -> None:
-    left, top, width, height = map(float, root.attrib["viewBox"].split())
-    cut = 72 * LINE_IN
-    root.attrib["viewBox"] = f"{left:g} {top + cut:g} {width:g} {height - cut:g}"
 
 
 def _adapted(key: str, value: str, names: dict[str, str]) -> str:

@@ -19,7 +19,7 @@ from rdmtools.analysis.judged import TOO_SHORT
 from rdmtools.analysis.leads import BEFORE_T10, LATE, MISSED, UNRESOLVED
 from rdmtools.analysis.settings import RULES
 from rdmtools.results.verdict import largest_rise
-from rdmtools.results.warning_words import BASELINES, SIGNALS
+from rdmtools.results.warning_words import BASELINES, SIGNALS, marks_words
 from rdmtools.results.words import is_missing, listed, percent, shown, signed
 from rdmtools.run.quality import counted
 
@@ -155,6 +155,7 @@ def _card(findings: Findings, change: Sequence[Mapping[str, Any]]) -> Card:
     lines = [
         Line(about="Who moved", words=_who(findings, event)),
         Line(about="Simpler", words=_simpler(findings, event)),
+        Line(about="Held", words=marks_words(findings, event).removeprefix("The alarm ").removesuffix(".")),
         Line(about="False alarms", words=_wrong(findings, event)),
     ]
     return Card(

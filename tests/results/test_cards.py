@@ -98,6 +98,13 @@ def test_a_run_that_cannot_be_judged_says_what_it_lacks(rows, window, words):
     assert headline(rdm.analyze(rdm.Run.from_arrays(np.arange(rows), losses), window=window)) == words
 
 
+def test_marks_that_were_asked_for_are_on_the_card():
+    (card,) = cards(rdm.analyze(with_event(), window=12, marks=True))
+    held = next(line.words for line in card.lines if line.about == "Held")
+    assert held.startswith("holds with ")
+    assert "of 20 halves of the probe" in held
+
+
 def test_the_rule_without_a_rate_says_so():
     (card, *_) = cards(rdm.analyze(with_event(), rule="decades"))
     assert card.lines[-1].words == "the rule of a fixed rise states no rate"
