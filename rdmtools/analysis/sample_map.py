@@ -77,7 +77,10 @@ def sample_map(
     sizes = np.bincount(codes, minlength=len(names))
     starts = [np.arange(end - size, end, at_once) for size, end in zip(sizes, np.cumsum(sizes), strict=True)]
     edges = np.append(np.concatenate(starts), len(order))
-    losses, steps, rows = _fewer(past)
+    blocks = len(past.steps)
+    joined = -(-blocks // MOST_BLOCKS)
+    cuts = np.arange(0, blocks, joined)
+    steps = past.steps[np.append(cuts[1:], blocks) - 1]
     width = max(len(steps) // _SMOOTHED, 1) | 1
     shape = len(edges) - 1, len(steps)
     levels, low, high = np.empty(shape, np.uint8), np.empty(shape[0]), np.empty(shape[0])
@@ -85,13 +88,13 @@ def sample_map(
     for first in range(0, shape[0], step):
         these = edges[first : first + step + 1]
         here = slice(first, first + len(these) - 1)
-        scaled, least, most = _scaled(losses[:, order[these[0] : these[-1]]], width)
+        scaled, least, most = _scaled(_joined(past.losses[:, order[these[0] : these[-1]]], cuts), width)
         counts = np.diff(these)
-        cuts = these[:-1] - these[0]
-        mean = np.add.reduceat(scaled, cuts, axis=1) / counts
+        begin = these[:-1] - these[0]
+        mean = np.add.reduceat(scaled, begin, axis=1) / counts
         levels[here] = np.rint(255 * mean.T).astype(np.uint8)
-        low[here] = np.add.reduceat(least, cuts) / counts
-        high[here] = np.add.reduceat(most, cuts) / counts
+        low[here] = np.add.reduceat(least, begin) / counts
+        high[here] = np.add.reduceat(most, begin) / counts
     return SampleMap(
         steps=steps,
         levels=levels,
@@ -101,7 +104,7 @@ def sample_map(
         edges=edges.astype(np.int64),
         column=column,
         groups=[(name, len(start)) for name, start in zip(names, starts, strict=True)] if column else [],
-        smoothed_rows=width * rows,
+        smoothed_rows=width * joined * past.block_rows,
     )
 
 
@@ -120,21 +123,13 @@ def _sorting(
     return "", [""], np.zeros(len(run.samples), np.int64)
 
 
-def _fewer(
-    past: Histories,
-) -> tuple[Float64[np.ndarray, "blocks samples"], Int64[np.ndarray, " blocks"], int]:
-    """Losses of so many blocks at most, their steps, and rows of each: neighbours are joined."""
-    blocks = len(past.steps)
-    joined = -(-blocks // MOST_BLOCKS)
-    if joined == 1:
-        return past.losses, past.steps, past.block_rows
-    cuts = np.arange(0, blocks, joined)
-    counts = np.diff(np.append(cuts, blocks))
-    losses = np.empty((len(cuts), past.losses.shape[1]), order="F")
-    for first in range(0, losses.shape[1], _AT_ONCE):
-        few = slice(first, first + _AT_ONCE)
-        losses[:, few] = np.add.reduceat(past.losses[:, few], cuts, axis=0) / counts[:, None]
-    return losses, past.steps[np.append(cuts[1:], blocks) - 1], past.block_rows * joined
+def _joined(
+    losses: Float64[np.ndarray, "blocks samples"], cuts: Int64[np.ndarray, " columns"]
+) -> Float64[np.ndarray, "columns samples"]:
+    """Means of the blocks from each cut to the next."""
+    if len(cuts) == len(losses):
+        return losses
+    return np.add.reduceat(losses, cuts, axis=0) / np.diff(np.append(cuts, len(losses)))[:, None]
 
 
 def _scaled(
