@@ -20,7 +20,7 @@ from rdmtools.analysis.observables import OBSERVABLES
 from rdmtools.analysis.settings import RULES
 from rdmtools.format.names import STEP
 from rdmtools.report.palette import SERIES
-from rdmtools.results.cards import changes
+from rdmtools.results.cards import alone, changes, leads_of
 from rdmtools.results.words import is_missing, shown, with_unit
 
 _MOST_SCALARS = 8
@@ -88,10 +88,8 @@ class Marks:
 def marks(findings: Findings) -> Marks:
     """The first alarm of each change, and the truths that were named."""
     told = changes(records(findings.events))[:_MOST_MARKS]
-    rows: dict[str, dict[str, Any]] = {}
-    for row in records(findings.leads):
-        if row["truth"] not in rows or is_missing(rows[row["truth"]]["event"]):
-            rows[row["truth"]] = row
+    rows = {row["truth"]: row for change in told for row in leads_of(findings, change)}
+    rows |= {row["truth"]: row for row in alone(findings)}
     truths = [
         Truth(
             name=shown(row["truth"], 40),

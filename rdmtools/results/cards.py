@@ -69,11 +69,24 @@ def changes(events: Sequence[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]
 def cards(findings: Findings) -> list[Card]:
     """A card per change, and one per truth that none belongs to, by step."""
     told = [_card(findings, change) for change in changes(records(findings.events))]
-    belongs = {row["truth"] for row in records(findings.leads) if not is_missing(row["event"])}
-    missed = [row for row in records(findings.leads) if row["truth"] not in belongs]
-    first = {row["truth"]: row for row in reversed(missed)}
-    told += [_without_alarm(row) for row in first.values()]
+    told += [_without_alarm(row) for row in alone(findings)]
     return sorted(told, key=lambda card: (card.step is None, card.step))
+
+
+def leads_of(findings: Findings, change: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """One row of `leads` per truth that belongs to the change, of its first event that has one; by T50."""
+    rows = [row for row in records(findings.leads) if not is_missing(row["event"])]
+    rows = [row for event in change for row in rows if row["event"] == event["event"]]
+    first = {row["truth"]: row for row in reversed(rows)}
+    timed = [row for row in first.values() if not (is_missing(row["t50"]) or is_missing(row["lead_steps"]))]
+    return sorted(timed, key=itemgetter("t50"))
+
+
+def alone(findings: Findings) -> list[dict[str, Any]]:
+    """One row of `leads` per truth that no event of any window length belongs to."""
+    rows = records(findings.leads)
+    belongs = {row["truth"] for row in rows if not is_missing(row["event"])}
+    return [*{row["truth"]: row for row in reversed(rows) if row["truth"] not in belongs}.values()][::-1]
 
 
 def headline(findings: Findings) -> str:
@@ -82,14 +95,17 @@ def headline(findings: Findings) -> str:
     if not found:
         return _quiet(findings)
     count = counted(len(found), "change")
-    leads = [lead for change in found if (lead := _leads(findings, change))]
+    leads = [lead for change in found if (lead := leads_of(findings, change))]
     if not leads:
         first = found[0][0]["alarm_step"]
         where = f"from step {first:,} on" if len(found) == 1 else f"the first from step {first:,} on"
         more = "" if findings.leads.empty else "; no scalar that was named moved with it"
-        return f"{count}: losses moved together more than their own past allows, {where}{more}."
+        what = "losses moved together more than their own past allows"
+        if findings.settings.rule != RULES[0]:
+            what = f"SHC rose {findings.settings.decades:g} decades"
+        return f"{count}: {what}, {where}{more}."
     early = [lead[0] for lead in leads if lead[0]["lead_steps"] is not None and lead[0]["lead_steps"] > 0]
-    without = len({row["truth"] for row in records(findings.leads) if row["outcome"] == MISSED})
+    without = sum(row["outcome"] == MISSED for row in alone(findings))
     missed = f"; {counted(without, 'named scalar')} moved without an alarm" if without else ""
     if len(early) == len(found):
         each = "" if len(found) == 1 else "each "
@@ -121,15 +137,6 @@ def _overlap(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     )
 
 
-def _leads(findings: Findings, change: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """One row of `leads` per truth that belongs to the change: of its first event that has one."""
-    rows = [row for row in records(findings.leads) if not is_missing(row["event"])]
-    rows = [row for event in change for row in rows if row["event"] == event["event"]]
-    first = {row["truth"]: row for row in reversed(rows)}
-    timed = [row for row in first.values() if not (is_missing(row["t50"]) or is_missing(row["lead_steps"]))]
-    return sorted(timed, key=itemgetter("t50"))
-
-
 def _span(leads: Sequence[Mapping[str, Any]]) -> str:
     steps = sorted(lead["lead_steps"] for lead in leads)
     return f"{steps[0]:,} steps" if steps[0] == steps[-1] else f"{steps[0]:,} to {steps[-1]:,} steps"
@@ -137,7 +144,7 @@ def _span(leads: Sequence[Mapping[str, Any]]) -> str:
 
 def _card(findings: Findings, change: Sequence[Mapping[str, Any]]) -> Card:
     event = change[0]
-    leads = _leads(findings, change)
+    leads = leads_of(findings, change)
     fired = SIGNALS[event["signal"]]
     if len(findings.settings.windows) > 1:
         windows = sorted({other["window"] for other in change})
@@ -155,7 +162,10 @@ def _card(findings: Findings, change: Sequence[Mapping[str, Any]]) -> Card:
     lines = [
         Line(about="Who moved", words=_who(findings, event)),
         Line(about="Simpler", words=_simpler(findings, event)),
-        Line(about="Held", words=marks_words(findings, event).removeprefix("The alarm ").removesuffix(".")),
+        Line(
+            about="Held",
+            words=marks_words(findings, dict(event)).removeprefix("The alarm ").removesuffix("."),
+        ),
         Line(about="False alarms", words=_wrong(findings, event)),
     ]
     return Card(

@@ -6,6 +6,7 @@ from helpers.runs import EVERY, ROWS, hostile_run, with_event, without_event
 
 import rdmtools as rdm
 from rdmtools.analysis.events import records
+from rdmtools.report.charts import marks
 from rdmtools.results.cards import cards, changes, headline, truth_wanted
 
 
@@ -31,6 +32,10 @@ def test_a_change_that_several_lengths_see_has_one_card():
     assert len(told) == len(changes(records(found.events))) < len(found.events)
     assert told[0].step == found.events["alarm_step"].min()
     assert headline(found).startswith("1 change")
+    assert "without an alarm" not in headline(found)  # whatever a single length missed
+    (truth,) = marks(found).truths
+    assert truth.alarm == told[0].step
+    assert truth.label.startswith(f"accuracy: {told[0].title}")
 
 
 def test_a_lead_is_the_title_and_never_the_peak():
@@ -74,6 +79,11 @@ def test_a_truth_that_no_alarm_came_before_has_a_card():
     (card,) = cards(found)
     assert (card.title, card.alarmed, card.event) == ("Missed", False, None)
     assert card.lead == "score half-way 1,000: no alarm came before."
+
+
+def test_the_sentence_names_what_the_rule_saw():
+    words = headline(rdm.analyze(with_event(), rule="decades"))
+    assert words.startswith("1 change: SHC rose 1.5 decades, from step ")
 
 
 def test_a_quiet_run_says_how_near_it_came():
