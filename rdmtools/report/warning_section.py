@@ -6,6 +6,7 @@ import pandas as pd
 
 from rdmtools.analysis.findings import Findings
 from rdmtools.report.section import Section, cells
+from rdmtools.results.reference_words import reference_lines
 from rdmtools.results.warning_words import BASELINES, SIGNALS, outside_lines, rate_line, short_lines
 
 
@@ -33,6 +34,21 @@ def judged_section(findings: Findings) -> Section:
         ),
         note="An alarm is where the score reaches the threshold. Rows are judged from the first step on, "
         "with the run's own scatter from its own step on. Needed is the least rise that fires, in decades.",
+    )
+
+
+def reference_section(findings: Findings) -> Section | None:
+    """How the run stands beside runs in which nothing happened."""
+    lines = reference_lines(findings)
+    if not lines:
+        return None
+    ranked = findings.reference[findings.reference["runs"] > 0]
+    columns = (">window", ">runs", ">at_least", ">p_value", ">needed", ">largest_score", ">rows", "status")
+    return Section(
+        title="Beside runs in which nothing happened",
+        part="trust",
+        sentences=lines,
+        **(cells(ranked, *columns) if len(ranked) else {}),
     )
 
 

@@ -36,3 +36,14 @@ def test_the_page_says_what_a_rate_does_not_tell_only_where_one_is_stated():
     words = "it is no probability that this alarm is true"
     assert words in page(rdm.analyze(with_event()))
     assert words not in page(rdm.analyze(with_event(), rule="decades"))
+
+
+def test_quiet_runs_stand_beside_what_was_judged():
+    title = "Beside runs in which nothing happened"
+    alone = titled(rdm.analyze(with_event()))[title]
+    assert "quiet runs" in alone.sentences[0]
+    assert not alone.rows
+    others = [without_event(seed) for seed in (1, 2, 3)]
+    ranked = titled(rdm.analyze(with_event(), reference=others))[title]
+    assert "larger than in all 3 reference runs" in ranked.sentences[0]
+    assert [row[:3] for row in ranked.rows] == [["20", "3", "0"]]
