@@ -6,6 +6,7 @@ Its name is no verb's: a module `rdmtools.analyze` would hide the function of th
 """
 
 import warnings
+from collections.abc import Iterable
 from concurrent.futures import Executor
 from dataclasses import fields
 from pathlib import Path
@@ -18,7 +19,7 @@ from rdmtools.format.names import FIGURES_FOLDER, REPORT_FILE
 from rdmtools.read.read import read_run
 from rdmtools.read.stores import Location
 from rdmtools.references import Given, reference_runs
-from rdmtools.results.folder import ANALYSIS, default_folder, replaced, settled
+from rdmtools.results.folder import ANALYSIS, default_folder, figure_formats, replaced, settled
 from rdmtools.results.ledger_words import early_lines
 from rdmtools.results.saved import write_results
 from rdmtools.results.summary import summarise
@@ -33,12 +34,31 @@ if TYPE_CHECKING:
 class Analysis(Findings):
     """What `analyze` found in one run, as tables."""
 
-    def save(self, folder: str | Path | None = None, *, report: bool = True) -> Path:
-        """Write tables and summary, and with `report` figures and page; returns the folder.
+    def save(
+        self,
+        folder: str | Path | None = None,
+        *,
+        report: bool = True,
+        figures: str | Iterable[str] = (),
+    ) -> Path:
+        """Write tables and summary, with `report` the page, and figures in the formats named.
 
-        The default folder is ``analysis/`` in the companion folder of the run's file.
+        Parameters
+        ----------
+        folder
+            By default ``analysis/`` in the companion folder of the run's file.
+        report
+            Whether to write ``report.html``, which needs no figures.
+        figures
+            Of "png", "svg" and "pdf", as ``("png", "svg")`` or ``"png,svg"``: the overview and the first
+            events, for papers, in ``figures/``.
+
+        Returns
+        -------
+        Path
+            The folder.
         """
-        return save(self, folder, report=report)
+        return save(self, folder, report=report, figures=figures)
 
     def report(self, path: str | Path) -> Path:
         """Write the one-page HTML report; returns its path."""
@@ -67,15 +87,18 @@ def save(
     folder: str | Path | None = None,
     *,
     report: bool = True,
+    figures: str | Iterable[str] = (),
     fingerprint: str | None = None,
 ) -> Path:
-    """Write tables, summary, and with `report` the page and figures; returns the folder.
+    """Write tables, summary, with `report` the page, and figures in the formats named; returns the folder.
 
     Parameters
     ----------
     folder
         By default ``analysis/`` in the companion folder of the run's file, if that is on this machine. It is
         replaced as a whole.
+    figures
+        Of "png", "svg" and "pdf"; matplotlib is loaded for them alone.
     fingerprint
         A name for all that the analysis depends on, kept in the summary.
 
@@ -84,17 +107,20 @@ def save(
     ParameterError
         Where the run has no file here and no folder is named, the place cannot be written, or it holds a
         comparison or files that rdmtools did not write; and where the default folder holds the results of
-        another run that is there still, as ``ok.csv`` beside ``ok.parquet``.
+        another run that is there still, as ``ok.csv`` beside ``ok.parquet``. And for other figures.
     """
     folder = default_folder(findings.run) if folder is None else settled(folder)
+    formats = figure_formats(figures)
     with replaced(folder, ANALYSIS) as place:
         write_results(findings, place, fingerprint)
         if report:
-            from rdmtools.report.overview import save_figures
             from rdmtools.report.run_page import page, write_page
 
-            save_figures(findings, place / FIGURES_FOLDER)
             write_page(page(findings), place / REPORT_FILE)
+        if formats:
+            from rdmtools.report.overview import save_figures
+
+            save_figures(findings, place / FIGURES_FOLDER, formats)
     return folder
 
 

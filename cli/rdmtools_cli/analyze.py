@@ -27,6 +27,7 @@ from rdmtools.results.fingerprint import fingerprint, of_references, sealed
 from rdmtools.results.folder import (
     ANALYSIS,
     clear_leftovers,
+    figure_formats,
     refuse_address,
     refuse_other_run,
     settled,
@@ -57,8 +58,16 @@ def analyze(
         ),
     ] = None,
     report: Annotated[
-        bool, typer.Option("--report/--no-report", help="Write report.html and figures.")
+        bool, typer.Option("--report/--no-report", help="Write report.html, a page to look at.")
     ] = True,
+    figures: Annotated[
+        str,
+        typer.Option(
+            metavar="png,svg,pdf",
+            help="Write figures for papers, too, in these formats: the overview and the first events.",
+            show_default=False,
+        ),
+    ] = "",
     rules: Rules,
     sharing: Sharing,
     fresh: Annotated[
@@ -72,6 +81,7 @@ def analyze(
     changed since are left as they are. Runs in a store need --out. The exit code is 3 where all went well
     and a run is too short to judge.
     """
+    formats = figure_formats(figures)
     paths = named_paths(runs)
     folders = _folders(paths, out)
     named = of_references(reference_paths(reference or []))
@@ -83,6 +93,7 @@ def analyze(
             settings=settings,
             folder=folders[name],
             report=report,
+            figures=formats,
             named=named,
         )
         for name, path in paths.items()
@@ -127,6 +138,7 @@ class Job:
     settings: AnalysisSettings
     folder: Path
     report: bool
+    figures: tuple[str, ...] = ()
     named: str | None = ""
     """A name for all that its references depend on."""
     references: tuple[ReferenceRun, ...] = ()
@@ -152,7 +164,7 @@ class Job:
             executor=executor,
             progress=phase("analysing", rows),
         )
-        save(findings, self.folder, report=self.report, fingerprint=name)
+        save(findings, self.folder, report=self.report, figures=self.figures, fingerprint=name)
         return notes
 
     def elsewhere(self) -> "Job":
@@ -163,7 +175,7 @@ class Job:
     def unchanged(self) -> bool:
         """Whether the results in place are those that would be made again."""
         clear_leftovers(self.folder, ANALYSIS)
-        if not is_whole(self.folder, report=self.report):
+        if not is_whole(self.folder, report=self.report, figures=self.figures):
             return False
         try:
             summary = checked_summary(self.folder)

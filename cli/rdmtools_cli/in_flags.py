@@ -19,6 +19,7 @@ _OTHERS = {
     "window": "--window",
     "reference": "--reference",
     "webhook": "--webhook",
+    "figures": "--figures",
 }
 _FLAGS = {each.name: flags(each)[0] for kind in (AnalysisSettings, Rules) for each in fields(kind)} | _OTHERS
 _ONE = r"\"[^\"]*\"|'[^']*'|\{[^}]*\}|\([^)]*\)|[\w.+-]+"

@@ -65,6 +65,7 @@ ANALYSIS_TABLES = (
 FINGERPRINT = "fingerprint"
 REPORT_FILE = "report.html"
 FIGURES_FOLDER = "figures"
+FIGURE_FORMATS = ("png", "svg", "pdf")
 
 
 class Named(Protocol):

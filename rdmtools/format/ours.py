@@ -26,7 +26,7 @@ from rdmtools.format.names import (
 )
 from rdmtools.format.records import MANIFEST_FILE, is_attempt, is_part, is_segment
 
-_FIGURE = re.compile(r"(overview|comparison|event_[0-9]+)\.(png|svg)")
+_FIGURE = re.compile(r"(overview|comparison|event_[0-9]+)\.(png|svg|pdf)")
 _ANALYSIS = {SUMMARY_FILE, REPORT_FILE, *(f"{table}.parquet" for table in ANALYSIS_TABLES)}
 _UNFINISHED = ".tmp"
 

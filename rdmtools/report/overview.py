@@ -3,6 +3,7 @@
 One stack of PANELS over one axis of steps. Figures are matplotlib `Figure` objects, made without pyplot.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -24,14 +25,13 @@ def overview_figure(findings: Findings) -> Figure:
         return drawable(overview(findings))
 
 
-def save_figures(findings: Findings, folder: Path) -> str:
-    """overview.png and .svg, and event_1.png and .svg, … for the first events; returns the overview's SVG."""
+def save_figures(findings: Findings, folder: Path, formats: Sequence[str]) -> None:
+    """overview.png, event_1.png, … for the first events, in each of the formats, into a new folder."""
     folder.mkdir()
     with own_style():
-        drawn = save_figure(overview(findings), folder / "overview")
+        save_figure(overview(findings), folder / "overview", formats)
         for event in findings.events["event"].head(MOST_EVENT_FIGURES).tolist():
-            save_figure(event_figure(findings, event), folder / f"event_{event}")
-    return drawn
+            save_figure(event_figure(findings, event), folder / f"event_{event}", formats)
 
 
 def overview(findings: Findings, width_in: float = WIDE_IN) -> Figure:

@@ -10,11 +10,13 @@ that is a name, which the page itself says, are left out: so one drawing serves 
 import io
 import re
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
 import matplotlib
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
@@ -29,15 +31,33 @@ _HEX = re.compile("|".join(COLOURS.values()))
 _VARIABLES = {value: f"var(--{role})" for role, value in COLOURS.items()}
 
 
-def save_figure(figure: Figure, path: Path) -> str:
-    """Write path.svg and path.png on white paper; returns the SVG, for `inline_svg`."""
+def save_figure(figure: Figure, path: Path, formats: Sequence[str] = ("png", "svg")) -> str:
+    """Write path.svg and so on, on white paper; returns the SVG, for `inline_svg`, empty where none is asked.
+
+    Text stays text in SVG and PDF, and has □ for what the font lacks in PNG and PDF.
+    """
     figure.set_facecolor("white")
-    text = svg_text(figure)
-    path.with_name(f"{path.name}.svg").write_text(text, encoding="utf-8")
-    canvas = FigureCanvasAgg(drawable(figure))
-    png = path.with_name(f"{path.name}.png")
-    canvas.print_figure(png, dpi=_PNG_DPI, format="png", metadata={"Software": None})
+    text = ""
+    if "svg" in formats:
+        text = svg_text(figure)
+        path.with_name(f"{path.name}.svg").write_text(text, encoding="utf-8")
+    drawable(figure)
+    if "png" in formats:
+        path.with_name(f"{path.name}.png").write_bytes(png_bytes(figure))
+    if "pdf" in formats:
+        none = {"CreationDate": None, "Creator": None, "Producer": None}
+        with matplotlib.rc_context({"pdf.fonttype": 42}):
+            FigureCanvasPdf(figure).print_figure(
+                path.with_name(f"{path.name}.pdf"), format="pdf", metadata=none
+            )
     return text
+
+
+def png_bytes(figure: Figure) -> bytes:
+    """The figure as a PNG."""
+    buffer = io.BytesIO()
+    FigureCanvasAgg(figure).print_figure(buffer, dpi=_PNG_DPI, format="png", metadata={"Software": None})
+    return buffer.getvalue()
 
 
 def inline_svg(drawn: str, prefix: str, label: str) -> str:

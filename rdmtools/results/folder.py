@@ -11,7 +11,7 @@ import os
 import re
 import uuid
 import warnings
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +25,7 @@ from rdmtools.format.names import (
     ANALYSIS_FOLDER,
     ANALYSIS_MARK,
     ANALYSIS_TABLES,
+    FIGURE_FORMATS,
     FIGURES_FOLDER,
     REPORT_FILE,
     SUMMARY_FILE,
@@ -82,7 +83,7 @@ ANALYSIS = Contents(
     marked_file=SUMMARY_FILE,
     tables=ANALYSIS_TABLES,
     page=REPORT_FILE,
-    figures=r"(overview|event_\d+)\.(png|svg)",
+    figures=r"(overview|event_\d+)\.(png|svg|pdf)",
 )
 COMPARISON = Contents(
     what="a comparison",
@@ -102,6 +103,15 @@ SCORE = Contents(
     ),
     page=SCORE_PAGE_FILE,
 )
+
+
+def figure_formats(asked: str | Iterable[str]) -> tuple[str, ...]:
+    """The formats that are asked for, each once, in our order: "png,svg", or names. Raises ParameterError."""
+    names = [name.strip().lower() for name in (asked.split(",") if isinstance(asked, str) else asked)]
+    for name in filter(None, names):
+        if name not in FIGURE_FORMATS:
+            raise ParameterError(f'figures has {name!r}; choose of figures="{",".join(FIGURE_FORMATS)}"')
+    return tuple(name for name in FIGURE_FORMATS if name in names)
 
 
 def table_file(table: str) -> str:

@@ -2,7 +2,7 @@
 
 observables.parquet  events.parquet  modes.parquet  groups.parquet  spectra.parquet
 gaussian.parquet     shc_map.parquet summary.json
-report.html          figures/overview.png, .svg, event_1.png, ...   where they were asked for
+report.html          figures/overview.png, .svg, .pdf, event_1.png, ...   where they were asked for
 """
 
 from collections.abc import Generator, Iterable
@@ -57,11 +57,12 @@ def _named(summary: dict[str, Any], fingerprint: str | None) -> dict[str, Any]:
     return summary if fingerprint is None else summary | {FINGERPRINT: sealed(summary, fingerprint)}
 
 
-def is_whole(folder: Path, *, report: bool) -> bool:
+def is_whole(folder: Path, *, report: bool, figures: Iterable[str] = ()) -> bool:
     """Whether every file is there that `Analysis.save` leaves, but for figures of events."""
     files = [*map(table_file, ANALYSIS.tables), SUMMARY_FILE]
     if report:
-        files += [REPORT_FILE, f"{FIGURES_FOLDER}/overview.svg", f"{FIGURES_FOLDER}/overview.png"]
+        files.append(REPORT_FILE)
+    files += [f"{FIGURES_FOLDER}/overview.{kind}" for kind in figures]
     return all((folder / file).is_file() for file in files)
 
 

@@ -43,7 +43,6 @@ def test_analyze_tells_the_three_events_and_leaves_everything(place):
         *(f"{name}.parquet" for name in ANALYSIS_TABLES),
         "summary.json",
         "report.html",
-        "figures",
     }
     scalars = pd.read_parquet(place / "deep_linear.rdm" / "scalars.parquet").set_index("step")
     alarms = pd.read_parquet(folder / "events.parquet")["alarm_step"]

@@ -198,8 +198,10 @@ def test_what_the_command_left_beside_a_run_is_used(folder, counted):
 
 def test_the_command_shares_runs_out_and_tells_them_in_order(folder):
     (folder / "s1.parquet").write_bytes(b"no")
-    alone = rdmtools("analyze", "s*.parquet", "--out", "a", cwd=folder)
-    shared = rdmtools_process("analyze", "s*.parquet", "--out", "b", "--workers", 2, cwd=folder)
+    alone = rdmtools("analyze", "s*.parquet", "--out", "a", "--figures", "svg", cwd=folder)
+    shared = rdmtools_process(
+        "analyze", "s*.parquet", "--out", "b", "--workers", 2, "--figures", "svg", cwd=folder
+    )
     assert alone.returncode == shared.returncode == 1
     assert shared.stdout.replace("b/", "a/") == alone.stdout
     assert "s1.parquet starts with b'no'" in shared.stderr
@@ -257,9 +259,9 @@ def test_a_run_that_has_not_changed_is_not_analysed_again(folder):
 def test_results_that_are_not_whole_are_made_again(folder):
     place = folder / "s0.rdm" / "analysis"
     for gone in ("observables.parquet", "figures/overview.svg"):
-        assert rdmtools("analyze", "s0.parquet", cwd=folder).returncode == 0
+        assert rdmtools("analyze", "s0.parquet", "--figures", "svg", cwd=folder).returncode == 0
         (place / gone).unlink()
-        assert rdmtools("analyze", "s0.parquet", cwd=folder).returncode == 0
+        assert rdmtools("analyze", "s0.parquet", "--figures", "svg", cwd=folder).returncode == 0
         assert (place / gone).is_file()
     summary = json.loads((place / "summary.json").read_text())
     del summary["notes"]

@@ -140,7 +140,7 @@ def test_whatever_it_holds_the_block_reads_back_and_has_no_markup():
 
 
 def test_figures_of_a_hostile_run_are_saved(tmp_path):
-    rdm.analyze(hostile_run(), window=12).save(tmp_path / "out")  # SVG and PNG without a warning
+    rdm.analyze(hostile_run(), window=12).save(tmp_path / "out", figures="png,svg,pdf")  # without a warning
     svg = (tmp_path / "out" / "figures" / "overview.svg").read_text(encoding="utf-8")
     assert "<script" not in svg
     assert "日本語" in svg

@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 import rdmtools as rdm
+from rdmtools.format.names import FIGURE_FORMATS
 from rdmtools.report.compare_page import save_comparison
 from rdmtools.report.event_figure import event_figure
 from rdmtools.report.heat_map import heat_map
@@ -319,12 +320,24 @@ def test_draws_without_a_value_have_no_panel_and_the_page_says_so(tmp_path):
     assert 'aria-label="SHC and total variance of the Gaussian 2RDM."' in text
 
 
-def test_svg_and_png_are_the_same_bytes_each_time(tmp_path):
+def test_figures_are_the_same_bytes_each_time(tmp_path):
     analysis = rdm.analyze(with_event(), window=12)
-    first, second = analysis.save(tmp_path / "a"), analysis.save(tmp_path / "b")
-    for name in ("overview.svg", "overview.png", "event_1.svg", "event_1.png"):
+    first, second = (analysis.save(tmp_path / name, figures="png,svg,pdf") for name in "ab")
+    for name in [f"{what}.{kind}" for what in ("overview", "event_1") for kind in FIGURE_FORMATS]:
         assert (first / "figures" / name).read_bytes() == (second / "figures" / name).read_bytes()
     assert (first / "report.html").read_bytes() == (second / "report.html").read_bytes()
+
+
+def test_figures_are_written_where_they_are_asked_for(tmp_path):
+    analysis = rdm.analyze(with_event(), window=12)
+    assert not (analysis.save(tmp_path / "none") / "figures").exists()
+    folder = analysis.save(tmp_path / "some", report=False, figures=("pdf", " PNG"))
+    assert {path.name for path in (folder / "figures").iterdir()} == {
+        *("overview.png", "overview.pdf", "event_1.png", "event_1.pdf"),
+    }
+    with pytest.raises(rdm.ParameterError, match=r"has 'gif'; choose of figures=\"png,svg,pdf\""):
+        analysis.save(tmp_path / "more", figures="png,gif")
+    assert not (tmp_path / "more").exists()
 
 
 # The page

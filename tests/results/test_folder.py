@@ -27,7 +27,7 @@ def one():
 @pytest.fixture(scope="module")
 def drawn(one, tmp_path_factory):
     """A folder with everything that an analysis may leave."""
-    return save(one, tmp_path_factory.mktemp("drawn") / "analysis")
+    return save(one, tmp_path_factory.mktemp("drawn") / "analysis", figures=("png", "svg", "pdf"))
 
 
 @pytest.fixture
@@ -55,13 +55,13 @@ def written_csv(path, run):
 
 
 def test_all_that_we_write_is_ours_by_name(folder, one, tmp_path):
-    assert "figures/event_1.png" in tree(folder)
+    assert {f"figures/event_1.{kind}" for kind in ("png", "svg", "pdf")} <= tree(folder)
     assert list(ANALYSIS.strangers(folder)) == []
     page = save_comparison(rdm.compare([one]), tmp_path / "comparison")
     assert list(COMPARISON.strangers(page.parent)) == []
 
 
-STRANGE = ["figures/mine.png", "figures/overview.pdf", "figures/event_1.svg.bak", "figures/notes/a.txt"]
+STRANGE = ["figures/mine.png", "figures/overview.gif", "figures/event_1.svg.bak", "figures/notes/a.txt"]
 
 
 @pytest.mark.parametrize("name", [*STRANGE, "notes.md"])
