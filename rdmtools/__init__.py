@@ -67,8 +67,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name == "evaluation":
-        return import_module("rdmtools.evaluation")
+    if name in ("evaluation", "plot"):
+        return import_module(f"rdmtools.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'rdmtools' has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)

@@ -33,6 +33,7 @@ ROOMS = {
     "references": {"analysis", "format", "read", "results", "run"},
     "analyses": {"analysis", "format", "read", "references", "report", "results", "run"},
     "comparison": {"analysis", "executor", "format", "read", "results", "run"},
+    "plot": {"analysis", "format", "report", "results", "run"},
     "scores": {"evaluation", "report", "run"},
 }
 FREE = {"rdmtools", "errors"}

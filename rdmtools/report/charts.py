@@ -143,6 +143,12 @@ def watched_charts(findings: Findings) -> list[Chart]:
     return [score, shc]
 
 
+def shc_chart(findings: Findings, window: int) -> Chart:
+    """SHC of windows of one length, with the line that it had to cross."""
+    table = findings.observables
+    return _shc(findings, table[table["window"] == window], window)
+
+
 def _shc(findings: Findings, table: pd.DataFrame, window: int) -> Chart:
     lines = [Line(label="SHC", role="ink", values=_log(table["shc"].to_numpy()))]
     if findings.settings.rule == RULES[0]:

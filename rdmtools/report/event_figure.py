@@ -4,13 +4,14 @@
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedFormatter, FixedLocator, MaxNLocator
 
 from rdmtools.analysis.findings import Findings
 from rdmtools.report.scale import log_scale, set_scale
 from rdmtools.report.section import MOST_EVENTS_TOLD
-from rdmtools.report.style import TEXT_PT, WIDE_IN, colour, dress, put_text
+from rdmtools.report.style import TEXT_PT, WIDE_IN, Drawing, colour, dress, put_text
 from rdmtools.results.words import shown
 from rdmtools.run.quality import counted
 
@@ -23,24 +24,30 @@ def event_figure(findings: Findings, event: int) -> Figure:
     """One event: shares of the leading eigenvalues at its peak, and the top mode's share by group, if any
     group has more than one sample.
     """
-    spectra, groups = findings.spectra, findings.groups
-    shares = spectra.loc[spectra["event"] == event, "share"].head(_MOST_EIGENVALUES).to_numpy(np.float64)
+    groups = findings.groups
     by_group = groups[(groups["event"] == event) & (groups["mode"] == 1)]
-    figure = Figure(figsize=(WIDE_IN, 2.7))
+    figure = Drawing(figsize=(WIDE_IN, 2.7))
     left = figure.add_axes((0.09, 0.17, 0.36, 0.62))
     dress(left)
     name = shown(findings.run.name, 60)
     put_text(figure, 0.09, 0.91, f"{name}, event {event}: the window that ends at the peak", "ink")
     put_text(figure, 0.09, 0.81, "Share of total variance by eigenvalue", "muted")
-    left.plot(
-        np.arange(1, len(shares) + 1), shares, "o-", markersize=3.5, linewidth=0.8, color=colour("series-1")
-    )
-    left.set_xlim(0.5, len(shares) + 0.5)
-    left.xaxis.set_major_locator(MaxNLocator(8, integer=True))
-    set_scale(left, log_scale([shares]))
+    draw_spectrum(left, findings, event)
     if (by_group["samples"] > 1).any():
         _draw_groups(figure, by_group)
     return figure
+
+
+def draw_spectrum(axes: Axes, findings: Findings, event: int) -> None:
+    """Shares of total variance of the leading eigenvalues."""
+    spectra = findings.spectra
+    shares = spectra.loc[spectra["event"] == event, "share"].head(_MOST_EIGENVALUES).to_numpy(np.float64)
+    axes.plot(
+        np.arange(1, len(shares) + 1), shares, "o-", markersize=3.5, linewidth=0.8, color=colour("series-1")
+    )
+    axes.set_xlim(0.5, len(shares) + 0.5)
+    axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
+    set_scale(axes, log_scale([shares]))
 
 
 def _draw_groups(figure: Figure, by_group: pd.DataFrame) -> None:

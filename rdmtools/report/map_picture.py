@@ -38,7 +38,7 @@ def samples_picture(findings: Findings, height: int) -> Picture:
         title=f"Every probe sample, {each}: dark = its highest loss, bright = its lowest. "
         f"Sorted {by}by when it changed.",
         short="Samples: dark = high loss, bright = low",
-        source=data_uri(_even(drawn, *_span(findings))),
+        source=data_uri(even_map(drawn, *_span(findings))),
         height=height,
         rows=rows,
         bands=[(shown(name, 40), count) for name, count in drawn.groups],
@@ -100,7 +100,7 @@ def _span(findings: Findings) -> tuple[float, float]:
     return float(first), float(last)
 
 
-def _even(drawn: SampleMap, first: float, last: float) -> UInt8[np.ndarray, "rows columns"]:
+def even_map(drawn: SampleMap, first: float, last: float) -> UInt8[np.ndarray, "rows columns"]:
     """Bright where losses are low; columns of equal widths in steps, of the block that holds the middle."""
     count = len(drawn.steps)
     middles = first + (np.arange(count) + 0.5) * (last - first) / count

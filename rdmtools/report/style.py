@@ -5,6 +5,7 @@ Colours are roles; `svg.py` turns each into a CSS variable of the same name.
 
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
 
+import io
 import os
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -12,6 +13,8 @@ from contextlib import contextmanager
 import matplotlib.style
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.text import Text
@@ -33,6 +36,7 @@ _CHARACTER_EM = 0.65
 """Width of a character in labels of digits and words; a digit of DejaVu Sans, which is wide, has 0.64."""
 Title = tuple[str, str]
 """A line of text: words, and the role of their colour."""
+_PNG_DPI = 160
 _STYLE = {
     "font.family": "DejaVu Sans",
     "font.size": TEXT_PT,
@@ -69,20 +73,45 @@ def series_title(words: str, index: int) -> Title:
     return f"{'╌' if is_dashed(index) else '—'} {words}", SERIES[index % len(SERIES)]
 
 
+class Drawing(Figure):
+    """A figure that a notebook shows by itself, with or without ``%matplotlib``."""
+
+    def _repr_png_(self) -> bytes:
+        return png_bytes(self)
+
+
+def png_bytes(figure: Figure) -> bytes:
+    """The figure as a PNG, on white where it has no paper of its own."""
+    buffer = io.BytesIO()
+    clear = to_rgba(figure.get_facecolor())[3] == 0
+    FigureCanvasAgg(figure).print_figure(
+        buffer,
+        dpi=_PNG_DPI,
+        format="png",
+        facecolor="white" if clear else "auto",
+        metadata={"Software": None},
+    )
+    return buffer.getvalue()
+
+
 def paper(width_in: float, height_in: float) -> Figure:
     """A figure without anything, which a page shows on its own paper."""
-    figure = Figure(figsize=(width_in, height_in), facecolor="none")
+    figure = Drawing(figsize=(width_in, height_in), facecolor="none")
     figure.patch.set_gid(PAPER)
     return figure
 
 
 def drawable(figure: Figure) -> Figure:
     """The figure with □ for what its font lacks; for pixels, as a browser finds another font by itself."""
-    known = get_font(os.fspath(findfont(FontProperties(family="DejaVu Sans")))).get_charmap()
     for text in figure.findobj(Text):
         assert isinstance(text, Text)
-        text.set_text("".join(c if ord(c) in known else "□" for c in text.get_text()))
+        text.set_text(drawable_words(text.get_text()))
     return figure
+
+
+def drawable_words(words: str) -> str:
+    known = get_font(os.fspath(findfont(FontProperties(family="DejaVu Sans")))).get_charmap()
+    return "".join(c if ord(c) in known else "□" for c in words)
 
 
 def text_in(words: str, size_pt: float = TEXT_PT) -> float:

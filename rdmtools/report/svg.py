@@ -15,15 +15,13 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import matplotlib
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from rdmtools.report.palette import COLOURS
-from rdmtools.report.style import PAPER, drawable
+from rdmtools.report.style import PAPER, drawable, png_bytes
 
-_PNG_DPI = 160
 _REFERENCE = re.compile(r"#([\w-]+)")
 _NUMBER = re.compile(r"-?\d+\.\d{2}\d+")
 _FONT = re.compile(r"font:\s*(?=[\d.]+px)|(?<=px) '[^;]*|font-family:[^;]*;")
@@ -51,13 +49,6 @@ def save_figure(figure: Figure, path: Path, formats: Sequence[str] = ("png", "sv
                 path.with_name(f"{path.name}.pdf"), format="pdf", metadata=none
             )
     return text
-
-
-def png_bytes(figure: Figure) -> bytes:
-    """The figure as a PNG."""
-    buffer = io.BytesIO()
-    FigureCanvasAgg(figure).print_figure(buffer, dpi=_PNG_DPI, format="png", metadata={"Software": None})
-    return buffer.getvalue()
 
 
 def inline_svg(drawn: str, prefix: str, label: str) -> str:
