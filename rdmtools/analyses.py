@@ -77,7 +77,7 @@ class Analysis(Findings):
         return summarise(self)
 
     def _repr_html_(self) -> str:
-        from rdmtools.report.run_page import notebook_html
+        from rdmtools.report.notebook_cell import notebook_html
 
         return notebook_html(self)
 

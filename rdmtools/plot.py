@@ -278,7 +278,7 @@ def _words(value: object, most: int) -> str:
 
 def _say(ax: Axes, title: str, below: str, *, key: bool = False) -> None:
     """The title, below it a line for the key where one is to stand, and what the axis below is."""
-    width_in = ax.get_position().width * ax.figure.get_size_inches()[0]
+    width_in = ax.get_position().width * _figure(ax).get_size_inches()[0]
     narrow = key and width_in < _ROOM_IN
     ax.set_title(title, loc="left", size=TEXT_PT, color=colour("ink"), pad=6 + (TEXT_PT + 4) * narrow)
     ax.tick_params(which="minor", color=colour("rule"))

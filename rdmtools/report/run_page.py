@@ -10,7 +10,6 @@ much text a cell may hold follows from how many cells there are, so that the pag
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
 
 from collections.abc import Sequence
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +27,6 @@ from rdmtools.report.page_data import FEW_POINTS, MOST_POINTS, charts_data, data
 from rdmtools.report.section import MOST_EVENTS_TOLD, Section
 from rdmtools.report.sections import sections
 from rdmtools.report.stacked_svg import drawn_twice
-from rdmtools.results import notebook
 from rdmtools.results.cards import cards, headline, truth_wanted
 from rdmtools.results.ledger_words import ledger_lines
 from rdmtools.results.verdict import ENOUGH_ROWS, verdict
@@ -130,12 +128,6 @@ def _dense(text: str) -> str:
     """A script or style sheet of ours without its comments of whole lines, and without indentation."""
     lines = (line.strip() for line in text.splitlines())
     return "\n".join(line for line in lines if line and not line.startswith("//"))
-
-
-def notebook_html(findings: Findings) -> str:
-    """Name, verdict and the first events, for a notebook's cell."""
-    name = f"<b>{escape(shown(findings.run.name, 120))}</b>"
-    return notebook.cell(name, verdict(findings).split("\n"), findings.events)
 
 
 def _span(findings: Findings) -> tuple[float, float]:

@@ -11,8 +11,9 @@ import pytest
 from helpers.runs import HOSTILE, hostile_run, with_event
 
 import rdmtools as rdm
+from rdmtools.report.notebook_cell import notebook_html
 from rdmtools.report.page_data import data_block
-from rdmtools.report.run_page import notebook_html, page
+from rdmtools.report.run_page import page
 from rdmtools.results.verdict import verdict
 
 MOST_BYTES = 1_500_000

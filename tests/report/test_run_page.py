@@ -1,10 +1,13 @@
 """The figures draw the tables, and the page shows a person all of it, safely."""
 
+import base64
 import re
 import shlex
 from dataclasses import replace
+from html import escape
 from html.parser import HTMLParser
 from itertools import pairwise
+from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
@@ -25,6 +28,7 @@ from rdmtools.report.reproduce import command, python
 from rdmtools.report.run_page import write_report
 from rdmtools.report.style import NARROW_IN, WIDE_IN, decimate, own_style
 from rdmtools.report.svg import inline_svg, svg_text
+from rdmtools.results.cards import cards, headline
 from rdmtools.results.words import percent, power, shown, signed
 
 MOST_BYTES = 1_500_000
@@ -448,6 +452,28 @@ def test_the_notebook_shows_the_verdict():
     html = rdm.analyze(with_event(name="<i>"), window=12)._repr_html_()
     assert "&lt;i&gt;" in html
     assert "1 event" in html
+    assert "<script" not in html
+
+
+def test_the_notebook_shows_sentence_cards_and_a_drawing_of_its_own():
+    for analysis in (rdm.analyze(with_event(), window=12), rdm.analyze(hostile_run(), window=12)):
+        html = analysis._repr_html_()
+        assert escape(headline(analysis)) in html
+        for card in cards(analysis)[:3]:
+            assert escape(card.title) in html
+        drawn = base64.b64decode(re.search(r'src="data:image/svg\+xml;base64,([^"]+)"', html)[1])
+        root = ElementTree.fromstring(drawn)  # it is whole XML
+        assert len([*root.iter("{http://www.w3.org/2000/svg}image")]) == 1
+        assert "script" not in {element.tag.rpartition("}")[2] for element in root.iter()}
+        used = {name for element in root.iter() for name in element.get("class", "").split()}
+        used = {name for name in used if name.startswith("l-")} - {"l-ink"}  # which paths have by default
+        assert {name for name in used if f".{name} {{" not in drawn.decode()} == set()
+
+
+def test_a_quiet_run_has_a_cell_too():
+    html = rdm.analyze(without_event())._repr_html_()
+    assert "<img " in html
+    assert "<ul>" not in html
 
 
 def test_a_page_that_cannot_be_written_says_so(tmp_path):
