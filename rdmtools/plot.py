@@ -263,7 +263,8 @@ def _axes(ax: Axes | None, size: str) -> Axes:
 
 
 def _figure(ax: Axes) -> Figure:
-    return cast(Figure, ax.get_figure(root=True) if hasattr(ax.figure, "get_figure") else ax.figure)
+    """The whole figure that the axes are in, of which a subfigure is a part."""
+    return cast(Figure, ax.figure.canvas.figure)
 
 
 def _span(analysis: Findings) -> tuple[float, float]:
