@@ -24,6 +24,7 @@ from rdmtools.report.event_figure import draw_spectrum
 from rdmtools.report.map_picture import even_map
 from rdmtools.report.png import SHADES
 from rdmtools.report.style import LABEL_PT, TEXT_PT, Drawing, colour, drawable_words, dress, own_style
+from rdmtools.report.ticks import decade_ticks, power_of_ten
 from rdmtools.results.cards import changes
 from rdmtools.results.words import shown
 
@@ -184,6 +185,10 @@ def _shc(
             ax.plot(chart.steps[inside], 10 ** line.values[inside], lw=1.1, label=line.label, **how)
     low, high = chart.limits
     ax.set_ylim(10**low, 10 ** (high + 0.18 * (high - low)))
+    # Labels of our own: matplotlib's are parsed as mathematics.
+    powers = decade_ticks(low, high, 6) or [round(low)]
+    ax.set_yticks([10.0**power for power in powers], [power_of_ten(power) for power in powers])
+    ax.minorticks_off()
     ax.set_xlim(*span)
     _mark(ax, marks(analysis), span)
     _say(ax, _words(chart.title, 70), below, key=True)
