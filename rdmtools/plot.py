@@ -8,7 +8,7 @@ somebody chose.
 
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
 
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -269,7 +269,7 @@ def _axes(ax: Axes | None, size: str) -> Axes:
 
 def _figure(ax: Axes) -> Figure:
     """The whole figure that the axes are in, of which a subfigure is a part."""
-    return cast(Figure, ax.figure.canvas.figure)
+    return ax.figure.canvas.figure
 
 
 def _span(analysis: Findings) -> tuple[float, float]:
