@@ -11,7 +11,7 @@ length. Negative means falling: being learned.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float, Float64
@@ -78,20 +78,30 @@ def window_modes(
 
 
 def top_mode(window_rows: Float[np.ndarray, "w samples"], *, detrend: str = "constant") -> Modes:
-    """The first mode of `window_modes` alone, and its eigenvalue, by products: ten times as quick.
+    """The first mode of `window_modes` alone, and its eigenvalue, by products: ten times as quick."""
+    found = leading_modes(window_rows, count=1, detrend=detrend)
+    return replace(found, eigenvalues=found.eigenvalues[:1])
 
-    Loadings are as exact as long as the second eigenvalue is not nearly the first; zeros where nothing moves.
+
+def leading_modes(
+    window_rows: Float[np.ndarray, "w samples"], *, count: int, detrend: str = "constant"
+) -> Modes:
+    """The `count` leading modes of `window_modes` by products, and all eigenvalues.
+
+    Loadings are as exact as long as an eigenvalue is not nearly the next; zeros where nothing moves.
     """
     degree = DEGREES[detrend]
     field = residual(window_rows, degree)
-    squares, loadings = modes_by_products(field, 1)
+    freedom = len(field) - 1 - degree
+    squares, loadings = modes_by_products(field, min(count, freedom))
     movement = field if degree == 0 else residual(window_rows, 0)
-    course = field @ loadings.T
+    courses = field @ loadings.T
+    norms = np.linalg.norm(courses, axis=0)
     return Modes(
-        eigenvalues=squares[:1] / (len(field) - 1 - degree),
+        eigenvalues=squares[:freedom] / freedom,
         loadings=loadings,
         loss_change=_loss_change(movement, loadings),
-        time_courses=course / (np.linalg.norm(course) or 1.0),
+        time_courses=courses / np.where(norms > 0, norms, 1.0),
     )
 
 

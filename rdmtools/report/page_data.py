@@ -1,7 +1,7 @@
 """What does the page's script know? The charts, marks and rows of the map, as JSON that no word can leave.
 
-Numbers are as fine as a ten-thousandth or so of their chart's height, and long lines have so many points that
-no screen shows more.
+Numbers are as fine as a ten-thousandth or so of their chart's height, and each is told by its change from the
+one before; long lines have so many points that no screen shows more.
 """
 
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
@@ -21,6 +21,7 @@ from rdmtools.report.thinning import decimate
 
 MOST_POINTS, FEW_POINTS = 900, 450
 """Of a line, about: of those on the first screen, and of those that are folded away."""
+_MOST_DECIMALS = 300
 _OUTSIDE = str.maketrans(
     {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 )
@@ -43,19 +44,20 @@ def marks_data(marks: Marks) -> dict[str, Any]:
 def _chart(chart: Chart, points: int) -> dict[str, Any]:
     kept = _kept(chart, points)
     low, high = chart.limits
-    decimals = 3 - math.floor(math.log10(high - low))
+    decimals = min(3 - math.floor(math.log10(high - low)), _MOST_DECIMALS)
     steps = chart.steps[kept]
     return {
         "title": chart.title,
         "decades": chart.decades,
         "limits": [float(f"{limit:.6g}") for limit in chart.limits],
+        "decimals": decimals,
         "steps": _steps(steps),
         "lines": [
             {
                 "label": line.label,
                 "role": line.role,
                 "kind": line.kind,
-                "values": _numbers(line.values[kept], decimals),
+                "changes": _changes(line.values[kept], decimals),
             }
             for line in chart.lines
         ],
@@ -79,15 +81,13 @@ def _steps(steps: NDArray[np.int64]) -> list[int] | dict[str, int]:
     return steps.tolist()
 
 
-def _numbers(values: NDArray[np.float64], decimals: int) -> list[float | int | None] | float:
-    """As a list; of a line that is flat the one value."""
-    if len(values) > 1 and (values == values[0]).all():
-        return float(f"{values[0]:.6g}")
-    told: list[float | int | None] = []
-    for value in values.tolist():
-        if not math.isfinite(value):
-            told.append(None)
-            continue
-        short = round(value, decimals)
-        told.append(int(short) if short == int(short) and abs(short) < 1e15 else short)
+def _changes(values: NDArray[np.float64], decimals: int) -> list[int | None]:
+    """Each value, in units of its last decimal, less the one before it; trailing zeros are left out."""
+    there = np.isfinite(values)
+    units = [round(value) for value in (values[there] * 10.0**decimals).tolist()]
+    told: list[int | None] = [None] * len(values)
+    for place, now, before in zip(np.flatnonzero(there).tolist(), units, [0, *units], strict=False):
+        told[place] = now - before
+    while len(told) > 1 and told[-1] == 0:
+        del told[-1]
     return told

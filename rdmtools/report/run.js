@@ -33,8 +33,11 @@ function stepsOf(chart) {
 
 function columnsOf(chart) {
   const steps = stepsOf(chart);
-  const filled = (values) => Array.isArray(values) ? values : steps.map(() => values);
-  return [steps, ...chart.lines.map((line) => filled(line.values))];
+  const valuesOf = (changes) => {
+    let sum = 0;
+    return steps.map((_, n) => changes[n] === null ? null : (sum += changes[n] ?? 0) / 10 ** chart.decimals);
+  };
+  return [steps, ...chart.lines.map((line) => valuesOf(line.changes))];
 }
 
 function powerOfTen(power) {
@@ -171,7 +174,7 @@ function openCharts(figure) {
     box.append(plot.root);
     box.tabIndex = 0;
     box.setAttribute("role", "group");
-    box.setAttribute("aria-label", `${chart.title}. Left and right move the crosshair, Enter shows the samples.`);
+    box.setAttribute("aria-label", `${chart.title}. Left and right move the crosshair, Enter shows the modes.`);
     box.addEventListener("keydown", (event) => moveCrosshair(plot, event));
     plot.over.addEventListener("click", () => {
       if (plot.cursor.idx != null && plot.cursor.left >= 0 && !plot.select.width) atStep(plot.posToVal(plot.cursor.left, "x"));
@@ -366,20 +369,33 @@ const map = (() => {
   return {begin, draw, hair: show, arrange, known, lossAt, nameOf, state};
 })();
 
-// Whose loss changed most over the window before a step
+// What moved in the window before a step: its leading modes, and whose loss changed most
 
 function atStep(step) {
   if (!map.state.ready) return;
   const place = document.getElementById("at-step");
+  const unit = map.known.unit ? " " + map.known.unit : "";
+  place.replaceChildren();
+  const windows = data.modes.windows;
+  const [first, last, modes] = windows.findLast((each) => each[1] <= step) ?? windows[0];
+  make("h2", `Modes of the window from step ${whole(first)} to ${whole(last)}`, place);
+  const list = make("ol", null, place);
+  for (const [share, way, carrying, group, part, few] of modes) {
+    const named = [];
+    for (let n = 0; n < few.length; n += 3) {
+      const [id, of] = data.modes.samples[few[n]];
+      named.push(`${id}${of == null ? "" : ` (${data.modes.groups[of]})`} ${few[n + 1]}%, ${short(few[n + 2])}${unit}`);
+    }
+    const most = group == null ? "" : `; “${data.modes.groups[group]}” has ${part}% of it`;
+    make("li", `${share}% of the variance, losses ${data.modes.directions[way]}; ${whole(carrying)} ${carrying === 1 ? "sample carries" : "samples carry"} 90%${most}. Largest: ${named.join("; ")}`, list);
+  }
+  if (!modes.length) make("p", "Nothing moved.", place);
   const before = Math.max(step - data.window, data.span[0]);
   const rows = map.state.order.map((row) => [row, map.lossAt(row, before), map.lossAt(row, step)]);
   rows.sort((one, other) => Math.abs(other[2] - other[1]) - Math.abs(one[2] - one[1]));
-  place.replaceChildren();
-  make("h2", `Step ${whole(Math.round(step))}: whose loss changed most since step ${whole(Math.round(before))}`, place);
-  const list = make("ol", null, place);
-  for (const [row, was, is] of rows.slice(0, 8)) {
-    make("li", `${map.nameOf(row)}: ${short(was)} → ${short(is)}${map.known.unit ? " " + map.known.unit : ""}`, list);
-  }
+  make("h2", `Whose loss changed most from step ${whole(Math.round(before))} to ${whole(Math.round(step))}`, place);
+  const changes = make("ol", null, place);
+  for (const [row, was, is] of rows.slice(0, 8)) make("li", `${map.nameOf(row)}: ${short(was)} → ${short(is)}${unit}`, changes);
   const close = make("button", "Close", place);
   close.type = "button";
   close.addEventListener("click", () => place.replaceChildren());

@@ -27,6 +27,7 @@ from rdmtools.report.page_data import FEW_POINTS, MOST_POINTS, charts_data, data
 from rdmtools.report.section import MOST_EVENTS_TOLD, Section
 from rdmtools.report.sections import sections
 from rdmtools.report.stacked_svg import drawn_twice
+from rdmtools.report.step_modes import known_of_steps
 from rdmtools.results.cards import cards, headline, truth_wanted
 from rdmtools.results.ledger_words import ledger_lines
 from rdmtools.results.verdict import ENOUGH_ROWS, verdict
@@ -76,6 +77,7 @@ def page(findings: Findings) -> str:
         "charts": charts_data(watched, MOST_POINTS) | charts_data(folded, FEW_POINTS),
         "marks": marks_data(marks(findings)),
         "map": known_of_rows(findings),
+        "modes": known_of_steps(findings),
     }
     return render(
         "page.html.jinja",

@@ -77,18 +77,31 @@ def test_the_map_tells_the_sample_and_its_loss(tab):
     assert float(found[4]) == pytest.approx(np.mean(losses[row - 1 : row + 2]), abs=0.1)
 
 
-def test_a_click_shows_whose_loss_changed_most(tab):
+def test_a_click_shows_the_modes_and_whose_loss_changed_most(tab):
     tab.until("document.querySelector('canvas.map').height > 0")
     x, y = tab.middle("canvas.map")
     left, width = tab.eval(
         "(b => [b.left, b.width])(document.querySelector('canvas.map').getBoundingClientRect())"
     )
     tab.drag(left + 92 + (width - 114) * 950 / 1490, y, 0)
-    told = tab.eval("document.getElementById('at-step').innerText")
-    assert "whose loss changed most since step" in told
-    listed = [line for line in told.split("\n") if "sample" in line and "→" in line]
-    assert len(listed) == 8
-    assert all("learned" in line for line in listed)
+    modes, losses = tab.eval(
+        "[...document.querySelectorAll('#at-step ol')].map(one => [...one.children].map(li => li.innerText))"
+    )
+    heading = tab.eval("document.querySelector('#at-step h2').innerText")
+    first, last = map(int, re.fullmatch(r"Modes of the window from step (\d+) to (\d+)", heading).groups())
+    assert last <= 950 < last + 60
+    assert last - first == 110  # 12 rows of 10 steps
+    assert len(modes) == 3
+    found = re.match(
+        r"([\d.]+)% of the variance, losses falling; (\d+) samples carry 90%; “learned” has (\d+)% of it\. "
+        r"Largest: (\d+) \(learned\)",
+        modes[0],
+    )
+    assert found, modes[0]
+    top = rdm.analyze(with_event(), window=12).modes_at(last).query("mode == 1")
+    assert top.loc[top["loading"].abs().idxmax(), "sample_id"] == int(found[4])
+    assert len(losses) == 8
+    assert all("learned" in line and "→" in line for line in losses)
     tab.eval("document.querySelector('#at-step button').click()")
     assert tab.eval("document.getElementById('at-step').childElementCount") == 0
     assert x > 0

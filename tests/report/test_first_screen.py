@@ -135,15 +135,37 @@ def test_a_drawing_has_the_points_of_its_lines():
     assert "<&>" in [text.text for text in root.iter("text")]
 
 
+def values_of(changes, count, decimals):
+    """As the script reads them."""
+    changes = [*changes, *[0] * (count - len(changes))]
+    there = np.array([change is not None for change in changes])
+    values = np.full(count, np.nan)
+    values[there] = np.cumsum([change for change in changes if change is not None]) / 10.0**decimals
+    return values
+
+
+@pytest.mark.parametrize("scale", [1e-320, 1e-9, 1.0, 1e290])
+def test_changes_are_read_back_as_the_values(scale):
+    rng = np.random.default_rng(0)
+    values = scale * np.cumsum(rng.standard_normal(50))
+    values[[0, 7, 8]] = np.nan
+    values[-5:] = values[-5]
+    chart = Chart(key="x", title="x", steps=np.arange(50), lines=[Line(label="x", role="ink", values=values)])
+    known = charts_data([chart], 900)["x"]
+    low, high = known["limits"]
+    told = values_of(known["lines"][0]["changes"], 50, known["decimals"])
+    np.testing.assert_allclose(told, values, rtol=0, atol=max(2e-4 * (high - low), 1e-300))
+
+
 def test_the_data_are_the_tables_thinned_for_the_screen_alone():
     found = rdm.analyze(with_event(), windows=(8, 12))
     for chart in [*observable_charts(found), *scalar_charts(found)[0]]:
         known = charts_data([chart], 900)[chart.key]
         low, high = known["limits"]
         for line, told in zip(chart.lines, known["lines"], strict=True):
-            values = np.array([np.nan if value is None else value for value in told["values"]])
+            values = values_of(told["changes"], len(line.values), known["decimals"])
             np.testing.assert_allclose(values, line.values, atol=1e-3 * (high - low))
-    assert max(len(line["values"]) for line in charts_data([chart], 20)[chart.key]["lines"]) < 40
+    assert max(len(line["changes"]) for line in charts_data([chart], 20)[chart.key]["lines"]) < 40
 
 
 def test_ticks_are_few_and_round():
