@@ -47,11 +47,11 @@ def run_into_each_other(factors: pd.DataFrame) -> bool:
 
 
 def in_common(factor: dict[str, Any]) -> str:
-    """What samples of a factor have in common: "64 of 65 `kind` json"; nothing where no column says it."""
+    """What samples of a factor have in common: 64 of 65 with kind “json”; nothing where no column says it."""
     if pd.isna(factor["column"]):
         return ""
     of = f"{factor['value_inside']:,} of {factor['value_samples']:,}"
-    return f"{of} `{shown(factor['column'], 40)}` {shown(factor['value'], 40)}"
+    return f"{of} with {shown(factor['column'], 40)} “{shown(factor['value'], 40)}”"
 
 
 def _none(rows: int, samples: int) -> str:

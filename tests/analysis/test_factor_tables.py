@@ -107,7 +107,7 @@ def test_the_verdict_tells_none_one_and_several():
         verdict(rdm.analyze(rdm.Run.from_arrays(np.arange(200), together)))
     )
     several = verdict(rdm.analyze(late_and_early()))
-    assert "(1) 30 of 60 samples (30 of 30 `kind` prose) fall from step" in several
+    assert "(1) 30 of 60 samples (30 of 30 with kind “prose”) fall from step" in several
     short = rdm.Run.from_arrays(np.arange(15), rng.standard_normal((15, 40)))
     assert "Too short to look for samples that move together: 15 rows" in verdict(
         rdm.analyze(short, window=5)
