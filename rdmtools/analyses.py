@@ -12,7 +12,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rdmtools.analysis.findings import Findings, find
+from rdmtools.analysis.findings import Findings, find, find_control
 from rdmtools.analysis.settings import AnalysisSettings, chosen
 from rdmtools.errors import ParameterError, RdmtoolsWarning
 from rdmtools.format.names import FIGURES_FOLDER, REPORT_FILE
@@ -130,6 +130,7 @@ def analyze(
     *,
     window: int | None = None,
     reference: Given | None = None,
+    control: Run | str | Location | None = None,
     executor: Executor | None = None,
     progress: Progress | None = None,
     **changes: Any,
@@ -148,6 +149,9 @@ def analyze(
         Runs in which nothing happened, made as this one: runs, paths and globs of them (read with the same
         options), and what `reference` made or saved. The run is ranked among them, in the table `reference`
         and the `p_value` of events.
+    control
+        One run, made as this one but for what is thought to cause its change: its SHC and score are in the
+        table `control`, and drawn in grey. Nothing else is computed with it.
     executor
         Any `concurrent.futures.Executor`: the work goes to its workers, stretch of rows by stretch, and the
         result is the same to the bit. Losses in files are read by the workers, others are sent to them.
@@ -199,7 +203,10 @@ def analyze(
     references = (
         () if reference is None else reference_runs(reference, settings, Rules(**options), executor=executor)
     )
-    found = find(run, settings, references=references, executor=executor, progress=progress)
+    if isinstance(control, str | Location):
+        control = read_run(control, **options)
+    beside = None if control is None else find_control(control, settings, executor=executor)
+    found = find(run, settings, references=references, control=beside, executor=executor, progress=progress)
     analysis = Analysis(**vars(found))
     for line in early_lines(analysis):
         warnings.warn(line, RdmtoolsWarning, stacklevel=2)

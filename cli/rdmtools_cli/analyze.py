@@ -11,14 +11,14 @@ from typing import Annotated, Any
 import typer
 
 from rdmtools.analyses import save
-from rdmtools.analysis.findings import find
+from rdmtools.analysis.findings import Findings, find, find_control
 from rdmtools.analysis.judged import TOO_SHORT
 from rdmtools.analysis.reference import ReferenceRun
 from rdmtools.analysis.settings import AnalysisSettings
 from rdmtools.errors import ParameterError, RdmtoolsError
 from rdmtools.executor import noted, results
 from rdmtools.format.names import ANALYSIS_FOLDER, FINGERPRINT, REPORT_FILE
-from rdmtools.read.paths import companion_of, named_paths
+from rdmtools.read.paths import companion_of, named_paths, only_path
 from rdmtools.read.read import read
 from rdmtools.read.stores import Location, StorePath
 from rdmtools.references import reference_paths, reference_runs
@@ -57,6 +57,13 @@ def analyze(
             "what `rdmtools reference` saved; may be given again.",
         ),
     ] = None,
+    control: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RUN",
+            help="A run made as this one but for what is thought to cause its change: drawn in grey.",
+        ),
+    ] = None,
     report: Annotated[
         bool, typer.Option("--report/--no-report", help="Write report.html, a page to look at.")
     ] = True,
@@ -85,6 +92,8 @@ def analyze(
     paths = named_paths(runs)
     folders = _folders(paths, out)
     named = of_references(reference_paths(reference or []))
+    control_path = None if control is None else only_path(control)
+    named_control = of_references([] if control_path is None else [control_path])
     jobs = {
         name: Job(
             name=name,
@@ -95,6 +104,8 @@ def analyze(
             report=report,
             figures=formats,
             named=named,
+            control=control_path,
+            named_control=named_control,
         )
         for name, path in paths.items()
     }
@@ -142,6 +153,9 @@ class Job:
     named: str | None = ""
     """A name for all that its references depend on."""
     references: tuple[ReferenceRun, ...] = ()
+    control: Location | None = None
+    named_control: str | None = ""
+    """The same for its control."""
     home: int = field(default_factory=os.getpid)
     """The process that hears warnings."""
 
@@ -153,24 +167,37 @@ class Job:
         if isinstance(self.path, Path) and self.folder == _beside(self.path):
             refuse_other_run(self.folder, self.path)
         # Before the run is read: that of a run which changes meanwhile never fits again.
-        name = fingerprint(self.path, self.rules, self.settings, self.named)
+        name = self.fingerprint()
         with noted(self.home) as notes:
             run = read(self.path, self.rules, name=self.name, progress=phase("opening"))
+            beside = self.found_in_control(phase, executor)
         rows = partial(console.in_rows, row_bytes=run.shape[1] * run.dtype.itemsize)
         findings = find(
             run,
             self.settings,
             references=self.references,
+            control=beside,
             executor=executor,
             progress=phase("analysing", rows),
         )
         save(findings, self.folder, report=self.report, figures=self.figures, fingerprint=name)
         return notes
 
+    def found_in_control(self, phase: console.Phase, executor: Executor | None) -> Findings | None:
+        if self.control is None:
+            return None
+        run = read(self.control, self.rules, progress=phase("opening the control of"))
+        return find_control(run, self.settings, executor=executor, progress=phase("analysing the control of"))
+
+    def fingerprint(self) -> str | None:
+        """A name for all that the analysis depends on."""
+        return fingerprint(self.path, self.rules, self.settings, self.named, self.named_control)
+
     def elsewhere(self) -> "Job":
         """The same, for a process that works in another folder."""
         path = self.path.absolute() if isinstance(self.path, Path) else self.path
-        return replace(self, path=path, folder=self.folder.absolute())
+        control = self.control.absolute() if isinstance(self.control, Path) else self.control
+        return replace(self, path=path, control=control, folder=self.folder.absolute())
 
     def unchanged(self) -> bool:
         """Whether the results in place are those that would be made again."""
@@ -184,7 +211,7 @@ class Job:
                 return False
         except (OSError, ValueError, LookupError, RdmtoolsError):
             return False
-        name = fingerprint(self.path, self.rules, self.settings, self.named)
+        name = self.fingerprint()
         return name is not None and made == sealed(summary, name)
 
 

@@ -20,6 +20,7 @@ _OTHERS = {
     "reference": "--reference",
     "webhook": "--webhook",
     "figures": "--figures",
+    "control": "--control",
 }
 _FLAGS = {each.name: flags(each)[0] for kind in (AnalysisSettings, Rules) for each in fields(kind)} | _OTHERS
 _ONE = r"\"[^\"]*\"|'[^']*'|\{[^}]*\}|\([^)]*\)|[\w.+-]+"

@@ -7,13 +7,14 @@ run.stored -> spans -> span_values (here or by workers) -> observables -> find_e
 import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from rdmtools.alarms.self_normalised import SHORTEST_WINDOW
 from rdmtools.analysis.arrivals import arrivals_table
+from rdmtools.analysis.control import control_table
 from rdmtools.analysis.events import (
     event_changes,
     events_table,
@@ -69,6 +70,8 @@ class Findings(AnalysisTables):
     settings: AnalysisSettings
     references: Sequence[ReferenceRun]
     """Runs in which nothing happened, among which it is ranked."""
+    control_source: str | None
+    """Where the control was read from; None of one in memory, and without one."""
     early_fall: EarlyFall
     """How much of the probe's fall was over before the first full window, of the first length."""
     sample_map: SampleMap
@@ -115,10 +118,13 @@ def find(
     settings: AnalysisSettings,
     *,
     references: Sequence[ReferenceRun] = (),
+    control: Findings | None = None,
     executor: Executor | None = None,
     progress: Progress | None = None,
 ) -> Findings:
     """Observables, events and modes of one run, as `rdmtools.analyze` has them.
+
+    `control` is what was found in a run to stand beside it, by `find_control`.
 
     Raises ParameterError where a window is longer than the run, or a truth is not there; WorkerError where
     the executor lost workers.
@@ -158,6 +164,8 @@ def find(
         judged=judged_table(judgements, run.steps, settings),
         reference=reference_table(ranks, settings),
         references=references,
+        control=control_table(None if control is None else control.run.name, control),
+        control_source=_source(control),
         marks=marks_table(
             run, judgements if settings.marks else [], [event.loud for event in events], run.steps
         ),
@@ -182,6 +190,31 @@ def find(
         factor_courses=factor_courses_table(factors),
         mode_tracks=mode_tracks_table(past, factors, window=settings.windows[0], count=settings.modes),
     )
+
+
+def find_control(
+    run: Run,
+    settings: AnalysisSettings,
+    *,
+    executor: Executor | None = None,
+    progress: Progress | None = None,
+) -> Findings:
+    """What is found in a control with these settings, but for those that ask for more than its course.
+
+    Raises ParameterError where it is shorter than a window.
+    """
+    if run.shape[0] < max(settings.windows):
+        raise ParameterError(
+            f"control {run.name!r} has {counted(run.shape[0], 'row')}; needed {max(settings.windows)}, those "
+            f"of a window; choose window={run.shape[0]}, or another control"
+        )
+    plain = AnalysisSettings()
+    alone = replace(settings, truth=(), by=plain.by, marks=False, stride=1, spectrum=False)
+    return find(run, alone, executor=executor, progress=progress)
+
+
+def _source(control: Findings | None) -> str | None:
+    return None if control is None or control.run.source is None else str(control.run.source)
 
 
 def _draws(run: Run) -> Draws:

@@ -319,6 +319,18 @@ TABLES: dict[str, Table] = {
         },
         counts=lambda size: just(len(size.settings.windows)),
     ),
+    "control": Table(
+        row="one per window length and window of the control, if one was named",
+        columns={
+            "run": Column(kind="text", meaning="name of the control"),
+            "window": Column(kind="int64", meaning="length in rows"),
+            "step": Column(kind="int64", meaning="of the window's last row, in the control"),
+            "shc": Column(kind="float64", meaning="spectral heat capacity, in loss**4"),
+            "score": Column(kind="float64", meaning="the rule's score; NaN where nothing is judged"),
+            "alarm": Column(kind="bool", meaning="whether an event's alarm is there"),
+        },
+        counts=lambda _: up_to(10**8),
+    ),
     "modes": Table(
         row="one per event, mode and sample, of the window in which SHC peaks",
         columns={
@@ -641,6 +653,8 @@ class AnalysisTables(Tables):
     """One row per event and mark: whether the alarm holds with half of the probe, or with other windows."""
     reference: pd.DataFrame
     """One row per window length: the run's largest score among those of its reference runs."""
+    control: pd.DataFrame
+    """One row per window length and window of the control, which stands beside the run; empty without one."""
     modes: pd.DataFrame
     """One row per event, mode and sample: `loading`, `loss_change`, of the window that ends at the peak."""
     groups: pd.DataFrame

@@ -51,6 +51,7 @@ ANALYSIS_TABLES = (
         "judged",
         "marks",
         "reference",
+        "control",
         "modes",
         "groups",
         "lift",

@@ -136,6 +136,7 @@ def watched_charts(findings: Findings) -> list[Chart]:
         title=f"Score, {threshold:.2f} fires: rise of the strongest signal over its own past",
         steps=table[STEP].to_numpy(np.int64),
         lines=[
+            *_of_control(findings, table, window, "score"),
             Line(label="score", role="ink", values=table["score"].to_numpy()),
             Line(label="fires", role="alarm", values=np.full(len(table), threshold), kind="dashed"),
         ],
@@ -150,17 +151,34 @@ def shc_chart(findings: Findings, window: int) -> Chart:
 
 
 def _shc(findings: Findings, table: pd.DataFrame, window: int) -> Chart:
-    lines = [Line(label="SHC", role="ink", values=_log(table["shc"].to_numpy()))]
+    lines = [
+        *_of_control(findings, table, window, "shc"),
+        Line(label="SHC", role="ink", values=_log(table["shc"].to_numpy())),
+    ]
     if findings.settings.rule == RULES[0]:
         lines.append(Line(label="as watched", role="muted", values=table["shc_value"].to_numpy()))
     lines.append(Line(label="alarm line", role="alarm", values=table["shc_line"].to_numpy(), kind="dashed"))
+    some = [line for line in lines if np.isfinite(line.values).any()]
     return Chart(
         key="watched_shc",
         title=with_unit("SHC", "loss⁴", shown(findings.run.unit, 20)) + f", windows of {window} rows",
         steps=table[STEP].to_numpy(np.int64),
-        lines=[line for line in lines if np.isfinite(line.values).any()] or lines[:1],
+        lines=some or lines[-1:],
         decades=True,
     )
+
+
+def _of_control(findings: Findings, table: pd.DataFrame, window: int, column: str) -> list[Line]:
+    """The control's value at each of the table's steps: that of its last window so far."""
+    control = findings.control[findings.control["window"] == window]
+    if control.empty:
+        return []
+    values = control[column].to_numpy(np.float64)
+    steps = table[STEP].to_numpy(np.int64)
+    last = np.searchsorted(control[STEP].to_numpy(np.int64), steps, side="right") - 1
+    shown_values = np.where((last >= 0) & (steps <= control[STEP].iloc[-1]), values[last], np.nan)
+    name = f"control {shown(control['run'].iloc[0], 30)}"
+    return [Line(label=name, role="control", values=_log(shown_values) if column == "shc" else shown_values)]
 
 
 def observable_charts(findings: Findings) -> list[Chart]:

@@ -4,6 +4,7 @@
 COLOURS = {
     "ink": "#1f2329",
     "muted": "#5b6470",
+    "control": "#868f99",
     "rule": "#d5dae0",
     "alarm": "#d55e00",
     "span": "#fbe7da",
@@ -17,6 +18,7 @@ SERIES = ("series-1", "series-2", "series-3", "series-4")
 DARK = {
     "ink": "#e4e8ec",
     "muted": "#9aa5b1",
+    "control": "#75808c",
     "rule": "#363d46",
     "alarm": "#ff9248",
     "span": "#3a2a1f",

@@ -12,10 +12,10 @@ from rdmtools.run.rules import Rules
 
 def command(findings: Findings) -> str | None:
     """``rdmtools analyze SRC --window 50 ...`` with what differs from the defaults; None without a file,
-    of the run and of its reference runs."""
+    of the run, its reference runs and its control."""
     source = findings.run.source
     references = _references(findings)
-    if source is None or None in references:
+    if source is None or None in references or (findings.control_source is None and len(findings.control)):
         return None
     path = str(source)
     words = ["rdmtools", "analyze", f"./{path}" if path.startswith("-") else path]
@@ -24,6 +24,8 @@ def command(findings: Findings) -> str | None:
         values = cast("tuple[Any, ...]", value) if isinstance(value, tuple) else (value,)
         words += [flag] if value is True else [word for one in values for word in (flag, str(one))]
     words += [word for given in references for word in ("--reference", str(given))]
+    if findings.control_source is not None:
+        words += ["--control", findings.control_source]
     if isinstance(source, StorePath):
         words += ["--out", "analysis"]
     return shlex.join(words)
@@ -38,6 +40,9 @@ def python(findings: Findings) -> str:
     settings = ["run", *(f"{choice.name}={value!r}" for choice, value in _changes(findings.settings))]
     if references := _references(findings):
         settings.append("reference=..." if None in references else f"reference={references!r}")
+    if len(findings.control):
+        control = findings.control_source
+        settings.append("control=..." if control is None else f"control={control!r}")
     return f"import rdmtools as rdm\n\nrun = {made}\nanalysis = rdm.analyze({', '.join(settings)})"
 
 

@@ -14,7 +14,13 @@ from rdmtools.report.ledger_sections import ledger_section, samples_section
 from rdmtools.report.lift_sections import explained_section, lift_section
 from rdmtools.report.order_section import order_section
 from rdmtools.report.section import Section
-from rdmtools.report.warning_section import alarms_section, judged_section, marks_section, reference_section
+from rdmtools.report.warning_section import (
+    alarms_section,
+    control_section,
+    judged_section,
+    marks_section,
+    reference_section,
+)
 
 SECTIONS: list[Callable[[Findings], Section | None]] = [
     ledger_section,
@@ -24,6 +30,7 @@ SECTIONS: list[Callable[[Findings], Section | None]] = [
     arrivals_section,
     judged_section,
     reference_section,
+    control_section,
     alarms_section,
     marks_section,
     lift_section,

@@ -6,6 +6,7 @@ import pandas as pd
 
 from rdmtools.analysis.findings import Findings
 from rdmtools.report.section import Section, cells
+from rdmtools.results.control_words import control_lines
 from rdmtools.results.reference_words import reference_lines
 from rdmtools.results.warning_words import BASELINES, SIGNALS, outside_lines, rate_line, short_lines
 
@@ -50,6 +51,12 @@ def reference_section(findings: Findings) -> Section | None:
         sentences=lines,
         **(cells(ranked, *columns) if len(ranked) else {}),
     )
+
+
+def control_section(findings: Findings) -> Section | None:
+    """What the control did meanwhile."""
+    lines = control_lines(findings)
+    return Section(title="The control", part="trust", sentences=lines) if lines else None
 
 
 def alarms_section(findings: Findings) -> Section | None:

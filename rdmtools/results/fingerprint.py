@@ -33,18 +33,22 @@ WHOLE_BYTES = 1 << 28
 
 
 def fingerprint(
-    path: Location, rules: Rules, settings: AnalysisSettings, references: str | None = ""
+    path: Location,
+    rules: Rules,
+    settings: AnalysisSettings,
+    references: str | None = "",
+    control: str | None = "",
 ) -> str | None:
     """A name of 32 hexadecimal digits, for a run that is read by those rules.
 
     None for a run that cannot be read, and for losses in another form: what was guessed when these were read
     is to be said each time. `references` is what `of_references` calls the runs among which it is ranked;
-    where that is None the run has no name either.
+    where that is None the run has no name either. `control` is what it calls the control.
     """
-    if path.name.endswith(suffixes()) or references is None:
+    if path.name.endswith(suffixes()) or references is None or control is None:
         return None
     try:
-        return _name(path, rules, settings, references)
+        return _name(path, rules, settings, references, control)
     except (RdmtoolsError, OSError):
         return None
 
@@ -71,12 +75,13 @@ def sealed(summary: Mapping[str, Any], name: str) -> str:
     return hashlib.blake2b(f"{name}{text}".encode(), digest_size=16).hexdigest()
 
 
-def _name(path: Location, rules: Rules, settings: AnalysisSettings, references: str) -> str:
+def _name(path: Location, rules: Rules, settings: AnalysisSettings, references: str, control: str) -> str:
     found = hashlib.blake2b(digest_size=16)
     said = {
         "reading": rules.to_dict(),
         "settings": settings.to_dict(),
         "references": references,
+        "control": control,
         "version": __version__,
         "code": _code(),
     }

@@ -14,6 +14,7 @@ from rdmtools.analysis.findings import Findings
 from rdmtools.analysis.observables import OBSERVABLES, leading_first
 from rdmtools.format.names import FORMAT_VERSION, STEP
 from rdmtools.results.answers import answers
+from rdmtools.results.control_words import control_facts
 from rdmtools.results.folder import ANALYSIS
 from rdmtools.results.verdict import largest_rise, verdict
 from rdmtools.results.words import is_missing
@@ -36,6 +37,8 @@ def summarise(findings: Findings) -> dict[str, Any]:
     - `early_fall`: `share` of the fall of the probe's mean that was over at `step`, where the first window of
       `window` rows was full.
     - `events`, `alarms`, `judged`, `reference`: lists of rows of the tables of those names.
+    - `control`: None without one; else its name as `run`, and for each window length in `windows` its
+      `largest_score`, null where nothing is judged, and `alarm_steps`.
     - `peaks`: for each window length `window`, `step` of its largest SHC, and there `shc`, `total_variance`,
       `pr` and `drift_share`; `largest_rise_decades` of log10(shc) above its running minimum anywhere.
       All of the windows kept in observables.parquet.
@@ -79,6 +82,7 @@ def summarise(findings: Findings) -> dict[str, Any]:
             "alarms": plain_records(findings.alarms),
             "judged": plain_records(findings.judged),
             "reference": plain_records(findings.reference),
+            "control": control_facts(findings),
             "peaks": [_peak(findings, window) for window in findings.settings.windows],
             "gaussian": _gaussian(findings.gaussian),
             "first_mean_loss": mean_loss.iloc[0],

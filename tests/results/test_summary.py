@@ -40,6 +40,7 @@ def test_summary_has_its_documented_keys_and_round_trips_through_strict_json(one
             "alarms",
             "judged",
             "reference",
+            "control",
             "peaks",
             "gaussian",
             "first_mean_loss",
