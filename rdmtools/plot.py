@@ -31,8 +31,10 @@ from rdmtools.results.words import shown
 SIZES = {"column": (3.5, 2.3), "page": (7.2, 3.0), "slide": (6.67, 3.75)}
 """Width and height in inches; text has 8 points, so that a slide is to be drawn out to its whole width."""
 _MOST_GROUPS = 16
-_ROOM_IN = 5.0
-"""Width from which a title and a key stand side by side."""
+_ROOM_IN, _KEY_IN = 5.0, 2.7
+"""Widths from which a title and a key stand side by side, and from which a key takes one line."""
+_ROW = 0.09
+_POINTS_PER_IN = 72
 _DASHES = {"dashed": "--", "solid": "-", "thin": "-"}
 
 
@@ -182,7 +184,9 @@ def _shc(
     for line in chart.lines:
         if line.label != "as watched":
             how: dict[str, Any] = {"linestyle": _DASHES[line.kind], "color": colour(line.role)}
-            ax.plot(chart.steps[inside], 10 ** line.values[inside], lw=1.1, label=line.label, **how)
+            label = _words(line.label, 40) if _width_in(ax) >= _ROOM_IN else line.label.split(" ")[0]
+            label = line.label if line.role == "alarm" else label
+            ax.plot(chart.steps[inside], 10 ** line.values[inside], lw=1.1, label=label, **how)
     low, high = chart.limits
     ax.set_ylim(10**low, 10 ** (high + 0.18 * (high - low)))
     # Labels of our own: matplotlib's are parsed as mathematics.
@@ -196,20 +200,31 @@ def _shc(
 
 
 def _mark(ax: Axes, marked: Marks, span: tuple[float, float]) -> None:
-    """Alarms, T10 to T90 as a band, T50 dotted, and what lies between alarm and T50 as an arrow."""
-    for truth in marked.truths:
+    """Alarms, T10 to T90 as a band, T50 dotted, and what lies between alarm and T50 as an arrow.
+
+    Arrows stand in rows, each with room for its words.
+    """
+    per_letter = 0.6 * LABEL_PT / _POINTS_PER_IN / _width_in(ax) * (span[1] - span[0])
+    ends_of_rows: list[float] = []
+    for truth in sorted(marked.truths, key=lambda truth: min(truth.t50, truth.alarm or truth.t50)):
         if truth.t10 is not None and truth.t90 is not None:
             ax.axvspan(truth.t10, truth.t90, color=colour("series-1"), alpha=0.16, lw=0)
         ax.axvline(truth.t50, color=colour("series-1"), lw=1.1, linestyle=":")
         if truth.alarm is not None and span[0] <= truth.alarm <= span[1] and span[0] <= truth.t50 <= span[1]:
             across = ax.get_xaxis_transform()
+            words = f" {_words(truth.label, 40)} "
+            first, last = sorted([truth.alarm, truth.t50])
+            room, needed = span[1] - last, per_letter * len(words)
+            left = room >= needed or room >= first - span[0]  # of its words, right of the arrow
+            begin = first if left else first - needed
+            row = next((n for n, end in enumerate(ends_of_rows) if end < begin), len(ends_of_rows))
+            ends_of_rows[row : row + 1] = [last + needed * left]
+            high = 0.92 - _ROW * row
             how: dict[str, Any] = {"arrowstyle": "<->", "color": colour("ink"), "shrinkA": 0, "shrinkB": 0}
-            ax.annotate("", (truth.t50, 0.92), (truth.alarm, 0.92), across, across, arrowprops=how)
-            left = (truth.alarm + truth.t50) / 2 < sum(span) / 2
-            ends = sorted([truth.alarm, truth.t50])
+            ax.annotate("", (truth.t50, high), (truth.alarm, high), across, across, arrowprops=how)
             ax.annotate(
-                f" {_words(truth.label, 40)} ",
-                (ends[1] if left else ends[0], 0.92),
+                words,
+                (last if left else first, high),
                 xycoords=across,
                 ha="left" if left else "right",
                 va="center",
@@ -267,6 +282,10 @@ def _axes(ax: Axes | None, size: str) -> Axes:
     return ax
 
 
+def _width_in(ax: Axes) -> float:
+    return float(ax.get_position().width * _figure(ax).get_size_inches()[0])
+
+
 def _figure(ax: Axes) -> Figure:
     """The whole figure that the axes are in, of which a subfigure is a part."""
     return ax.figure.canvas.figure
@@ -284,9 +303,11 @@ def _words(value: object, most: int) -> str:
 
 def _say(ax: Axes, title: str, below: str, *, key: bool = False) -> None:
     """The title, below it a line for the key where one is to stand, and what the axis below is."""
-    width_in = ax.get_position().width * _figure(ax).get_size_inches()[0]
+    width_in = _width_in(ax)
     narrow = key and width_in < _ROOM_IN
-    ax.set_title(title, loc="left", size=TEXT_PT, color=colour("ink"), pad=6 + (TEXT_PT + 4) * narrow)
+    columns = 4 if width_in >= _KEY_IN else 2
+    lines = -(-len(ax.get_legend_handles_labels()[0]) // columns) if narrow else 0
+    ax.set_title(title, loc="left", size=TEXT_PT, color=colour("ink"), pad=6 + (TEXT_PT + 4) * lines)
     ax.tick_params(which="minor", color=colour("rule"))
     # As a note, since `dress` places labels of axes itself.
     at: dict[str, Any] = {
@@ -296,10 +317,10 @@ def _say(ax: Axes, title: str, below: str, *, key: bool = False) -> None:
     }
     ax.annotate(below, (1, 0), ha="right", va="center", size=LABEL_PT, color=colour("muted"), **at)
     if key:
-        ax.legend(
+        legend = ax.legend(
             loc="lower left" if narrow else "lower right",
             bbox_to_anchor=(0, 1) if narrow else (1, 1),
-            ncols=4,
+            ncols=columns if narrow else 5,
             frameon=False,
             fontsize=LABEL_PT,
             borderaxespad=0,
@@ -307,3 +328,4 @@ def _say(ax: Axes, title: str, below: str, *, key: bool = False) -> None:
             columnspacing=1.2,
             labelcolor=colour("muted"),
         )
+        legend.set_in_layout(False)  # the title's room is the key's, too

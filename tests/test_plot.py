@@ -1,5 +1,7 @@
 """Figures for papers draw the tables, on axes of one's own or alone, and show themselves."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from helpers.runs import hostile_run, with_event, without_event
@@ -92,3 +94,16 @@ def test_a_quiet_run_has_figures_too():
 
 def test_the_whole_stack_shows_itself(analysis):
     assert analysis.plot()._repr_png_().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("size", ["page", "slide"])
+def test_words_of_leads_keep_clear_of_each_other(size):
+    sample = Path(__file__).parents[1] / "sample_data" / "deep_linear.parquet"
+    found = rdm.analyze(sample, truth=("mode_1", "mode_2", "mode_3", "theory_1", "theory_2"))
+    figure = rdm.plot.overview(found, size=size)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    leads = [text for text in figure.axes[0].texts if "early" in text.get_text()]
+    assert len(leads) >= 3
+    boxes = [text.get_window_extent() for text in leads]
+    assert not any(one.overlaps(other) for n, one in enumerate(boxes) for other in boxes[:n])
