@@ -71,7 +71,7 @@ class ScoreTables(Tables):
     paired: pd.DataFrame
     """One row per setting and rule beside the self-normalised one at 5 %: leads as paired differences."""
     areas: pd.DataFrame
-    """One row per setting, signal and kind of control, with the area under the ROC curve, and that less SHC's."""
+    """One row per setting, signal and kind of control, with its area under the ROC curve, less SHC's too."""
     roc: pd.DataFrame
     """One row per setting, signal and threshold: false-alarm rate, detection rate, median lead."""
     loadings: pd.DataFrame
