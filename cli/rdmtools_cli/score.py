@@ -46,7 +46,7 @@ def score(
     _print(scores, as_json)
     scores.save(place)
     if not as_json:
-        console.print_line(f"page: {shown(place / SCORE_PAGE_FILE, 4096)}")
+        console.print_path(place / SCORE_PAGE_FILE, "page: ")
 
 
 def _print(score: "Score", as_json: bool) -> None:
