@@ -32,9 +32,12 @@ ERR = Console(stderr=True, highlight=False, emoji=False)
 PATIENCE_S = 1.0
 
 
-def print_line(*parts: str | tuple[str, str], indent: int = 0, hanging: int = 0) -> None:
-    """Plain and styled parts to stdout; where they go on, lines begin `hanging` further in than the first."""
-    _print_wrapped(OUT, Text.assemble(*parts), indent=indent, hanging=hanging)
+def print_line(*parts: str | tuple[str, str], indent: int = 0, hanging: int = 0, whole: bool = False) -> None:
+    """Plain and styled parts to stdout; where they go on, lines begin `hanging` further in than the first.
+
+    No word is broken where they are left `whole`, as paths are that somebody pastes.
+    """
+    _print_wrapped(OUT, Text.assemble(*parts), indent=indent, hanging=hanging, whole=whole)
 
 
 def print_text(text: str, style: str = "", indent: int = 0) -> None:
@@ -46,10 +49,10 @@ def print_path(path: object, before: str = "", after: str = "") -> None:
     """A path to be pasted: never broken, and alone on its line where it does not fit between the words."""
     name = shown(path, 4096)
     if cell_len(f"{before}{name}{after}") <= OUT.width:
-        OUT.print(Text.assemble(before, name, (after, "dim")), soft_wrap=True)
+        OUT.print(Text.assemble((before, "dim"), name, (after, "dim")), soft_wrap=True)
         return
     if before:
-        OUT.print(before.rstrip(), soft_wrap=True)
+        OUT.print(Text(before.rstrip(), "dim"), soft_wrap=True)
     OUT.print(Text(name), soft_wrap=True)
     if after:
         _print_wrapped(OUT, Text(after.lstrip(" :"), "dim"), indent=2)
