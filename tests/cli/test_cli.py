@@ -231,7 +231,9 @@ def test_leads_are_told_and_compared(place):
     alone = rdmtools("analyze", LOUD, "--no-report", cwd=place)
     assert "Name a scalar to measure the lead: --truth NAME; logged: loss," in alone.stdout
     done = rdmtools("analyze", LOUD, "--truth", "mode_1", "--no-report", cwd=place)
-    assert "100 steps early\n  Alarm 400 by the mean slope → mode_1 half-way 500, before it had" in done.stdout
+    assert (
+        "100 steps early\n  Alarm 400 by the mean slope → mode_1 half-way 500, before it had" in done.stdout
+    )
     wrong = rdmtools("analyze", LOUD, "--truth", "acc", cwd=place)
     assert wrong.returncode == 1
     assert "no scalar 'acc' for the truth; found loss, gradient_norm" in wrong.stderr
