@@ -1,6 +1,7 @@
 """What every command prints where: results to stdout, progress and problems to stderr."""
 
 import json
+import re
 import sys
 import time
 import warnings
@@ -63,11 +64,22 @@ def _print_wrapped(
 ) -> None:
     """Lines no wider than the console, unless a single word is; it is broken, or left `whole`."""
     width = max(console.width - indent - hanging, 1)
-    lines = text.wrap(console, width, overflow="ignore" if whole else "fold")
+    lines = text.divide(_between_words(text.plain, width)) if whole else text.wrap(console, width)
     for number, line in enumerate(lines):
         margin = " " * (indent + (hanging if number else 0))
         line.rstrip()
         console.print(Text.assemble(margin, line), soft_wrap=True)
+
+
+def _between_words(text: str, width: int) -> list[int]:
+    """Where lines of at most that width begin, but for the first; a longer word has one of its own."""
+    begins: list[int] = []
+    start = 0
+    for word in re.finditer(r"\S+", text):
+        if word.start() > start and cell_len(text[start : word.end()]) > width:
+            start = word.start()
+            begins.append(start)
+    return begins
 
 
 def print_json(value: dict[str, Any]) -> None:

@@ -16,6 +16,7 @@ from rdmtools_cli.in_flags import in_flags
 
 _IN_FULL, _MOST = 3, 24
 _NARROWEST = 12
+_RATE = "False alarms"
 
 
 def print_run(summary: Mapping[str, Any], words: FirstWords, tell_notes: Callable[[], None]) -> None:
@@ -57,11 +58,9 @@ def _print_cards(cards: Sequence[Card], events: Sequence[Mapping[str, Any]]) -> 
 
 
 def _shared(cards: Sequence[Card]) -> list[Line]:
-    """Lines that every card of an alarm would repeat."""
-    alarmed = [card for card in cards if card.lines]
-    if len(alarmed) < 2:
-        return []
-    return [line for line in alarmed[0].lines if all(line in card.lines for card in alarmed[1:])]
+    """The rate, where the card of every alarm would repeat it."""
+    rates = [[line for line in card.lines if line.about == _RATE] for card in cards if card.lines]
+    return rates[0] if len(rates) > 1 and all(rate == rates[0] for rate in rates) else []
 
 
 def _print_further(cards: Sequence[Card], events: Sequence[Mapping[str, Any]]) -> None:
