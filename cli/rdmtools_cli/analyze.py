@@ -1,12 +1,12 @@
 """`rdmtools analyze`: runs -> events on the screen, tables and a report on disk."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping, Set
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -24,6 +24,7 @@ from rdmtools.read.stores import Location, StorePath
 from rdmtools.references import reference_paths, reference_runs
 from rdmtools.results.checked import checked_summary
 from rdmtools.results.fingerprint import fingerprint, of_references, sealed
+from rdmtools.results.first_words import read_first_words
 from rdmtools.results.folder import (
     ANALYSIS,
     clear_leftovers,
@@ -34,10 +35,10 @@ from rdmtools.results.folder import (
 )
 from rdmtools.results.saved import is_whole
 from rdmtools.results.summary import plain
-from rdmtools.results.words import shown
 from rdmtools.run.rules import Rules
 from rdmtools_cli import console, options
-from rdmtools_cli.in_flags import in_flags
+from rdmtools_cli.notes import Notes
+from rdmtools_cli.told import print_run
 from rdmtools_cli.workers import Sharing, staff
 
 TOO_SHORT_CODE = 3
@@ -75,6 +76,9 @@ def analyze(
             show_default=False,
         ),
     ] = "",
+    open_page: Annotated[
+        bool, typer.Option("--open", help="Show the page in the browser; of several runs that of the first.")
+    ] = False,
     rules: Rules,
     sharing: Sharing,
     fresh: Annotated[
@@ -89,6 +93,8 @@ def analyze(
     and a run is too short to judge.
     """
     formats = figure_formats(figures)
+    if open_page and not report:
+        raise ParameterError("--open shows a page, and --no-report makes none; give one of them")
     paths = named_paths(runs)
     folders = _folders(paths, out)
     named = of_references(reference_paths(reference or []))
@@ -112,28 +118,34 @@ def analyze(
     unchanged = set[str]() if fresh else {name for name, job in jobs.items() if job.unchanged()}
 
     short: list[str] = []
+    told: list[Job] = []
+    notes = Notes(paths)
 
     def tell(name: str, job: Job) -> None:
-        if _print(job, name in unchanged, as_json):
-            short.append(name)
+        with notes.of(name):
+            if _print(job, name in unchanged, as_json, notes, first=not told):
+                short.append(name)
+        told.append(job)
 
-    with staff(sharing) as (executor, count):
+    with notes.all_told(), staff(sharing) as (executor, count):
         if reference and len(unchanged) < len(jobs):
             with console.patient_progress("reference runs") as phase:
-                told = phase("reading", console.in_runs)
-                found = reference_runs(reference, settings, rules, executor=executor, progress=told)
+                bar = phase("reading", console.in_runs)
+                found = reference_runs(reference, settings, rules, executor=executor, progress=bar)
             jobs = {name: replace(job, references=tuple(found)) for name, job in jobs.items()}
 
         def work(name: str, job: Job) -> None:
             if name not in unchanged:
-                with console.patient_progress(name) as phase:
+                with console.patient_progress(name) as phase, notes.of(name):
                     job.do(phase, executor)
             tell(name, job)
 
         if executor is None or len(jobs) < count:
             done = console.all_done(jobs, work, as_json)
         else:
-            done = console.all_taken(jobs, _answers(jobs, unchanged, executor), tell, as_json)
+            done = console.all_taken(jobs, _answers(jobs, unchanged, executor, notes), tell, as_json)
+    if open_page and told:
+        console.open_page(told[0].folder / REPORT_FILE)
     if done and short:
         raise typer.Exit(TOO_SHORT_CODE)
     return done
@@ -206,6 +218,7 @@ class Job:
             return False
         try:
             summary = checked_summary(self.folder)
+            read_first_words(self.folder)
             made, run = summary[FINGERPRINT], summary["run"]
             if (run["name"], run["source"]) != (plain(self.name), plain(str(self.path))):
                 return False
@@ -216,15 +229,15 @@ class Job:
 
 
 def _answers(
-    jobs: Mapping[str, Job], unchanged: Set[str], executor: Executor
+    jobs: Mapping[str, Job], unchanged: Set[str], executor: Executor, notes: Notes
 ) -> Iterator[Job | RdmtoolsError]:
     """Each job, done by one worker where there is something to do, or what is wrong with its run."""
     todo = [job.elsewhere() for name, job in jobs.items() if name not in unchanged]
     answers = results(_answer, ((job, 0) for job in todo), executor)
     for name, job in jobs.items():
-        error, notes = (None, []) if name in unchanged else next(answers)
-        for note in notes:
-            console.print_note(note)
+        error, warned = (None, []) if name in unchanged else next(answers)
+        with notes.of(name):
+            notes.add(warned)
         yield error or job
 
 
@@ -271,71 +284,18 @@ def _beside(path: Path) -> Path:
     return companion_of(path) / ANALYSIS_FOLDER
 
 
-def _print(job: Job, unchanged: bool, as_json: bool) -> bool:
-    """What the summary in the folder of results says; returns whether the run is too short to judge."""
+def _print(job: Job, unchanged: bool, as_json: bool, notes: Notes, first: bool) -> bool:
+    """What the folder of results says; returns whether the run is too short to judge."""
     summary = checked_summary(job.folder)
     short = all(judged.get("status") == TOO_SHORT for judged in summary["judged"])
     if as_json:
         console.print_json(summary)
         return short
-    run, settings = summary["run"], summary["settings"]
-    windows = ", ".join(map(str, settings["windows"]))
-    console.print_line(
-        (shown(run["name"]), "bold"),
-        f"  {run['rows']} rows × {run['samples']} samples, steps {run['first_step']} to {run['last_step']}"
-        f"  ·  window {windows} rows, {settings['detrend']} detrending",
-    )
-    for note in summary["notes"]:
-        console.print_line((f"note: {in_flags(note)}", "yellow"))
-    first, *told, last = in_flags(summary["verdict"]).splitlines()
-    console.print_text(first)
-    if summary["events"]:  # the table tells compactly what the verdict says in sentences
-        _print_events(summary["events"], several=len(settings["windows"]) > 1)
-        told = [in_flags(line) for line in summary["answers"]]
-    console.print_text("\n".join([*told, last]))
+    if not first:
+        console.print_text("")
+    words = read_first_words(job.folder)
+    print_run(summary, words, partial(notes.add, summary["notes"], result=True))
     place = job.folder / REPORT_FILE if job.report else job.folder
     since = "  (unchanged since it was analysed; --fresh makes it again)" if unchanged else ""
-    console.print_line(f"{'report' if job.report else 'tables'}: {shown(place, 4096)}", (since, "dim"))
+    console.print_path(place, "report: " if job.report else "tables: ", since)
     return short
-
-
-def _print_events(events: list[dict[str, Any]], several: bool) -> None:
-    """One line an event; shares are of the top mode at the alarm and of the probe samples."""
-
-    def column(heading: str, cell: Callable[[dict[str, Any]], Any], **how: Any) -> console.Column:
-        return console.Column(heading, [str(cell(event)) for event in events], **how)
-
-    console.print_table(
-        [
-            column("#", lambda event: event["event"], right=True),
-            *([column("window", lambda event: event["window"], right=True)] if several else []),
-            column("alarm", lambda event: event["alarm_step"], right=True),
-            column("by", lambda event: event["signal"].replace("mean_slope", "slope").replace("shc", "SHC")),
-            column("score", lambda event: f"{event['score']:.2f}", right=True),
-            column("SHC peak", lambda event: event["shc_peak_step"], right=True),
-            column("end", lambda e: "open" if e["end_step"] is None else e["end_step"], right=True),
-            column("decades", lambda event: _number(event["rise_decades"]), right=True),
-            column("PR", lambda event: _number(event["pr_at_peak"]), right=True),
-            column("kind", lambda event: event["kind"]),
-            column("losses", lambda event: event["direction"]),
-            column("group", _group, narrowest=20),
-            column("mode/probe", _shares, right=True),
-            column("samples", lambda event: event["samples_90"], right=True),
-        ]
-    )
-
-
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.1f}"
-
-
-def _group(event: dict[str, Any]) -> str:
-    if event["top_group"] is None:
-        return "–" if event["group_status"] == "no groups" else event["group_status"]
-    return shown(event["top_group"], 40)
-
-
-def _shares(event: dict[str, Any]) -> str:
-    if event["top_group"] is None:
-        return "–"
-    return f"{event['top_group_share']:.0%}/{event['top_group_sample_share']:.0%}"

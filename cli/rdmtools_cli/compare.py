@@ -1,8 +1,10 @@
 """`rdmtools compare`: runs side by side."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import pandas as pd
 import typer
 
@@ -14,13 +16,21 @@ from rdmtools.comparison import (
     named_runs,
     side_by_side,
 )
+from rdmtools.errors import ParameterError
 from rdmtools.results.folder import refuse_address
 from rdmtools.results.saved import Compared
 from rdmtools.results.summary import plain_records
 from rdmtools.results.words import is_missing, shown
+from rdmtools.run.quality import counted
 from rdmtools.run.rules import Rules
 from rdmtools_cli import console, options
+from rdmtools_cli.notes import Notes
 from rdmtools_cli.workers import Sharing, staff
+
+_MOST, _OWN = 8, 3
+"""Columns of a printed table, and how many of them are of the runs' own metadata."""
+_WIDEST, _NARROWEST = 24, 32
+_NOTHING = "–"
 
 
 def compare(
@@ -32,6 +42,9 @@ def compare(
     out: options.Out = None,
     rules: Rules,
     sharing: Sharing,
+    open_page: Annotated[
+        bool, typer.Option("--open", help="Show the page, which --out makes, in the browser.")
+    ] = False,
     cache: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Keep analyses here, and make each but once.")
     ] = None,
@@ -43,21 +56,24 @@ def compare(
     the settings they were made with; what `rdmtools analyze` left beside a run is used where it still holds.
     """
     named = named_runs(runs)
+    if open_page and out is None:
+        raise ParameterError("--open shows a page, and only --out DIR makes one; give both")
     if out is not None:
         refuse_address(out)
     found: dict[str, Compared] = {}
+    notes = Notes(named)
 
     def work(name: str, run: Comparable) -> None:
-        with console.patient_progress(name) as phase:
+        with console.patient_progress(name) as phase, notes.of(name):
             bars = {"opening": phase("opening"), "analysing": phase("analysing", console.in_rows)}
             found[name] = compared_run(name, run, settings, rules, cache=cache, **bars)
 
-    with staff(sharing) as (executor, _):
+    with notes.all_told(), staff(sharing) as (executor, _):
         if executor is None:
             done = console.all_done(named, work, as_json)
         else:
             answers = each_compared(named, settings, rules, executor=executor, cache=cache)
-            done = console.all_taken(named, (answer for _, answer in answers), found.__setitem__, as_json)
+            done = console.all_taken(named, notes.of_each(named, answers), found.__setitem__, as_json)
     if not found:
         return done
     comparison = side_by_side(found, truth=settings.truth)
@@ -66,39 +82,66 @@ def compare(
         from rdmtools.report.compare_page import save_comparison  # what draws, where it is asked for
 
         page = save_comparison(comparison, out)
+    if page is not None and open_page:
+        console.open_page(page)
     if as_json:
         for record in plain_records(comparison.runs):
             console.print_json(record)
         return done
-    _print(comparison.runs)
-    if len(comparison.transitions):
+    saved = "" if out is None else " in {}.parquet"
+    transitions = comparison.transitions
+    own = _own(comparison.runs, after="last_mean_loss")
+    first = ["events", "first_alarm_step", *own, "last_mean_loss", "largest_score", "largest_rise_decades"]
+    _print(comparison.runs, first, saved.format("runs"))
+    if len(transitions):
         console.print_text("transitions, and how early the first alarm of each was:")
-        _print(comparison.transitions)
+        own = _own(transitions, after="outcome")
+        first = ["truth", "lead_steps", "outcome", *own, "alarm_step", "t50"]
+        _print(transitions, first, saved.format("transitions"))
     if page is not None:
-        console.print_line(f"page: {shown(page, 4096)}")
+        console.print_path(page, "page: ")
     return done
 
 
-def _print(runs: pd.DataFrame) -> None:
-    """A row a run; columns that are the same for all runs are told once, above the table."""
-    cells = {name: [_cell(value) for value in runs[name]] for name in runs.columns}
-    same = [name for name in cells if name != "run" and len(runs) > 1 and len(set(cells[name])) == 1]
-    if same:
-        shared = ", ".join(f"{shown(name)} {cells[name][0]}" for name in same)
-        console.print_text(f"all runs: {shared}", "dim")
+def _print(table: pd.DataFrame, first: Sequence[str], place: str) -> None:
+    """A row a run: what is the same for all is told once, above; of what differs, as much as the terminal has
+    room for, `first` these. The rest is named, and where it is: `place`."""
+    cells = {str(name): [_cell(value) for value in table[name]] for name in table.columns}
+    same = [name for name in cells if name != "run" and len(table) > 1 and len(set(cells[name])) == 1]
+    if told := [f"{shown(name)} {cells[name][0]}" for name in same if cells[name][0] != _NOTHING]:
+        console.print_line((f"all runs: {', '.join(told)}", "dim"), hanging=2)
     numeric = pd.api.types.is_numeric_dtype
-    console.print_table(
-        [
-            console.Column(shown(name).replace("_", " "), cells[name], right=numeric(runs[name].dtype))
-            for name in cells
-            if name not in same
-        ]
-    )
+    columns = {
+        name: console.Column(
+            shown(name, 24).replace("_", " "),
+            cells[name],
+            right=numeric(table[name].dtype),
+            narrowest=_NARROWEST if name == "run" else None,
+        )
+        for name in dict.fromkeys(["run", *first, *cells])
+        if name not in same
+    }
+    chosen = [*columns][:_MOST]
+    while len(chosen) > 2 and not console.fits([columns[name] for name in chosen]):
+        chosen.pop()
+    console.print_table([columns[name] for name in chosen])
+    if rest := [shown(name, 24) for name in columns if name not in chosen]:
+        more = counted(len(rest), "more column")
+        room = console.OUT.width - len(f"{more} () in {place}; --json has all")
+        named = shown(", ".join(rest), room) if room > _WIDEST else ""
+        console.print_text(f"{more}{f' ({named})' * bool(named)}{place}; --json has all", "dim")
+
+
+def _own(table: pd.DataFrame, after: str) -> list[str]:
+    """The first few of the runs' own metadata that differ; they stand `after` our columns."""
+    names = [str(name) for name in table.columns]
+    own = names[names.index(after) + 1 :]
+    return [name for name in own if len({_cell(value) for value in table[name]}) > 1][:_OWN]
 
 
 def _cell(value: Any) -> str:
-    if is_missing(value):
-        return "–"
+    if not isinstance(value, list | tuple | dict | np.ndarray) and is_missing(value):
+        return _NOTHING
     if isinstance(value, float):  # a step is a float where another run has none
         return f"{value:.0f}" if value.is_integer() and abs(value) < 1e15 else f"{value:.3g}"
-    return shown(value, 60)
+    return shown(value, _WIDEST)

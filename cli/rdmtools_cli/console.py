@@ -1,14 +1,16 @@
 """What every command prints where: results to stdout, progress and problems to stderr."""
 
 import json
+import re
 import sys
 import time
 import warnings
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
 
-from rich.cells import cell_len
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.filesize import decimal
 from rich.markup import escape
@@ -18,7 +20,7 @@ from rich.text import Text
 
 from rdmtools.errors import RdmtoolsError, RdmtoolsWarning
 from rdmtools.results.summary import plain
-from rdmtools.results.words import shown
+from rdmtools.results.words import ELLIPSIS, shown
 from rdmtools_cli.in_flags import in_flags
 
 Given = TypeVar("Given")
@@ -31,14 +33,53 @@ ERR = Console(stderr=True, highlight=False, emoji=False)
 PATIENCE_S = 1.0
 
 
-def print_line(*parts: str | tuple[str, str]) -> None:
-    """One line to stdout, of plain and of styled parts."""
-    OUT.print(Text.assemble(*parts), soft_wrap=True)
+def print_line(*parts: str | tuple[str, str], indent: int = 0, hanging: int = 0, whole: bool = False) -> None:
+    """Plain and styled parts to stdout; where they go on, lines begin `hanging` further in than the first.
+
+    No word is broken where they are left `whole`, as paths are that somebody pastes.
+    """
+    _print_wrapped(OUT, Text.assemble(*parts), indent=indent, hanging=hanging, whole=whole)
 
 
-def print_text(text: str, style: str = "") -> None:
+def print_text(text: str, style: str = "", indent: int = 0) -> None:
     """Words to stdout, as wide as the terminal."""
-    OUT.print(Text(text, style))
+    _print_wrapped(OUT, Text(text, style), indent=indent)
+
+
+def print_path(path: object, before: str = "", after: str = "") -> None:
+    """A path to be pasted: never broken, and alone on its line where it does not fit between the words."""
+    name = shown(path, 4096)
+    if cell_len(f"{before}{name}{after}") <= OUT.width:
+        OUT.print(Text.assemble((before, "dim"), name, (after, "dim")), soft_wrap=True)
+        return
+    if before:
+        OUT.print(Text(before.rstrip(), "dim"), soft_wrap=True)
+    OUT.print(Text(name), soft_wrap=True)
+    if after:
+        _print_wrapped(OUT, Text(after.lstrip(" :"), "dim"), indent=2)
+
+
+def _print_wrapped(
+    console: Console, text: Text, *, indent: int = 0, hanging: int = 0, whole: bool = False
+) -> None:
+    """Lines no wider than the console, unless a single word is; it is broken, or left `whole`."""
+    width = max(console.width - indent - hanging, 1)
+    lines = text.divide(_between_words(text.plain, width)) if whole else text.wrap(console, width)
+    for number, line in enumerate(lines):
+        margin = " " * (indent + (hanging if number else 0))
+        line.rstrip()
+        console.print(Text.assemble(margin, line), soft_wrap=True)
+
+
+def _between_words(text: str, width: int) -> list[int]:
+    """Where lines of at most that width begin, but for the first; a longer word has one of its own."""
+    begins: list[int] = []
+    start = 0
+    for word in re.finditer(r"\S+", text):
+        if word.start() > start and cell_len(text[start : word.end()]) > width:
+            start = word.start()
+            begins.append(start)
+    return begins
 
 
 def print_json(value: dict[str, Any]) -> None:
@@ -62,18 +103,19 @@ def print_error(error: RdmtoolsError, run: str | None, as_json: bool) -> None:
         ERR.print(Text.assemble(("error: ", "bold red"), line), soft_wrap=True)
 
 
-def print_note(note: str) -> None:
-    """One line to stderr: something was guessed, left out or dropped."""
-    ERR.print(Text(f"note: {shown(in_flags(note), 4096)}", "yellow"), soft_wrap=True)
+def print_note(note: str, where: str = "", *, result: bool = False) -> None:
+    """To stderr that something was guessed, left out or dropped; to stdout where it is a `result`."""
+    words = Text(f"note{where}: {shown(in_flags(note), 4096)}", "yellow")
+    _print_wrapped(OUT if result else ERR, words, hanging=2, whole=True)
 
 
 @contextmanager
-def warnings_as_notes() -> Generator[None]:
-    """What rdmtools warns of, as notes on stderr."""
+def warnings_as_notes(say: Callable[[str], None] = print_note) -> Generator[None]:
+    """What rdmtools warns of, as notes on stderr, or as `say` tells them."""
 
     def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
         if issubclass(category, RdmtoolsWarning):
-            print_note(str(message))
+            say(str(message))
         else:
             usual(message, category, *where, **more)
 
@@ -127,21 +169,61 @@ class Column(NamedTuple):
 
 
 def print_table(columns: Sequence[Column]) -> None:
-    """A table to stdout; where it is wider than the terminal the lines go on, for no number is ever cut."""
+    """A table to stdout; each row as words where it is wider than the terminal, for no number is ever cut."""
+    widths = _widths(columns, OUT.width)
+    rows = zip(*(column.cells for column in columns), strict=True)
+    if widths is None:
+        for first, *cells in rows:
+            named = [f"{column.heading} {cell}" for column, cell in zip(columns[1:], cells, strict=True)]
+            print_line((first, "bold"), f": {', '.join(named)}", hanging=2)
+        return
     table = Table(box=None, pad_edge=False, collapse_padding=True, header_style="dim")
-    for column in columns:
-        # Headings wrap between words; what stands below them does not.
-        widest = max(map(cell_len, [*column.heading.split(), *column.cells]))
-        table.add_column(
-            Text(column.heading),
-            justify="right" if column.right else "left",
-            min_width=widest if column.narrowest is None else min(widest, column.narrowest),
-            no_wrap=column.narrowest is not None,
-        )
-    for cells in zip(*(column.cells for column in columns), strict=True):
-        table.add_row(*map(Text, cells))
-    needed = OUT.measure(table).minimum
-    OUT.print(table, width=max(OUT.width, needed), crop=False, no_wrap=True, overflow="ignore")
+    for column, width in zip(columns, widths, strict=True):
+        justify = "right" if column.right else "left"
+        table.add_column(Text(column.heading), justify=justify, width=width)
+    for cells in rows:
+        table.add_row(*(Text(_cut(cell, width)) for cell, width in zip(cells, widths, strict=True)))
+    OUT.print(table)
+
+
+def _cut(cell: str, width: int) -> str:
+    return cell if cell_len(cell) <= width else set_cell_size(cell, width - 1) + ELLIPSIS
+
+
+def fits(columns: Sequence[Column]) -> bool:
+    """Whether a table of these columns is no wider than the terminal."""
+    return _widths(columns, OUT.width) is not None
+
+
+def _widths(columns: Sequence[Column], room: int) -> list[int] | None:
+    """Of each column, in a table as wide as `room`; None where they do not fit.
+
+    Headings wrap between words; what stands below them does not. What room is left goes to the cells that
+    were cut, then to headings.
+    """
+    widest = [max(map(cell_len, [*column.heading.split(), *column.cells])) for column in columns]
+    widths = [min(wide, column.narrowest or wide) for wide, column in zip(widest, columns, strict=True)]
+    left = room - sum(widths) - (len(columns) - 1)
+    if left < 0:
+        return None
+    for wanted in (widest, [cell_len(column.heading) for column in columns]):
+        for place, want in enumerate(wanted):
+            more = min(max(want - widths[place], 0), left)
+            widths[place] += more
+            left -= more
+    return widths
+
+
+def open_page(path: Path) -> None:
+    """Show a page in the browser; where there is none, that is told, and nothing else goes wrong."""
+    import webbrowser  # what few commands need
+
+    try:
+        opened = webbrowser.open(path.absolute().as_uri())
+    except (webbrowser.Error, OSError, ValueError):
+        opened = False
+    if not opened:
+        print_note("no browser was found here that could open the page")
 
 
 class Phase(Protocol):

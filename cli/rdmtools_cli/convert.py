@@ -9,7 +9,6 @@ import typer
 from rdmtools.read.convert import converted
 from rdmtools.read.formats import suffixes
 from rdmtools.read.read import read_run
-from rdmtools.results.words import shown
 from rdmtools.run.quality import counted
 from rdmtools.run.rules import Rules
 from rdmtools_cli import console, options
@@ -61,7 +60,8 @@ def convert(
         return
     for note in notes:
         console.print_note(note)
-    console.print_line(
-        f"{shown(path, 4096)}: {counted(rows, 'row')} × {counted(samples, 'sample')}, "
-        f"steps {run.steps[0]} to {run.steps[-1]}"
+    console.print_path(
+        path,
+        after=f": {counted(rows, 'row')} × {counted(samples, 'sample')}, "
+        f"steps {run.steps[0]} to {run.steps[-1]}",
     )

@@ -3,8 +3,6 @@
 from typing import Any
 
 import pandas as pd
-from rich.table import Table
-from rich.text import Text
 
 from rdmtools.read.faults import examined
 from rdmtools.read.paths import named_paths
@@ -14,6 +12,8 @@ from rdmtools.run.rules import Rules
 from rdmtools.run.run import Run
 from rdmtools_cli import console, options
 from rdmtools_cli.in_flags import in_flags
+
+_NOTHING = "–"
 
 
 def info(runs: options.Paths, *, rules: Rules, as_json: options.Json = False) -> bool:
@@ -63,12 +63,9 @@ def _facts(run: Run) -> dict[str, Any]:
 
 
 def _print(facts: dict[str, Any]) -> None:
-    table = Table(box=None, show_header=False, pad_edge=False)
-    table.add_column(style="dim")
-    table.add_column(overflow="fold")
     rows = {
         "run": shown(facts["run"]),
-        "file": shown(facts["source"], 4096) or "–",
+        "file": facts["source"] or _NOTHING,
         "rows": f"{facts['rows']}, steps {facts['first_step']} to {facts['last_step']}, {facts['spacing']}",
         "samples": str(facts["samples"]),
         "groups": ", ".join(f"{shown(name)} ({count})" for name, count in facts["groups"].items()) or "none",
@@ -82,6 +79,9 @@ def _print(facts: dict[str, Any]) -> None:
     }
     if facts["checksums"]:
         rows["checksums"] = facts["checksums"]
+    label = max(map(len, rows)) + 1
     for name, value in rows.items():
-        table.add_row(name, Text(value))
-    console.OUT.print(table)
+        if name == "file":
+            console.print_path(value, f"{name:<{label}}")
+        else:
+            console.print_line((f"{name:<{label}}", "dim"), value, hanging=label)

@@ -5,7 +5,6 @@ from dataclasses import asdict
 from rdmtools.logger.merge import recover as recover_run
 from rdmtools.read.paths import local_path, named_paths
 from rdmtools.read.stores import Location
-from rdmtools.results.words import shown
 from rdmtools.run.quality import counted
 from rdmtools_cli import console, options
 
@@ -31,6 +30,6 @@ def recover(runs: options.Paths, as_json: options.Json = False) -> bool:
             words.append(
                 f"left out {counted(written.dropped_steps, 'step')} that some rank lacks, kept in {kept}"
             )
-        console.print_line(f"{shown(path, 4096)}: {'; '.join(words)}")
+        console.print_path(path, after=f": {'; '.join(words)}")
 
     return console.all_done(named_paths(map(local_path, runs)), work, as_json)

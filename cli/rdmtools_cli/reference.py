@@ -9,7 +9,6 @@ import typer
 from rdmtools.analysis.settings import AnalysisSettings
 from rdmtools.references import reference_runs
 from rdmtools.results.reference_file import Reference, refuse_place
-from rdmtools.results.words import shown
 from rdmtools.run.quality import counted
 from rdmtools.run.rules import Rules
 from rdmtools_cli import console, options
@@ -47,4 +46,4 @@ def reference(
         left = len(made.runs) - len(scores)
         told_short = f"; {left} too short to judge, which do not count" if left else ""
         console.print_text(f"window {window}: {counted(len(scores), 'run')}{largest}{told_short}")
-    console.print_line(f"reference: {shown(out, 4096)}")
+    console.print_path(out, "reference: ")

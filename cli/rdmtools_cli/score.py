@@ -10,6 +10,7 @@ from rdmtools.evaluation.rated import SELF_NORMALISED
 from rdmtools.results.folder import SCORE, SCORE_PAGE_FILE, free_place, settled
 from rdmtools.results.summary import plain_records
 from rdmtools.results.words import is_missing, percent, shown
+from rdmtools.run.quality import counted
 from rdmtools_cli import console, options
 from rdmtools_cli.workers import Sharing, staff
 
@@ -46,7 +47,7 @@ def score(
     _print(scores, as_json)
     scores.save(place)
     if not as_json:
-        console.print_line(f"page: {shown(place / SCORE_PAGE_FILE, 4096)}")
+        console.print_path(place / SCORE_PAGE_FILE, "page: ")
 
 
 def _print(score: "Score", as_json: bool) -> None:
@@ -81,7 +82,8 @@ def _print(score: "Score", as_json: bool) -> None:
         ]
     console.print_table(columns)
     runs, transitions = map(int, contest.drop_duplicates("setting")[["runs", "transitions"]].sum())
-    console.print_text(f"{transitions} transitions in {runs} runs of odd seeds; window {score.window}", "dim")
+    found = f"{counted(transitions, 'transition')} in {counted(runs, 'run')} of odd seeds"
+    console.print_text(f"{found}; window {score.window}", "dim")
     console.print_text("lead: median, as a share of the way to T50; intervals (95%) are on the page", "dim")
     if not quiet:
         console.print_text("no quiet run of an odd seed: no false-alarm rate", "dim")

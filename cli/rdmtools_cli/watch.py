@@ -188,7 +188,7 @@ class _Watching:
         else:
             line = in_words(event)
             panel.add(line)
-            console.print_line((shown(run.name), "bold"), f"  {line}")
+            console.print_line((shown(run.name), "bold"), f"  {line}", hanging=2, whole=True)
         run.begin(news, console.json_line(event).encode())
 
     def _tell_notes(self, run: Beside) -> None:

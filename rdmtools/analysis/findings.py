@@ -108,8 +108,9 @@ class Findings(AnalysisTables):
     def __repr__(self) -> str:
         rows, samples = self.run.shape
         return (
-            f"{type(self).__name__} of {self.run.name!r}: {rows} rows, {counted(samples, 'sample')}, "
-            f"{_lengths(self.settings.windows)}, {counted(len(self.events), 'event')}"
+            f"{type(self).__name__} of {self.run.name!r}: {counted(rows, 'row')}, "
+            f"{counted(samples, 'sample')}, {_lengths(self.settings.windows)}, "
+            f"{counted(len(self.events), 'event')}"
         )
 
 

@@ -35,6 +35,7 @@ from rdmtools.executor import results
 from rdmtools.read.read import read_run
 from rdmtools.run.frames import Tables
 from rdmtools.run.progress import Progress
+from rdmtools.run.quality import counted
 from rdmtools.run.run import Run
 
 WINDOW = AnalysisSettings().windows[0]
@@ -84,7 +85,8 @@ class ScoreTables(Tables):
     def __repr__(self) -> str:
         judged = self.truth["status"].eq("judged").sum()
         name = type(self).__name__
-        return f"{name} of {self.runs} runs with {judged} judged transitions, window {self.window}"
+        found = f"{counted(self.runs, 'run')} with {counted(judged, 'judged transition')}"
+        return f"{name} of {found}, window {self.window}"
 
 
 def judge_corpus(

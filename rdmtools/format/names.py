@@ -65,6 +65,7 @@ ANALYSIS_TABLES = (
 # In a summary: the name of all that the analysis depends on.
 FINGERPRINT = "fingerprint"
 REPORT_FILE = "report.html"
+CARDS_FILE = "cards.json"
 FIGURES_FOLDER = "figures"
 FIGURE_FORMATS = ("png", "svg", "pdf")
 

@@ -19,6 +19,7 @@ from rdmtools.format.lock import LOCK_FILE
 from rdmtools.format.names import (
     ANALYSIS_MARK,
     ANALYSIS_TABLES,
+    CARDS_FILE,
     FIGURES_FOLDER,
     REPORT_FILE,
     SAMPLES_FILE,
@@ -27,7 +28,7 @@ from rdmtools.format.names import (
 from rdmtools.format.records import MANIFEST_FILE, is_attempt, is_part, is_segment
 
 _FIGURE = re.compile(r"(overview|comparison|event_[0-9]+)\.(png|svg|pdf)")
-_ANALYSIS = {SUMMARY_FILE, REPORT_FILE, *(f"{table}.parquet" for table in ANALYSIS_TABLES)}
+_ANALYSIS = {SUMMARY_FILE, CARDS_FILE, REPORT_FILE, *(f"{table}.parquet" for table in ANALYSIS_TABLES)}
 _UNFINISHED = ".tmp"
 
 

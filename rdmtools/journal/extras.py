@@ -54,7 +54,8 @@ def scalars(start: Sequence[Attempt], tell: Tell = warn) -> list[Scalars]:
             left_out += len(found) - len(numbers)
             rows.setdefault(record.step, {STEP: record.step}).update(numbers)
         if left_out:
-            tell(f"{attempt.folder}: left out {left_out} scalars that are no numbers by name")
+            numbers = "scalar that is no number" if left_out == 1 else "scalars that are no numbers"
+            tell(f"{attempt.folder}: left out {left_out} {numbers} by name")
         if renamed:
             tell(
                 f"{attempt.folder}: scalars have names that no file can hold; "

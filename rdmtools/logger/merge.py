@@ -178,8 +178,8 @@ def _merge(path: Path, merge: Merge) -> str | None:
         starts = together(attempts)
         if dropped := Logged.of(losses(starts)).dropped + sum(draws(start)[1] for start in starts):
             return (
-                f"{dropped} steps that some rank lacks would be dropped; all stays in {journal}, and reads "
-                f"without them; {later} what is whole and keeps the rest"
+                f"{dropped} step{'s' * (dropped != 1)} that some rank lacks would be dropped; "
+                f"all stays in {journal}, and reads without them; {later} what is whole and keeps the rest"
             )
     told = [note for attempt in attempts for note in attempt.notes]
     written = _write_tables(path, attempts, told.append, strict=True)

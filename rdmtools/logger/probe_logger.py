@@ -264,8 +264,9 @@ class ProbeLogger:
         try:
             left = close_attempt(self._attempt, self._accepted, self.refused, merge)
         except Exception as error:
+            rows = "1 row is" if self.rows == 1 else f"{self.rows} rows are"
             raise FormatError(
-                f"{self.path} not written ({error}); its {self.rows} rows are safe in "
+                f"{self.path} not written ({error}); its {rows} safe in "
                 f"{self._writer.place}: {_MEND}, and call close() again"
             ) from error
         self._closed = True
@@ -291,7 +292,8 @@ class ProbeLogger:
             self._warn("close", str(failure))
 
     def __repr__(self) -> str:
-        parts = ["closed" if self._sealed else "open", f"{self.rows} rows of {self._samples or '?'} samples"]
+        rows, samples = f"{self.rows} row{'s' * (self.rows != 1)}", f"sample{'s' * (self._samples != 1)}"
+        parts = ["closed" if self._sealed else "open", f"{rows} of {self._samples or '?'} {samples}"]
         if self.rows:
             parts.append(f"last step {self._last[_LOSSES]}")
         parts += [f"{count} refused ({reason})" for reason, count in self.refused.items()]

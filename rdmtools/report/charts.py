@@ -22,6 +22,7 @@ from rdmtools.format.names import STEP
 from rdmtools.report.palette import SERIES
 from rdmtools.results.cards import alone, changes, leads_of
 from rdmtools.results.words import is_missing, shown, with_unit
+from rdmtools.run.quality import counted
 
 _MOST_SCALARS = 8
 _LARGEST = 1e300
@@ -110,7 +111,7 @@ def _lead(row: dict[str, Any]) -> str:
         return ""
     steps = row["lead_steps"]
     return (
-        f"{shown(row['truth'], 20)}: {abs(steps):,} steps {'early' if steps > 0 else 'late'}"
+        f"{shown(row['truth'], 20)}: {counted(abs(steps), 'step')} {'early' if steps > 0 else 'late'}"
         if steps
         else "no lead"
     )

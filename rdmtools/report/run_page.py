@@ -33,6 +33,7 @@ from rdmtools.results.ledger_words import ledger_lines
 from rdmtools.results.verdict import ENOUGH_ROWS, verdict
 from rdmtools.results.warning_words import rate_line, short_lines
 from rdmtools.results.words import shown
+from rdmtools.run.quality import counted
 
 _MOST_EVENTS_LISTED = 200
 _FIRST_CARDS, _MOST_CARDS = 3, 24
@@ -147,7 +148,7 @@ def _facts(findings: Findings) -> str:
     rows, samples = run.shape
     windows = ", ".join(map(str, findings.settings.windows))
     words = [
-        f"{rows:,} rows × {samples:,} samples",
+        f"{counted(rows, 'row')} × {counted(samples, 'sample')}",
         f"steps {run.steps[0]:,} to {run.steps[-1]:,}, {run.spacing}",
         f"window {windows} rows",
         shown(run.unit, 40) or "losses of a unit that nobody named",

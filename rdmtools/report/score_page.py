@@ -18,6 +18,7 @@ from rdmtools.report import score_figures as figures
 from rdmtools.report.drawings import drawings
 from rdmtools.report.page import render, write_page
 from rdmtools.report.score_words import (
+    NO_INTERVAL,
     QUIET,
     SHC,
     TOTAL_VARIANCE,
@@ -191,7 +192,7 @@ def _paired(row: dict[Any, Any], name: str, shown: Callable[[float], str], more:
     if math.isnan(value):
         return Cell("–")
     mark = f" ▲ {more}" if low > 0 else f" ▼ {less}" if high < 0 else ""
-    interval = f"{shown(low)} to {shown(high)}" if math.isfinite(low) else ""
+    interval = f"{shown(low)} to {shown(high)}" if math.isfinite(low) else NO_INTERVAL
     return Cell(shown(value) + mark, interval)
 
 
@@ -345,7 +346,9 @@ def _area(value: float) -> str:
 
 def _areas(row: dict[Any, Any], name: str) -> str:
     low, high = row[f"{name}_low"], row[f"{name}_high"]
-    return f"{low:.2f}–{high:.2f}" if math.isfinite(low) else ""
+    if math.isnan(row[name]):
+        return ""
+    return f"{low:.2f}–{high:.2f}" if math.isfinite(low) else NO_INTERVAL
 
 
 def _less(difference: float) -> str:

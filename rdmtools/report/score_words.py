@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 SHC, TOTAL_VARIANCE = "shc", "total_variance"
 QUIET = "quiet"
+NO_INTERVAL = "no interval"
 
 
 def name_of(text: Any) -> str:
@@ -92,6 +93,11 @@ def limits(score: "ScoreTables") -> list[str]:
             f"{name_of(setting)}: no judged transition of an odd seed, so no rule is shown on it."
             for setting in dict.fromkeys(truth["setting"])
             if setting not in contested
+        ]
+        alone = score.contest.loc[score.contest["runs"] == 1, "setting"]
+        lines += [
+            f"{name_of(setting)}: one run of an odd seed, so no interval can be made: needed two."
+            for setting in dict.fromkeys(alone)
         ]
     unseen = {
         "abstained": "Not logged, and so counted as missed",
@@ -201,23 +207,30 @@ def _lead(row: dict[Any, Any]) -> str:
 
 
 def _share(row: dict[Any, Any]) -> str:
-    return f"{percent(row['lead_share'])} ({between(row, 'lead_share')})"
+    interval = between(row, "lead_share")
+    return f"{percent(row['lead_share'])} ({_no_interval(row) if interval == NO_INTERVAL else interval})"
 
 
 def _difference(row: dict[Any, Any]) -> str:
     low, high = row["less_shc_lead_low"], row["less_shc_lead_high"]
     held = "" if low > 0 or high < 0 else ", which holds 0"
+    interval = f"{points(low)} to {points(high)}{held}" if math.isfinite(low) else _no_interval(row)
     return (
         f"paired by transition, its lead less that of SHC is {points(row['less_shc_lead'])} points"
-        f" ({points(low)} to {points(high)}{held})"
+        f" ({interval})"
     )
 
 
+def _no_interval(row: dict[Any, Any]) -> str:
+    """Why there is none: it is of runs that are drawn again, and one run drawn again is itself."""
+    return f"one seed: {NO_INTERVAL}" if row.get("runs") == 1 else NO_INTERVAL
+
+
 def between(row: dict[Any, Any], name: str) -> str:
-    """The interval of a share, as 69–100%."""
+    """The interval of a share, as 69–100%, or that there is none."""
     low, high = row[f"{name}_low"], row[f"{name}_high"]
     if not math.isfinite(low):
-        return "–"
+        return NO_INTERVAL
     joint = " to " if high > 0.9995 and high < 1 else "–"  # no dash before >99.9%
     return f"{percent(low).removesuffix('%')}{joint}{percent(high)}"
 

@@ -139,7 +139,7 @@ def _overlap(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 
 def _span(leads: Sequence[Mapping[str, Any]]) -> str:
     steps = sorted(lead["lead_steps"] for lead in leads)
-    return f"{steps[0]:,} steps" if steps[0] == steps[-1] else f"{steps[0]:,} to {steps[-1]:,} steps"
+    return counted(steps[0], "step") if steps[0] == steps[-1] else f"{steps[0]:,} to {steps[-1]:,} steps"
 
 
 def _card(findings: Findings, change: Sequence[Mapping[str, Any]]) -> Card:
@@ -181,8 +181,8 @@ def _title(lead: Mapping[str, Any]) -> str:
     if lead["outcome"] == UNRESOLVED:
         return "No lead: within one logged row"
     if lead["outcome"] == LATE:
-        return f"{-lead['lead_steps']:,} steps late"
-    return f"{lead['lead_steps']:,} steps early"
+        return f"{counted(-lead['lead_steps'], 'step')} late"
+    return f"{counted(lead['lead_steps'], 'step')} early"
 
 
 def _moved(lead: Mapping[str, Any]) -> str:

@@ -25,6 +25,7 @@ from rdmtools.format.names import (
     ANALYSIS_FOLDER,
     ANALYSIS_MARK,
     ANALYSIS_TABLES,
+    CARDS_FILE,
     FIGURE_FORMATS,
     FIGURES_FOLDER,
     REPORT_FILE,
@@ -53,13 +54,15 @@ class Contents:
     tables: tuple[str, ...]
     """Each in a Parquet file of its name."""
     page: str
+    words: tuple[str, ...] = ()
+    """Other files of JSON."""
     figures: str = ""
     """Pattern of the names of figures, which lie in a folder of their own; none without."""
 
     @property
     def names(self) -> set[str]:
         """All files that it may hold, but for figures."""
-        return {self.marked_file, self.page, *map(table_file, self.tables)}
+        return {self.marked_file, self.page, *self.words, *map(table_file, self.tables)}
 
     def is_ours(self, name: str) -> bool:
         """Whether we give a file that name, the page also one while it is written; or nobody misses it."""
@@ -83,6 +86,7 @@ ANALYSIS = Contents(
     marked_file=SUMMARY_FILE,
     tables=ANALYSIS_TABLES,
     page=REPORT_FILE,
+    words=(CARDS_FILE,),
     figures=r"(overview|event_\d+)\.(png|svg|pdf)",
 )
 COMPARISON = Contents(

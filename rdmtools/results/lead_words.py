@@ -7,6 +7,7 @@ from rdmtools.analysis.events import records
 from rdmtools.analysis.findings import Findings
 from rdmtools.analysis.leads import BEFORE_T10, LATE, MISSED, UNRESOLVED
 from rdmtools.results.words import is_missing, shown
+from rdmtools.run.quality import counted
 
 NAME_ONE = 'How early is not said: name a scalar, truth="NAME", to measure the lead.'
 _TOLD = 12
@@ -41,6 +42,7 @@ def _line(row: Mapping[str, Any]) -> str:
     if outcome == UNRESOLVED:
         return f"No lead above the logging interval: {alarm}"
     if outcome == LATE:
-        return f"{-row['lead_steps']:,} steps late: {alarm}"
+        return f"{counted(-row['lead_steps'], 'step')} late: {alarm}"
     moved = "before" if outcome == BEFORE_T10 else "after"
-    return f"{row['lead_steps']:,} steps early: {alarm}" + ("" if level else f", {moved} it had moved 10 %")
+    told = f"{counted(row['lead_steps'], 'step')} early: {alarm}"
+    return told if level else f"{told}, {moved} it had moved 10 %"

@@ -19,11 +19,16 @@ from rdmtools.run.quality import counted
 
 def reference_lines(findings: Findings) -> list[str]:
     """The rank among reference runs, where some were given; else how many quiet runs score as much."""
+    return rank_lines(findings) or [*_among_quiet_runs(records(findings.reference))]
+
+
+def rank_lines(findings: Findings) -> list[str]:
+    """The rank among reference runs; none where none were given."""
     rows = records(findings.reference)
-    if any(_given(row) for row in rows):
-        several = len(rows) > 1
-        return [_line(findings, row, f", windows of {row['window']} rows" if several else "") for row in rows]
-    return [*_among_quiet_runs(rows)]
+    if not any(_given(row) for row in rows):
+        return []
+    several = len(rows) > 1
+    return [_line(findings, row, f", windows of {row['window']} rows" if several else "") for row in rows]
 
 
 def _given(row: dict[str, Any]) -> bool:

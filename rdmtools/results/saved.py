@@ -1,7 +1,7 @@
 """What does an analysis leave on disk, and what is read back of it? Tables and a summary.
 
 observables.parquet  events.parquet  modes.parquet  groups.parquet  spectra.parquet
-gaussian.parquet     shc_map.parquet summary.json
+gaussian.parquet     shc_map.parquet summary.json     cards.json
 report.html          figures/overview.png, .svg, .pdf, event_1.png, ...   where they were asked for
 """
 
@@ -18,6 +18,7 @@ from rdmtools.errors import FormatError, ParameterError, one_line, reading
 from rdmtools.format.names import FIGURES_FOLDER, FINGERPRINT, REPORT_FILE, SUMMARY_FILE
 from rdmtools.results.checked import checked_summary, checked_table
 from rdmtools.results.fingerprint import sealed
+from rdmtools.results.first_words import write_first_words
 from rdmtools.results.folder import ANALYSIS, new_place, remove_ours, table_file, write_json, write_tables
 from rdmtools.results.summary import summarise
 
@@ -45,11 +46,12 @@ def compared(findings: Findings) -> Compared:
 
 
 def write_results(findings: Findings, place: Path, fingerprint: str | None = None) -> None:
-    """Write every table and the summary into the folder `place`, which is new.
+    """Write every table, the cards and the summary into the folder `place`, which is new.
 
     `fingerprint` is a name for all that the analysis depends on, kept in the summary.
     """
     write_tables(place, {name: getattr(findings, name) for name in ANALYSIS.tables})
+    write_first_words(findings, place)
     write_json(place / SUMMARY_FILE, _named(summarise(findings), fingerprint))
 
 
@@ -59,7 +61,7 @@ def _named(summary: dict[str, Any], fingerprint: str | None) -> dict[str, Any]:
 
 def is_whole(folder: Path, *, report: bool, figures: Iterable[str] = ()) -> bool:
     """Whether every file is there that `Analysis.save` leaves, but for figures of events."""
-    files = [*map(table_file, ANALYSIS.tables), SUMMARY_FILE]
+    files = [*map(table_file, ANALYSIS.tables), *ANALYSIS.words, SUMMARY_FILE]
     if report:
         files.append(REPORT_FILE)
     files += [f"{FIGURES_FOLDER}/overview.{kind}" for kind in figures]

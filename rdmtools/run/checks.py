@@ -25,7 +25,7 @@ def samples_table(samples: Any, count: int) -> pd.DataFrame:
     table = _frame(samples, "samples", ids=SAMPLE_ID)
     if len(table) != count:
         raise ParameterError(
-            f"samples has {len(table)} rows, the losses have {count} columns; "
+            f"samples has {counted(len(table), 'row')}, the losses have {counted(count, 'column')}; "
             "needed one row per column, in their order"
         )
     if SAMPLE_ID not in table:

@@ -23,7 +23,7 @@ from rdmtools.run.dirt import finite_part
 from rdmtools.run.from_table import Losses, Wide, from_table
 from rdmtools.run.in_memory import arrow_table
 from rdmtools.run.losses import LossRows, StoredLosses
-from rdmtools.run.quality import Quality
+from rdmtools.run.quality import Quality, counted
 from rdmtools.run.rules import Rules
 
 Draws = list[tuple[int, NDArray[Any]]]
@@ -292,7 +292,7 @@ class Run:
     def __repr__(self) -> str:
         rows, samples = self.shape
         return (
-            f"Run({self.name!r}, {rows} rows x {samples} samples, "
+            f"Run({self.name!r}, {counted(rows, 'row')} x {counted(samples, 'sample')}, "
             f"steps {self.steps[0]} to {self.steps[-1]}, {self.dtype}{f', {self.unit}' if self.unit else ''})"
         )
 

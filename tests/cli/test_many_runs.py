@@ -268,7 +268,7 @@ def test_results_that_are_not_whole_are_made_again(folder):
     (place / "summary.json").write_text(json.dumps(summary | {"verdict": "none"}))
     done = rdmtools("analyze", "s0.parquet", cwd=folder)
     assert "unchanged since" not in done.stdout
-    assert "1 event" in done.stdout
+    assert "1 change" in done.stdout
 
 
 def test_results_of_a_copy_elsewhere_are_not_taken_for_those_of_a_run(folder):

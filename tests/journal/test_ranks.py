@@ -104,7 +104,7 @@ def test_steps_that_some_rank_lacks_are_left_out_and_kept_in_the_journal(tmp_pat
     dropped = len(set.union(*map(set, steps))) - len(common)
     journal = path.with_suffix(".rdm") / "journal"
     if dropped:
-        with pytest.warns(RdmtoolsWarning, match=f"{dropped} steps that some rank lacks would be"):
+        with pytest.warns(RdmtoolsWarning, match=rf"{dropped} steps? that some rank lacks would be"):
             logs[-1].close()
         assert journal.exists()
     else:
@@ -405,7 +405,7 @@ def test_draws_that_some_rank_lacks_keep_the_journal(path):
     logs[1].draws(0, [row(0, 1)] * 2)
     for log in logs[:-1]:
         log.close()
-    with pytest.warns(RdmtoolsWarning, match="1 steps that some rank lacks would be dropped"):
+    with pytest.warns(RdmtoolsWarning, match="1 step that some rank lacks would be dropped"):
         logs[-1].close()
     check(path, [0])
     assert rdm.recover(path).dropped_steps == 1

@@ -633,13 +633,11 @@ def test_a_run_that_cannot_be_written_keeps_its_journal_and_can_be_closed_again(
     log(0, row(0))
     with monkeypatch.context() as patch:
         patch.setattr("rdmtools.logger.merge.write_losses", lambda *_, **__: full_disk(0))
-        with pytest.raises(
-            FormatError, match=r"No space left.*1 rows are safe in .*journal.*close\(\) again"
-        ):
+        with pytest.raises(FormatError, match=r"No space left.*1 row is safe in .*journal.*close\(\) again"):
             log.close()
-        with pytest.warns(RdmtoolsWarning, match="rows are safe"), pytest.raises(ZeroDivisionError), log:
+        with pytest.warns(RdmtoolsWarning, match="1 row is safe"), pytest.raises(ZeroDivisionError), log:
             _ = 1 / 0
-        with pytest.warns(RdmtoolsWarning, match="rows are safe"), ProbeLogger(path, resume=True) as again:
+        with pytest.warns(RdmtoolsWarning, match="1 row is safe"), ProbeLogger(path, resume=True) as again:
             again(1, row(1))
         after_the_training = True
     assert after_the_training
@@ -719,6 +717,6 @@ def test_its_repr_says_how_it_stands(path):
         log(40, row(0))
     log.close()
     assert repr(log) == (
-        "ProbeLogger('run.parquet': closed, 1 rows of 3 samples, last step 40, 1 refused (step), "
+        "ProbeLogger('run.parquet': closed, 1 row of 3 samples, last step 40, 1 refused (step), "
         "1 losses not finite)"
     )

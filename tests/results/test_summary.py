@@ -249,6 +249,7 @@ def test_saved_tables_are_the_analysis(one, tmp_path):
     assert {path.name for path in folder.iterdir()} == {
         *(f"{name}.parquet" for name in ANALYSIS_TABLES),
         "summary.json",
+        "cards.json",
     }
     for name in ANALYSIS_TABLES:
         read = pd.read_parquet(folder / f"{name}.parquet")
