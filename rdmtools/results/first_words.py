@@ -12,6 +12,7 @@ from typing import Any
 from rdmtools.analysis.findings import Findings
 from rdmtools.format.names import CARDS_FILE
 from rdmtools.results.cards import Card, Line, cards, headline, truth_wanted
+from rdmtools.results.control_words import control_lines
 from rdmtools.results.folder import read_json, write_json
 from rdmtools.results.ledger_words import early_lines, ledger_lines
 from rdmtools.results.reference_words import rank_lines
@@ -32,7 +33,7 @@ class FirstWords:
     """What limits the sentence: what could not be judged, what is to be named."""
     cards: tuple[Card, ...]
     after: tuple[str, ...]
-    """What became of the probe, and the rank among reference runs."""
+    """What became of the probe, the rank among reference runs, and what the control did."""
 
 
 def first_words(findings: Findings) -> FirstWords:
@@ -53,7 +54,11 @@ def first_words(findings: Findings) -> FirstWords:
         headline=sentence,
         before=tuple(line for line in before if line),
         cards=tuple(cards(findings)),
-        after=(*ledger_lines(findings)[:_LEDGER_TOLD], *rank_lines(findings)),
+        after=(
+            *ledger_lines(findings)[:_LEDGER_TOLD],
+            *rank_lines(findings),
+            *control_lines(findings),
+        ),
     )
 
 
