@@ -15,7 +15,6 @@ from rich.console import Console
 from rich.filesize import decimal
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 from rich.text import Text
 
 from rdmtools.errors import RdmtoolsError, RdmtoolsWarning
@@ -177,13 +176,24 @@ def print_table(columns: Sequence[Column]) -> None:
             named = [f"{column.heading} {cell}" for column, cell in zip(columns[1:], cells, strict=True)]
             print_line((first, "bold"), f": {', '.join(named)}", hanging=2)
         return
-    table = Table(box=None, pad_edge=False, collapse_padding=True, header_style="dim")
-    for column, width in zip(columns, widths, strict=True):
-        justify = "right" if column.right else "left"
-        table.add_column(Text(column.heading), justify=justify, width=width)
+    headings = [_wrapped(column.heading, width) for column, width in zip(columns, widths, strict=True)]
+    depth = max(map(len, headings))
+    for line in zip(*([""] * (depth - len(heading)) + heading for heading in headings), strict=True):
+        OUT.print(Text(_row(columns, line, widths), "dim"), soft_wrap=True)
     for cells in rows:
-        table.add_row(*(Text(_cut(cell, width)) for cell, width in zip(cells, widths, strict=True)))
-    OUT.print(table)
+        OUT.print(Text(_row(columns, cells, widths)), soft_wrap=True)
+
+
+def _row(columns: Sequence[Column], cells: Sequence[str], widths: Sequence[int]) -> str:
+    padded = [
+        " " * (width - cell_len(cell)) + cell if column.right else cell + " " * (width - cell_len(cell))
+        for column, cell, width in zip(columns, map(_cut, cells, widths), widths, strict=True)
+    ]
+    return " ".join(padded).rstrip()
+
+
+def _wrapped(heading: str, width: int) -> list[str]:
+    return [line.plain.rstrip() for line in Text(heading).divide(_between_words(heading, width))]
 
 
 def _cut(cell: str, width: int) -> str:

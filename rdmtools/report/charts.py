@@ -24,7 +24,7 @@ from rdmtools.results.cards import alone, changes, leads_of
 from rdmtools.results.words import is_missing, shown, with_unit
 from rdmtools.run.quality import counted
 
-_MOST_SCALARS = 8
+_MOST_SCALARS = 12
 _LARGEST = 1e300
 _FLAT = 0.1
 _MOST_MARKS = 60
