@@ -152,7 +152,7 @@ function redraw() {
   box.replaceChildren(svg);
   sheet = {svg, view, left, plot, x, bands, lines, hair, area, list};
   const without = runs.filter((run) => !run.row.hidden).length - list.length;
-  titleWords.textContent = `${one.title}, by ${WAYS[state.by].axis}${without ? `; ${without} without one not drawn` : ""}`;
+  titleWords.textContent = `${one.title}, by ${WAYS[state.by].axis}${without ? `; ${without} without one ${without > 1 ? "are" : "is"} not drawn` : ""}`;
   box.setAttribute("aria-label", `${titleWords.textContent}. Left and right move the crosshair, up and down choose the run.`);
   highlight();
 }
@@ -283,11 +283,11 @@ function zoom(view) {
   redraw();
 }
 function arrange(by, what) {
-  const moved = by !== state.by;
+  const moved = by !== state.by, changed = moved || what !== state.what;
   [state.by, state.what] = [by, what];
   for (const [name, button] of ways) button.setAttribute("aria-pressed", name === by);
   if (moved) zoom(null); else redraw();
-  redrawSmalls();
+  if (changed) redrawSmalls();  // at first they are there, as they are without scripts
 }
 
 // Tools

@@ -17,6 +17,7 @@ from rdmtools.report.panels import observable_panel
 from rdmtools.report.stack import POINTS, Sheet, stacked
 from rdmtools.report.style import WIDE_IN, drawable, is_dashed, own_style, series_colour, series_title
 from rdmtools.report.svg import save_figure
+from rdmtools.results.controls import in_order
 from rdmtools.results.words import shown
 from rdmtools.run.quality import counted
 
@@ -41,8 +42,15 @@ def save_comparison_figure(comparison: "Comparison", folder: Path, formats: Sequ
 
 def tables_of(comparison: "Comparison", table: pd.DataFrame) -> list[pd.DataFrame]:
     """The rows of a table of each run that is drawn, of its first window length."""
-    windows = comparison.runs[["run", "window"]].head(MOST_RUNS_DRAWN).to_numpy().tolist()
-    return [table[(table["run"] == name) & (table["window"] == window)] for name, window in windows]
+    windows = dict(zip(comparison.runs["run"], comparison.runs["window"], strict=True))
+    return [
+        table[(table["run"] == name) & (table["window"] == windows[name])] for name in drawn_runs(comparison)
+    ]
+
+
+def drawn_runs(comparison: "Comparison") -> list[str]:
+    """The names of the runs that are drawn, in the order and so in the colours of the page."""
+    return [name for name, _ in in_order(comparison.runs)[:MOST_RUNS_DRAWN]]
 
 
 def mark_alarms(axes: Axes, comparison: "Comparison") -> None:
@@ -55,7 +63,7 @@ def mark_alarms(axes: Axes, comparison: "Comparison") -> None:
 
 def _stack(comparison: "Comparison") -> Figure:
     tables = tables_of(comparison, comparison.observables)
-    names = comparison.runs["run"].head(len(tables)).tolist()
+    names = drawn_runs(comparison)
     legend = [series_title(shown(name, 50), index) for index, name in enumerate(names)]
     if left_out := len(comparison.runs) - len(names):
         legend.append((f"and {counted(left_out, 'run')} not drawn", "muted"))
