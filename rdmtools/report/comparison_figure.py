@@ -4,18 +4,29 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from rdmtools.analysis.observables import leading_first
 from rdmtools.format.names import STEP
 from rdmtools.report.panels import observable_panel
 from rdmtools.report.stack import POINTS, Sheet, stacked
-from rdmtools.report.style import WIDE_IN, drawable, is_dashed, own_style, series_colour, series_title
+from rdmtools.report.style import (
+    LABEL_PT,
+    LINE_IN,
+    WIDE_IN,
+    colour,
+    drawable,
+    drawable_words,
+    is_dashed,
+    own_style,
+    series_colour,
+)
 from rdmtools.report.svg import save_figure
 from rdmtools.results.controls import in_order
 from rdmtools.results.words import shown
@@ -25,6 +36,8 @@ if TYPE_CHECKING:
     from rdmtools.comparison import Comparison
 
 MOST_RUNS_DRAWN = 8
+_SHORT = 22
+"""Characters of the longest name of which four stand side by side."""
 
 
 def comparison_figure(comparison: "Comparison") -> Figure:
@@ -56,24 +69,43 @@ def drawn_runs(comparison: "Comparison") -> list[str]:
 def mark_alarms(axes: Axes, comparison: "Comparison") -> None:
     """Alarms as lines in their run's colour and dash."""
     for index, events in enumerate(tables_of(comparison, comparison.events)):
-        stroke = "--" if is_dashed(index) else "-"
         for alarm in events["alarm_step"].tolist():
-            axes.axvline(alarm, color=series_colour(index), linestyle=stroke, linewidth=0.9, zorder=1.5)
+            axes.axvline(alarm, linewidth=0.9, zorder=1.5, **stroke(index))
+
+
+def stroke(index: int) -> dict[str, Any]:
+    """Colour and dash of the index-th run."""
+    return {"color": series_colour(index), "linestyle": "--" if is_dashed(index) else "-"}
 
 
 def _stack(comparison: "Comparison") -> Figure:
     tables = tables_of(comparison, comparison.observables)
     names = drawn_runs(comparison)
-    legend = [series_title(shown(name, 50), index) for index, name in enumerate(names)]
-    if left_out := len(comparison.runs) - len(names):
-        legend.append((f"and {counted(left_out, 'run')} not drawn", "muted"))
+    words = [drawable_words(shown(name, 40)).replace("$", r"\$") for name in names]
+    across = 4 if max(map(len, words)) <= _SHORT else 2
+    left_out = len(comparison.runs) - len(names)
+    more = f"; {counted(left_out, 'more run')} not drawn" if left_out else ""
     shc, *others = [observable for observable in leading_first() if observable.compared]
-    legend.append((f"{shc.title}; │ alarm", "ink"))
+    # The key has lines of its own above the first panel.
+    titles = [("", "ink")] * -(-len(names) // across) + [(f"{shc.title}; upright: alarms{more}", "ink")]
 
-    def draw(axes: Axes, _: Sheet) -> None:
+    def draw(axes: Axes, sheet: Sheet) -> None:
         mark_alarms(axes, comparison)
+        axes.figure.legend(
+            handles=[Line2D([], [], label=name, **stroke(index)) for index, name in enumerate(words)],
+            loc="upper left",
+            bbox_to_anchor=(sheet.left_in / sheet.width_in, 1.0),
+            ncols=across,
+            frameon=False,
+            fontsize=LABEL_PT,
+            labelspacing=72 * LINE_IN / LABEL_PT - 1,
+            handlelength=1.8,
+            borderpad=0,
+            borderaxespad=0.9,
+            labelcolor=colour("muted"),
+        )
 
-    panels = [observable_panel(shc, tables, titles=legend, draw=draw, height_in=1.0)]
+    panels = [observable_panel(shc, tables, titles=titles, draw=draw, height_in=1.0)]
     panels += [observable_panel(row, tables, titles=[(row.title, "ink")], height_in=1.0) for row in others]
     steps = np.concatenate([table[STEP].to_numpy() for table in tables])
     first, last = float(steps.min()), float(steps.max())

@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from rdmtools.analysis.events import records
-from rdmtools.analysis.leads import MISSED
+from rdmtools.analysis.leads import MISSED, NO_TRANSITION
 from rdmtools.results.words import is_missing, shown
 from rdmtools.run.quality import counted
 
@@ -103,7 +103,7 @@ def _facts(run: Mapping[str, Any], events: list[dict[str, Any]], timed: list[dic
     truths = [
         Timed(name=shown(row["truth"], 40), t10=_step(row["t10"]), t50=int(row["t50"]), t90=_step(row["t90"]))
         for row in timed
-        if not is_missing(row["t50"])
+        if not (is_missing(row["t50"]) or _no_change(row))
     ]
     leads = [
         row["lead_steps"] for row in timed if not (is_missing(row["lead_steps"]) or is_missing(row["t50"]))
@@ -116,6 +116,11 @@ def _facts(run: Mapping[str, Any], events: list[dict[str, Any]], timed: list[dic
         missed=sum(row["outcome"] == MISSED for row in timed),
         who=_who(here[0], run["samples"]) if here else "",
     )
+
+
+def _no_change(row: Mapping[str, Any]) -> bool:
+    """Whether the scalar crept, or moved no more than its noise: halves of that are no time of anything."""
+    return str(row["outcome"]).startswith(NO_TRANSITION)
 
 
 def _who(event: Mapping[str, Any], samples: int) -> str:
