@@ -1,8 +1,9 @@
-"""A browser opens the page of a comparison: it aligns, sorts, filters, makes runs stand out, and asks nobody."""
+"""A browser opens the page of a comparison: it aligns, sorts, filters, points at runs, and asks nobody."""
 
 import base64
 import re
 
+import numpy as np
 import pytest
 from helpers.browser import BROWSER, browser
 from helpers.runs import HOSTILE, hostile_run, with_event, without_event
@@ -19,8 +20,9 @@ RUNS = 14
 def folder(tmp_path_factory):
     place = tmp_path_factory.mktemp("pages")
     runs = {f"run {n}": with_event(n, metadata={"seed": n, "lr": 1 / (n + 1)}) for n in range(RUNS - 2)}
-    runs["calm"] = without_event(metadata={"control_of": "run 1", "lr": 0.5, "seed": 0})
-    runs["last"] = without_event(1, metadata={"seed": 1, "lr": 0.25})
+    flat = {"step": 10 * np.arange(150), "accuracy": np.zeros(150)}
+    runs["calm"] = without_event(metadata={"control_of": "run 1", "lr": 0.5, "seed": 0}, scalars=flat)
+    runs["last"] = without_event(1, metadata={"seed": 1, "lr": 0.25}, scalars=flat)
     rdm.compare(runs, window=12, truth="accuracy").save(place / "usual")
     hostile = {text: hostile_run() if n < 2 else with_event(n) for n, text in enumerate(HOSTILE)}
     rdm.compare(hostile, window=12).save(place / "hostile")
@@ -125,7 +127,7 @@ def test_runs_are_aligned_by_choice(tab):
 
 
 def test_what_is_drawn_is_a_choice_and_small_charts_follow(tab):
-    small = "document.querySelector('.smalls figure > svg > path').getAttribute('d')"
+    small = "document.querySelector('.smalls figure > svg > path[transform]').getAttribute('d')"
     before = tab.eval("document.getElementById('r0').getAttribute('d')")
     for place, words in ((3, "PR"), (0, "SHC")):
         tab.eval(
