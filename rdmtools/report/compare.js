@@ -35,7 +35,7 @@ runs.forEach((run, n) => {
   run.grey = n >= data.coloured;
   run.points = new Map();
 });
-const state = {what: 0, by: "step", view: null, pinned: new Set(), pointed: null};
+const state = {what: 0, by: "step", view: null, pinned: new Set(), pointed: null, on: new Set()};
 
 // Where a run lies on the axis, by how runs are aligned: the place of its first step, and of its last; null without.
 const WAYS = {
@@ -154,30 +154,34 @@ function redraw() {
   const without = runs.filter((run) => !run.row.hidden).length - list.length;
   titleWords.textContent = `${one.title}, by ${WAYS[state.by].axis}${without ? `; ${without} without one ${without > 1 ? "are" : "is"} not drawn` : ""}`;
   box.setAttribute("aria-label", `${titleWords.textContent}. Left and right move the crosshair, up and down choose the run.`);
-  highlight();
+  highlight(true);
 }
 const alarmsOf = (run, at, tall) => tall ? run.alarms.map((step) => `M${at(step)} 0v${tall}`).join("") : "";
 
 // Runs that are pointed at or pinned stand out, with their truths, and their alarms from top to bottom.
-function highlight() {
+function highlight(fresh = false) {
   const on = new Set(state.pinned);
   if (state.pointed) on.add(state.pointed);
-  for (const run of runs) {
+  const changed = runs.filter((run) => on.has(run) !== state.on.has(run));
+  state.on = on;
+  for (const run of changed) {
     run.row.classList.toggle("on", on.has(run));
     run.small.classList.toggle("on", on.has(run));
   }
   if (!sheet) return;
   sheet.lines.classList.toggle("some", sheet.list.some((run) => on.has(run)));
-  sheet.bands.replaceChildren();
-  for (const run of sheet.list) {
+  for (const run of fresh ? sheet.list : changed.filter((run) => sheet.list.includes(run))) {
     run.line.classList.toggle("on", on.has(run));
     run.ticks.setAttribute("d", alarmsOf(run, run.at, on.has(run) ? UP : run.grey ? 0 : 200));
-    if (!on.has(run)) continue;
-    sheet.lines.append(run.line);
-    for (const [t10, t50, t90] of run.truths) {
-      if (t10 != null && t90 != null) draw("rect", {x: run.at(t10), y: 0, width: Math.max(run.at(t90) - run.at(t10), 4), height: UP, class: "truth"}, sheet.bands);
-      draw("path", {d: `M${run.at(t50)} 0v${UP}`, class: "l-muted dotted"}, sheet.bands);
-    }
+    if (on.has(run)) sheet.lines.append(run.line);
+  }
+  sheet.bands.replaceChildren();
+  for (const run of sheet.list.filter((run) => on.has(run))) drawTruths(run, run.at, sheet.bands);
+}
+function drawTruths(run, at, where) {
+  for (const [t10, t50, t90] of run.truths) {
+    if (t10 != null && t90 != null) draw("rect", {x: at(t10), y: 0, width: Math.max(at(t90) - at(t10), 12), height: UP, class: "truth"}, where);
+    draw("path", {d: `M${at(t50)} 0v${UP}`, class: "l-muted dotted"}, where);
   }
 }
 function point(run) {
@@ -263,10 +267,7 @@ function redrawSmalls(view = span()) {
     if (!of || run.row.hidden) continue;
     const wide = (view[1] - view[0]) || 1;
     const at = (step) => ACROSS * (of[0] + (of[1] - of[0]) * (step - run.first) / ((run.last - run.first) || 1) - view[0]) / wide;
-    for (const [t10, t50, t90] of run.truths) {
-      if (t10 != null && t90 != null) draw("rect", {x: at(t10), y: 0, width: Math.max(at(t90) - at(t10), 12), height: UP, class: "truth"}, svg);
-      draw("path", {d: `M${at(t50)} 0v${UP}`, class: "l-muted dotted"}, svg);
-    }
+    drawTruths(run, at, svg);
     draw("path", {d: run.paths[state.what], class: run.look, transform: matrix(run, view)}, svg);
     draw("path", {d: alarmsOf(run, at, UP), class: `${run.look} strong`}, svg);
   }
@@ -370,7 +371,7 @@ function filter() {
     clearTimeout(waiting);
     waiting = setTimeout(() => { zoom(null); redrawSmalls(); }, 60);
   });
-  document.getElementById("runs").before(label);
+  tools.prepend(label);
 }
 for (const run of runs) {
   const key = run.row.querySelector("svg.key");
