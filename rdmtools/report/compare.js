@@ -318,6 +318,46 @@ choice("Colours", [["", "auto"], ["light", "light"], ["dark", "dark"]], (value) 
   if (value) root.dataset.theme = value; else delete root.dataset.theme;
 });
 
+// A slide: sentence, lines and their key, 16:9
+
+async function slide() {
+  const kept = draw("svg", {class: "run side", viewBox: "0 0 1920 1080", width: 1920, height: 1080, "data-theme": root.dataset.theme || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")});
+  draw("style", {}, kept).textContent = document.querySelector("style").textContent;
+  const inside = draw("svg", {id: "overlay", width: 1920, height: 1080, viewBox: "0 0 1920 1080", "font-family": "system-ui, sans-serif"}, kept);
+  draw("rect", {width: 1920, height: 1080, fill: "var(--paper)"}, inside);
+  const lines = [""];
+  for (const word of document.querySelector("h1").textContent.split(" ")) {
+    if ((lines.at(-1) + word).length > 88) lines.push("");
+    lines[lines.length - 1] += word + " ";
+  }
+  lines.forEach((words, n) => { draw("text", {x: 60, y: 80 + 46 * n, class: "t-ink slide-title"}, inside).textContent = words; });
+  const listed = sheet.list.filter((run) => state.on.size ? state.on.has(run) : !run.grey).sort((a, b) => runs.indexOf(a) - runs.indexOf(b)).slice(0, 12);
+  const top = 40 + 46 * lines.length, key = 40 * Math.ceil(listed.length / 4);
+  const place = draw("svg", {x: 40, y: top + 40, width: 1840, height: 960 - top - key}, inside);
+  const chart = sheet.svg.cloneNode(true), [, , width, height] = chart.getAttribute("viewBox").split(" ").map(Number);
+  const scale = Math.min(1840 / width, (960 - top - key) / height);
+  chart.setAttribute("width", width * scale);
+  chart.setAttribute("height", height * scale);
+  place.append(chart);
+  draw("text", {x: 60, y: top + 26, class: "t-muted slide-words"}, inside).textContent = titleWords.textContent;
+  listed.forEach((run, n) => {
+    const [x, y] = [80 + 450 * (n % 4), 1040 - key + 40 * Math.floor(n / 4)];
+    draw("path", {d: `M${x} ${y - 8}h50`, class: `${run.look} strong`}, inside);
+    draw("text", {x: x + 62, y, class: "t-ink slide-words"}, inside).textContent = run.name.length > 28 ? run.name.slice(0, 27) + "…" : run.name;
+  });
+  const image = new Image();
+  image.src = "data:image/svg+xml;charset=utf-8," + encodeURIComponent(new XMLSerializer().serializeToString(kept));
+  await image.decode();
+  const canvas = make("canvas");
+  [canvas.width, canvas.height] = [1920, 1080];
+  canvas.getContext("2d").drawImage(image, 0, 0);
+  const link = make("a");
+  link.download = "comparison.png";
+  link.href = canvas.toDataURL("image/png");
+  link.click();
+}
+press("Save as slide", slide);
+
 // Rows: a filter, sorting in which controls stay beneath their run, strokes that can be pressed
 
 const table = document.querySelector("#runs table"), body = table.tBodies[0];

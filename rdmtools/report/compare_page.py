@@ -20,10 +20,10 @@ from rdmtools.analysis.events import records
 from rdmtools.format.names import FIGURES_FOLDER, FORMAT_VERSION
 from rdmtools.report.compare_drawing import grid, overlays, small, span_of, sparkline, swatch
 from rdmtools.report.compared_lines import MOST_LOOKS, Quantity, RunLines, compared_lines
-from rdmtools.report.page import beside, render, write_page
+from rdmtools.report.page import beside, dense, render, write_page
 from rdmtools.report.page_data import data_block
 from rdmtools.report.ticks import power_of_ten
-from rdmtools.results.compared_words import Facts, facts, headline
+from rdmtools.results.compared_words import Facts, facts, headline, need_runs
 from rdmtools.results.controls import in_order
 from rdmtools.results.differences import RESULTS, Differences, differences, titled
 from rdmtools.results.folder import (
@@ -74,9 +74,10 @@ def save_comparison(
     Raises
     ------
     ParameterError
-        Where the place cannot be written, or it holds an analysis or files that rdmtools did not write; and
-        for other figures than "png", "svg" and "pdf".
+        Where the place cannot be written, or it holds an analysis or files that rdmtools did not write; for
+        other figures than "png", "svg" and "pdf"; and where no run could be compared.
     """
+    need_runs(comparison.runs)
     folder, formats = settled(folder), figure_formats(figures)
     links = _links(comparison, folder)
     with replaced(folder, COMPARISON) as place:
@@ -125,7 +126,7 @@ def page(comparison: "Comparison", links: Mapping[str, str] | None = None) -> st
     return render(
         "side_by_side.html.jinja",
         sheets=("base.css", "run.css", "compare.css"),
-        scripts=[Markup(_dense(beside("compare.js")))],
+        scripts=[Markup(dense(beside("compare.js")))],
         data=data_block(_data(drawn, lines)),
         name=f"{counted(len(known), 'run')} side by side",
         headline=headline(every),
@@ -218,9 +219,3 @@ def _data(drawn: Sequence[Quantity], lines: Sequence[RunLines]) -> dict[str, Any
         ],
         "coloured": MOST_LOOKS,
     }
-
-
-def _dense(text: str) -> str:
-    """A script of ours without its comments of whole lines, and without indentation."""
-    lines = (line.strip() for line in text.splitlines())
-    return "\n".join(line for line in lines if line and not line.startswith("//"))

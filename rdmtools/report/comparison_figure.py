@@ -28,6 +28,7 @@ from rdmtools.report.style import (
     series_colour,
 )
 from rdmtools.report.svg import save_figure
+from rdmtools.results.compared_words import need_runs
 from rdmtools.results.controls import in_order
 from rdmtools.results.words import shown
 from rdmtools.run.quality import counted
@@ -55,6 +56,7 @@ def save_comparison_figure(comparison: "Comparison", folder: Path, formats: Sequ
 
 def tables_of(comparison: "Comparison", table: pd.DataFrame) -> list[pd.DataFrame]:
     """The rows of a table of each run that is drawn, of its first window length."""
+    need_runs(comparison.runs)
     windows = dict(zip(comparison.runs["run"], comparison.runs["window"], strict=True))
     return [
         table[(table["run"] == name) & (table["window"] == windows[name])] for name in drawn_runs(comparison)

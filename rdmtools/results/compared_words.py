@@ -14,6 +14,7 @@ import pandas as pd
 
 from rdmtools.analysis.events import records
 from rdmtools.analysis.leads import MISSED, NO_TRANSITION
+from rdmtools.errors import ParameterError
 from rdmtools.results.words import is_missing, shown
 from rdmtools.run.quality import counted
 
@@ -55,6 +56,12 @@ def facts(runs: pd.DataFrame, events: pd.DataFrame, transitions: pd.DataFrame) -
         row["run"]: _facts(row, happened.get(row["run"], []), timed.get(row["run"], []))
         for row in records(runs[["run", "window", "samples"]])
     }
+
+
+def need_runs(runs: pd.DataFrame) -> None:
+    """Raise ParameterError where no run could be compared."""
+    if not len(runs):
+        raise ParameterError("no run could be compared; needed at least one; .failures says what is wrong")
 
 
 def by_run(table: pd.DataFrame) -> dict[str, list[dict[str, Any]]]:

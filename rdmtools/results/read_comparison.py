@@ -12,6 +12,7 @@ from typing import Any, cast
 from urllib.parse import unquote
 
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 from rdmtools.analysis.tables import TABLES
 from rdmtools.errors import FormatError, one_line, reading
@@ -24,6 +25,8 @@ _ANALYSED = {"events": "events", "observables": "observables", "transitions": "l
 """Tables that have the columns of one of an analysis's."""
 _RUNS = {"rows": "int64", "samples": "int64", "first_step": "int64", "last_step": "int64", "window": "int64"}
 _JUDGED = ("largest_score", "first_alarm_step", "events", "threshold")
+_NUMBERS = frozenset({*_JUDGED, "t10", "t50", "t90", "lead_steps"})
+"""Numbers or null."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +84,9 @@ def _table(place: Path, name: str, rows: Any) -> pd.DataFrame:
         needed = {"error": ""}
     for column, kind in ({"run": ""} | needed).items() if len(table) else ():
         fits_kind(table, column, kind, table_file(name))
+        values = table[column]
+        if column in _NUMBERS and not (is_numeric_dtype(values.dtype) or values.isna().all()):
+            raise ValueError(f"column {column!r} of {table_file(name)} holds {values.dtype}, not numbers")
     return table
 
 

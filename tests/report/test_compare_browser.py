@@ -205,6 +205,18 @@ def test_colours_follow_the_switch(tab):
     assert len(set(seen)) == 4
 
 
+def test_a_slide_is_a_picture_of_1920_by_1080(tab):
+    tab.eval("HTMLAnchorElement.prototype.click = function () { window.slide = [this.download, this.href]; }")
+    press(tab, "Save as slide")
+    tab.until("window.slide")
+    name, address = tab.eval("window.slide")
+    png = base64.b64decode(address.removeprefix("data:image/png;base64,"))
+    assert name == "comparison.png"
+    assert (int.from_bytes(png[16:20]), int.from_bytes(png[20:24])) == (1920, 1080)
+    assert len(png) > 20_000  # something is drawn
+    assert tab.told(*COMPLAINTS) == []
+
+
 def test_on_paper_all_is_there_without_a_script(shared, folder):
     shared.call("Emulation.setScriptExecutionDisabled", value=True)
     try:

@@ -321,6 +321,15 @@ def test_of_more_runs_the_first_are_told_and_the_others_counted():
     assert len(found.text.encode()) < 1.6 * MOST_BYTES
 
 
+def test_without_a_run_nothing_is_saved_or_drawn(tmp_path):
+    found = rdm.compare(["nowhere.parquet"], errors="report")
+    for draw in (lambda: found.save(tmp_path / "out"), found.plot, lambda: rdm.plot.comparison(found)):
+        with pytest.raises(rdm.ParameterError, match="no run could be compared"):
+            draw()
+    assert "0 runs" in found._repr_html_()
+    assert not (tmp_path / "out").exists()
+
+
 def test_failures_are_told():
     found = rdm.compare(["nowhere.parquet", with_event()], window=12, errors="report")
     text = page(found)

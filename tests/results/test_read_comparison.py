@@ -12,8 +12,10 @@ from rdmtools.results.folder import COMPARISON
 
 @pytest.fixture(scope="module")
 def comparison():
-    runs = {"a": with_event(), "b": without_event(), "mixed": with_event(metadata={"lr": "high"})}
-    return rdm.compare(runs, window=12)
+    flat = {"step": [0, 10], "accuracy": [0.0, 0.0]}
+    mixed = with_event(metadata={"lr": "high"})
+    runs = {"a": with_event(), "b": without_event(scalars=flat), "mixed": mixed}
+    return rdm.compare(runs, window=12, truth="accuracy")
 
 
 @pytest.fixture
@@ -77,6 +79,8 @@ def rewritten(folder, name, change):
         (lambda f: rewritten(f, "events", lambda t: t.assign(run="x")), "has runs that"),
         (lambda f: rewritten(f, "events", lambda t: t.drop(columns="alarm_step")), "no column 'alarm_step'"),
         (lambda f: rewritten(f, "observables", lambda t: t.assign(shc="1")), "column 'shc'"),
+        (lambda f: rewritten(f, "transitions", lambda t: t.assign(t50="x")), "column 't50'"),
+        (lambda f: rewritten(f, "runs", lambda t: t.assign(largest_score="x")), "column 'largest_score'"),
     ],
 )
 def test_what_is_no_whole_comparison_is_refused_in_one_line(folder, damage, told):
