@@ -120,23 +120,22 @@ const matrix = (run, [low, high]) => {
   return `matrix(${(last - first) / wide} 0 0 1 ${ACROSS * (first - low) / wide} 0)`;
 };
 
-function redraw() {
-  const width = box.clientWidth;
+function redraw(width = box.clientWidth, height = HEIGHT) {
   if (!width) return;
   const left = innerWidth < 640 ? 52 : 92, right = 22, plot = width - left - right;
   const view = state.view ?? span(), one = data.quantities[state.what], [low, high] = one.limits;
-  const svg = draw("svg", {viewBox: `0 0 ${width} ${HEIGHT + 26}`, "aria-hidden": "true"});
+  const svg = draw("svg", {viewBox: `0 0 ${width} ${height + 26}`, "aria-hidden": "true"});
   const x = (place) => left + plot * (place - view[0]) / ((view[1] - view[0]) || 1);
   for (const place of ticks(low, high, 9, one.decades ? 1 : 0)) {
-    const y = HEIGHT * (high - place) / (high - low);
+    const y = height * (high - place) / (high - low);
     draw("path", {d: `M${left} ${y}h${plot}`, class: "l-rule"}, svg);
     put(left - 6, y + 4, one.decades ? powerOfTen(place) : short(place), "t-muted end", svg);
   }
   for (const place of ticks(view[0], view[1], Math.max(plot / 90, 2), state.by === "part" ? 0 : 1)) {
-    draw("path", {d: `M${x(place)} ${HEIGHT}v5`, class: "l-rule"}, svg);
-    put(Math.min(x(place), width - 4), HEIGHT + 20, whole(place), x(place) > width - 30 ? "t-muted end" : "t-muted middle", svg);
+    draw("path", {d: `M${x(place)} ${height}v5`, class: "l-rule"}, svg);
+    put(Math.min(x(place), width - 4), height + 20, whole(place), x(place) > width - 30 ? "t-muted end" : "t-muted middle", svg);
   }
-  const inner = draw("svg", {x: left, y: 0, width: plot, height: HEIGHT, viewBox: `0 0 ${ACROSS} ${UP}`, preserveAspectRatio: "none"}, svg);
+  const inner = draw("svg", {x: left, y: 0, width: plot, height: height, viewBox: `0 0 ${ACROSS} ${UP}`, preserveAspectRatio: "none"}, svg);
   const bands = draw("g", {}, inner), lines = draw("g", {class: "lines"}, inner);
   const list = shownRuns();
   for (const run of [...list].reverse()) {
@@ -148,7 +147,7 @@ function redraw() {
     run.ticks = draw("path", {d: alarmsOf(run, at, run.grey ? 0 : 200), class: `${run.look} strong`}, run.line);
   }
   const hair = draw("path", {d: "", class: "l-ink thin hair"}, svg);
-  const area = draw("rect", {x: left, y: 0, width: 0, height: HEIGHT, class: "zoomed"}, svg);
+  const area = draw("rect", {x: left, y: 0, width: 0, height: height, class: "zoomed"}, svg);
   box.replaceChildren(svg);
   sheet = {svg, view, left, plot, x, bands, lines, hair, area, list};
   const without = runs.filter((run) => !run.row.hidden).length - list.length;
@@ -321,7 +320,7 @@ choice("Colours", [["", "auto"], ["light", "light"], ["dark", "dark"]], (value) 
 // A slide: sentence, lines and their key, 16:9
 
 async function slide() {
-  const kept = draw("svg", {class: "run side", viewBox: "0 0 1920 1080", width: 1920, height: 1080, "data-theme": root.dataset.theme || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")});
+  const kept = draw("svg", {class: "run side slide", viewBox: "0 0 1920 1080", width: 1920, height: 1080, "data-theme": root.dataset.theme || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")});
   draw("style", {}, kept).textContent = document.querySelector("style").textContent;
   const inside = draw("svg", {id: "overlay", width: 1920, height: 1080, viewBox: "0 0 1920 1080", "font-family": "system-ui, sans-serif"}, kept);
   draw("rect", {width: 1920, height: 1080, fill: "var(--paper)"}, inside);
@@ -333,12 +332,12 @@ async function slide() {
   lines.forEach((words, n) => { draw("text", {x: 60, y: 80 + 46 * n, class: "t-ink slide-title"}, inside).textContent = words; });
   const listed = sheet.list.filter((run) => state.on.size ? state.on.has(run) : !run.grey).sort((a, b) => runs.indexOf(a) - runs.indexOf(b)).slice(0, 12);
   const top = 40 + 46 * lines.length, key = 40 * Math.ceil(listed.length / 4);
-  const place = draw("svg", {x: 40, y: top + 40, width: 1840, height: 960 - top - key}, inside);
-  const chart = sheet.svg.cloneNode(true), [, , width, height] = chart.getAttribute("viewBox").split(" ").map(Number);
-  const scale = Math.min(1840 / width, (960 - top - key) / height);
-  chart.setAttribute("width", width * scale);
-  chart.setAttribute("height", height * scale);
-  place.append(chart);
+  const tall = 950 - top - key, scale = 1.9;
+  redraw(1820 / scale, tall / scale - 26);
+  const chart = sheet.svg;
+  redraw();
+  for (const [name, value] of Object.entries({x: 40, y: top + 50, width: 1820, height: tall})) chart.setAttribute(name, value);
+  inside.append(chart);
   draw("text", {x: 60, y: top + 26, class: "t-muted slide-words"}, inside).textContent = titleWords.textContent;
   listed.forEach((run, n) => {
     const [x, y] = [80 + 450 * (n % 4), 1040 - key + 40 * Math.floor(n / 4)];
@@ -450,6 +449,6 @@ addEventListener("afterprint", () => {
 let resized = 0;
 addEventListener("resize", () => {
   cancelAnimationFrame(resized);
-  resized = requestAnimationFrame(redraw);
+  resized = requestAnimationFrame(() => redraw());
 });
 })();

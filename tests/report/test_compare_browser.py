@@ -194,6 +194,14 @@ def test_a_drag_zooms_and_a_button_returns(tab):
     assert tab.told(*COMPLAINTS) == []
 
 
+def test_lines_are_drawn_again_for_another_width(tab):
+    size = {"height": 800, "deviceScaleFactor": 1, "mobile": False}
+    tab.call("Emulation.setDeviceMetricsOverride", width=900, **size)
+    svg = "document.querySelector('#overlay .live svg')"
+    tab.until(f"{svg}.viewBox.baseVal.width === {svg}.parentNode.clientWidth && innerWidth === 900")
+    assert tab.eval(f"{svg}.viewBox.baseVal.height") == 346
+
+
 def test_colours_follow_the_switch(tab):
     switch = "[...document.querySelectorAll('#tools select')].at(-1)"
     seen = []
