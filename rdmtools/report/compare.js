@@ -262,8 +262,8 @@ function redrawSmalls(view = span()) {
     const svg = run.small.querySelector(":scope > svg"), of = WAYS[state.by].of(run);
     svg.replaceChildren();
     if (state.what === 0) draw("use", {href: "#grid", class: "l-rule"}, svg);
-    run.small.hidden = run.row.hidden;
-    if (!of || run.row.hidden) continue;
+    run.small.hidden = run.row.hidden || !of;
+    if (run.small.hidden) continue;
     const wide = (view[1] - view[0]) || 1;
     const at = (step) => ACROSS * (of[0] + (of[1] - of[0]) * (step - run.first) / ((run.last - run.first) || 1) - view[0]) / wide;
     drawTruths(run, at, svg);

@@ -116,6 +116,8 @@ def test_runs_are_aligned_by_choice(tab):
     assert title(tab).endswith("by steps from the run's first alarm; 2 without one are not drawn")
     assert tab.eval("document.querySelectorAll('#overlay .run-line').length") == RUNS - 2
     ticks = "[...document.querySelectorAll('#overlay .run-line path:last-child')]"
+    small = "[...document.querySelectorAll('.smalls figure')].filter(one => !one.hidden).length"
+    assert tab.eval(small) == RUNS - 2
     places = tab.eval(f"{ticks}.map(one => one.getAttribute('d').match(/M([-\\d.]+)/)?.[1]).filter(Boolean)")
     assert len({round(float(place)) for place in places}) == 1  # all first alarms at one place
     press(tab, "named scalar half-way")
