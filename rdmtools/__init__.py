@@ -12,7 +12,7 @@ from rdmtools.errors import FormatError, ParameterError, RdmtoolsError, Rdmtools
 if TYPE_CHECKING:
     from rdmtools.analyses import Analysis, analyze
     from rdmtools.analysis.settings import AnalysisSettings
-    from rdmtools.comparison import compare
+    from rdmtools.comparison import Comparison, compare, read_comparison
     from rdmtools.logger.merge import recover
     from rdmtools.logger.probe_logger import ProbeLogger
     from rdmtools.read.convert import convert
@@ -28,6 +28,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "Analysis": "rdmtools.analyses",
     "AnalysisSettings": "rdmtools.analysis.settings",
+    "Comparison": "rdmtools.comparison",
     "Event": "rdmtools.watch.event",
     "ProbeLogger": "rdmtools.logger.probe_logger",
     "Run": "rdmtools.run.run",
@@ -36,6 +37,7 @@ _HOMES = {
     "compare": "rdmtools.comparison",
     "convert": "rdmtools.read.convert",
     "read_analysis": "rdmtools.results.read_analysis",
+    "read_comparison": "rdmtools.comparison",
     "read_run": "rdmtools.read.read",
     "read_runs": "rdmtools.read.read",
     "recover": "rdmtools.logger.merge",
@@ -45,6 +47,7 @@ _HOMES = {
 __all__ = [
     "Analysis",
     "AnalysisSettings",
+    "Comparison",
     "Event",
     "FormatError",
     "ParameterError",
@@ -59,6 +62,7 @@ __all__ = [
     "compare",
     "convert",
     "read_analysis",
+    "read_comparison",
     "read_run",
     "read_runs",
     "recover",

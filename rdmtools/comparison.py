@@ -7,7 +7,6 @@ any other run -> analysed, here or by the workers of an executor, and kept in th
 A run's own metadata become columns, so that ``compare(paths).runs.groupby("lr")`` works.
 """
 
-import glob
 import os
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,7 +14,7 @@ from concurrent.futures import Executor
 from contextlib import nullcontext
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -23,12 +22,15 @@ from rdmtools.analysis.findings import Findings, find
 from rdmtools.analysis.settings import AnalysisSettings, chosen
 from rdmtools.errors import ParameterError, RdmtoolsError, RdmtoolsWarning
 from rdmtools.executor import noted, results
-from rdmtools.format.names import ANALYSIS_FOLDER, COMPANION_SUFFIX, LOSSES_SUFFIX, SUMMARY_FILE
-from rdmtools.read.paths import companion_of, is_pattern, located, run_names, run_paths
+from rdmtools.format.names import ANALYSIS_FOLDER, SUMMARY_FILE
+from rdmtools.read.paths import companion_of, located
 from rdmtools.read.read import read, warn_of_guesses
-from rdmtools.read.stores import Location, StorePath
+from rdmtools.read.stores import Location
 from rdmtools.results.fingerprint import fingerprint
+from rdmtools.results.named_runs import Comparable, named_runs
 from rdmtools.results.read_analysis import SavedAnalysis
+from rdmtools.results.read_comparison import read_tables
+from rdmtools.results.run_pages import pages
 from rdmtools.results.saved import Compared, compared, keep, metadata_columns, run_row, saved, still_holding
 from rdmtools.results.transitions import aligned, transitions_table
 from rdmtools.run.frames import Tables
@@ -36,7 +38,8 @@ from rdmtools.run.progress import Progress
 from rdmtools.run.rules import Rules
 from rdmtools.run.run import Run
 
-Comparable = Findings | SavedAnalysis | Run | str | Path | StorePath
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 ON_ERROR = ("raise", "report")
 
@@ -59,6 +62,8 @@ class Comparison(Tables):
     metadata. A saved analysis has the truths that it was made with, and says "not asked" of others."""
     failures: pd.DataFrame
     """One row per run that could not be read or analysed: `run`, `error`; with ``errors="report"`` alone."""
+    pages: Mapping[str, Path] = field(default_factory=dict[str, Path], repr=False)
+    """Where a run's own page is, by the run's name; of runs that have one."""
 
     def aligned(self, at: str) -> pd.DataFrame:
         """Observables with rows and steps counted from the same event, or truth, of each run.
@@ -82,12 +87,69 @@ class Comparison(Tables):
         """
         return aligned(at, self.events, self.transitions, self.observables)
 
+    def save(self, folder: str | Path, *, figures: str | Iterable[str] = ()) -> Path:
+        """Write the tables and the page, and the figure in the formats named; returns the folder.
+
+        Parameters
+        ----------
+        folder
+            Replaced as a whole, if it holds an earlier comparison.
+        figures
+            Of "png", "svg" and "pdf", as ``("png", "svg")`` or ``"png,svg"``, in ``figures/``; matplotlib is
+            loaded for them alone.
+
+        Returns
+        -------
+        Path
+            The folder; its page is ``comparison.html``. `read_comparison` reads it back.
+
+        Raises
+        ------
+        ParameterError
+            Where the folder cannot be written or holds something else, and for other figures.
+        """
+        from rdmtools.report.compare_page import save_comparison
+
+        return save_comparison(self, folder, figures=figures).parent
+
+    def plot(self) -> "Figure":
+        """Figure of SHC, total variance, PR and mean loss of the first eight runs, alarms marked."""
+        from rdmtools.report.comparison_figure import comparison_figure
+
+        return comparison_figure(self)
+
     def __repr__(self) -> str:
         runs, events = len(self.runs), len(self.events)
         return f"Comparison of {runs} run{'s' * (runs != 1)} with {events} event{'s' * (events != 1)}"
 
     def _repr_html_(self) -> str:
-        return self.runs.to_html(index=False) + self.events.to_html(index=False)
+        from rdmtools.report.comparison_cell import comparison_html
+
+        return comparison_html(self)
+
+
+def read_comparison(folder: str | Path) -> Comparison:
+    """The comparison in a folder that `Comparison.save`, or ``rdmtools compare --out``, left.
+
+    Page checksums are verified, and types and counts checked.
+
+    Raises
+    ------
+    FormatError
+        Where the folder holds no whole comparison.
+    ParameterError
+        Where `folder` can be none on this machine.
+
+    Examples
+    --------
+    >>> import tempfile, numpy as np, rdmtools
+    >>> noise = np.random.default_rng(0).random((2, 40, 3))
+    >>> runs = [rdmtools.Run.from_arrays(np.arange(40), one) for one in noise]
+    >>> rdmtools.read_comparison(rdmtools.compare(runs).save(tempfile.mkdtemp() + "/noise"))
+    Comparison of 2 runs with 0 events
+    """
+    found = read_tables(folder)
+    return Comparison(**found.tables, pages=found.pages)
 
 
 def compare(
@@ -152,8 +214,9 @@ def compare(
     # pandas swaps the process's filters of warnings for a moment, even in a cast; threads that do so at once
     # put back each other's.
     with nullcontext() if executor is None else warnings.catch_warnings():
+        named = named_runs(runs)
         for name, each in each_compared(
-            named_runs(runs),
+            named,
             settings,
             rules,
             executor=executor,
@@ -165,13 +228,14 @@ def compare(
                 raise each
             else:
                 failures.append({"run": name, "error": str(each)})
-    return side_by_side(found, failures, settings.truth)
+    return side_by_side(found, failures, settings.truth, pages(named))
 
 
 def side_by_side(
     found: Mapping[str, Compared],
     failures: Sequence[Mapping[str, str]] = (),
     truth: Sequence[str] = (),
+    pages: Mapping[str, Path] | None = None,
 ) -> Comparison:
     """The tables of runs by their names, of what is wrong with others, and of the truths asked for."""
     return Comparison(
@@ -180,75 +244,8 @@ def side_by_side(
         observables=_stacked({name: one.observables for name, one in found.items()}),
         transitions=transitions_table(found, truth),
         failures=pd.DataFrame(failures, columns=pd.Index(["run", "error"])),
+        pages=dict(pages or {}),
     )
-
-
-def named_runs(
-    runs: str | Location | Iterable[Comparable] | Mapping[str, Comparable],
-) -> dict[str, Comparable]:
-    """Each of `runs` by its name, at least one; globs are expanded."""
-    if isinstance(runs, Mapping):
-        named = dict(cast("Mapping[str, Comparable]", runs))
-        for name, run in named.items():
-            _refuse_pattern(name, run)
-    elif isinstance(runs, str | Location):
-        named = _by_own_names([runs])
-    elif isinstance(runs, Run | Findings | SavedAnalysis) or not isinstance(runs, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise ParameterError(f"runs is {runs!r}; needed a list of them, such as [{runs!r}]")
-    else:
-        named = _by_own_names(runs)
-    if not named:
-        raise ParameterError("no runs to compare; name at least one")
-    return named
-
-
-def _refuse_pattern(name: str, run: Comparable) -> None:
-    if isinstance(run, str | Location) and is_pattern(located(run)):
-        raise ParameterError(
-            f"{name!r} names {str(run)!r}, a pattern; needed one run for each name; pass a pattern in a list"
-        )
-
-
-def _by_own_names(runs: Iterable[Comparable]) -> dict[str, Comparable]:
-    listed: list[Comparable] = []
-    for run in runs:
-        listed += _paths(run) if isinstance(run, str | Location) else [run]
-    paths = [run for run in listed if isinstance(run, Location)]
-    by_path = dict(zip(paths, run_names([_run_of(path) for path in paths]), strict=True))
-    named: dict[str, Comparable] = {}
-    for run in listed:
-        name = by_path[run] if isinstance(run, Location) else _own_name(run)
-        name = name.encode(errors="replace").decode()  # a path may hold bytes that no table of text could
-        count, unique = 1, name
-        while unique in named:
-            count += 1
-            unique = f"{name} ({count})"
-        named[unique] = run
-    return named
-
-
-def _paths(given: str | Location) -> list[Location]:
-    """Runs and saved analyses that a path or a glob names."""
-    pattern = located(given)
-    if isinstance(pattern, StorePath):
-        return run_paths([pattern])
-    matches = {Path(match) for match in glob.glob(str(pattern), recursive=True)}
-    inside = {match for match in matches if _run_of(match) != match and (match / SUMMARY_FILE).is_file()}
-    # Analyses in companion folders are meant where a pattern names nothing else, as in "runs/*.rdm/analysis".
-    return sorted(inside) if inside == matches and inside else run_paths([pattern])
-
-
-def _run_of(path: Location) -> Location:
-    """The run whose companion folder holds the analysis at `path`, else `path`."""
-    folder = path.parent
-    inside = path.name == ANALYSIS_FOLDER and folder.suffix == COMPANION_SUFFIX
-    return folder.with_suffix(LOSSES_SUFFIX) if inside else path
-
-
-def _own_name(run: Comparable) -> str:
-    if isinstance(run, Findings):
-        return run.run.name
-    return run.name if isinstance(run, Run | SavedAnalysis) else str(run)
 
 
 def _events(found: Compared) -> pd.DataFrame:

@@ -1,14 +1,15 @@
 """Which figures does a paper or a slide take of an analysis? One function each, on axes of your own or alone.
 
 rdm.plot.overview, event, spectrum, map, ledger, order: each draws the tables of an `Analysis` on `ax`, or on
-a new figure of a size for a column, a page or a slide, and gives the figure: ``.savefig("figure.pdf")``.
+a new figure of a size for a column, a page or a slide, and gives the figure: ``.savefig("figure.pdf")``;
+comparison those of a `Comparison`.
 Colours are those of the page, told apart by the colour-blind. Nothing here touches pyplot, or a style that
 somebody chose.
 """
 
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -19,14 +20,26 @@ from rdmtools.analysis.events import records
 from rdmtools.analysis.findings import Findings
 from rdmtools.errors import ParameterError
 from rdmtools.format.names import STEP
-from rdmtools.report.charts import Chart, Marks, marks, shc_chart
+from rdmtools.report.charts import Chart, Marks, drawn_values, limits_of, marks, shc_chart
+from rdmtools.report.comparison_figure import drawn_runs, mark_alarms, stroke, tables_of
 from rdmtools.report.event_figure import draw_spectrum
 from rdmtools.report.map_picture import even_map
 from rdmtools.report.png import SHADES
-from rdmtools.report.style import LABEL_PT, TEXT_PT, Drawing, colour, drawable_words, dress, own_style
+from rdmtools.report.style import (
+    LABEL_PT,
+    TEXT_PT,
+    Drawing,
+    colour,
+    drawable_words,
+    dress,
+    own_style,
+)
 from rdmtools.report.ticks import decade_ticks, power_of_ten
 from rdmtools.results.cards import changes
 from rdmtools.results.words import shown
+
+if TYPE_CHECKING:
+    from rdmtools.comparison import Comparison
 
 SIZES = {"column": (3.5, 2.3), "page": (7.2, 3.0), "slide": (6.67, 3.75)}
 """Width and height in inches; text has 8 points, so that a slide is to be drawn out to its whole width."""
@@ -174,6 +187,39 @@ def order(analysis: Findings, *, ax: Axes | None = None, size: str = "column") -
         return _figure(ax)
 
 
+def comparison(comparison: "Comparison", *, ax: Axes | None = None, size: str = "page") -> Figure:
+    """SHC of the first eight runs of a comparison by step, alarms in the colour and dash of their run.
+
+    Colours and dashes are those of the comparison's page. Parameters, result and errors are those of
+    `overview`, of what `compare` gave.
+    """
+    with own_style():
+        ax = _axes(ax, size)
+        ax.set_yscale("log")
+        values: list[Any] = []
+        for index, table in enumerate(tables_of(comparison, comparison.observables)):
+            shc = table["shc"].to_numpy(np.float64)
+            values.append(drawn_values(shc, "log"))
+            label = _words(drawn_runs(comparison)[index], 24)
+            ax.plot(table[STEP], np.where(shc > 0, shc, np.nan), lw=1.1, label=label, **stroke(index))
+        mark_alarms(ax, comparison)
+        _decades(ax, limits_of(values, decades=True))
+        figure = _figure(ax)
+        narrow = ax.get_position().width * figure.get_size_inches()[0] < _ROOM_IN
+        left = len(comparison.runs) - len(values)
+        title = "SHC by step; upright: alarms" + (f"; {left:,} runs more" if left > 0 else "")
+        _say(ax, title, "" if narrow else "training step")  # where the key stands below
+        ax.legend(
+            loc="upper center" if narrow else "upper left",
+            bbox_to_anchor=(0.5, -0.18) if narrow else (1.0, 1.02),
+            ncols=2 if narrow else 1,
+            frameon=False,
+            fontsize=LABEL_PT,
+            labelcolor=colour("muted"),
+        )
+        return figure
+
+
 def _shc(
     ax: Axes, analysis: Findings, chart: Chart, span: tuple[float, float], below: str = "training step"
 ) -> Figure:
@@ -188,15 +234,20 @@ def _shc(
             label = line.label if line.role == "alarm" else label
             ax.plot(chart.steps[inside], 10 ** line.values[inside], lw=1.1, label=label, **how)
     low, high = chart.limits
-    ax.set_ylim(10**low, 10 ** (high + 0.18 * (high - low)))
-    # Labels of our own: matplotlib's are parsed as mathematics.
-    powers = decade_ticks(low, high, 6) or [round(low)]
-    ax.set_yticks([10.0**power for power in powers], [power_of_ten(power) for power in powers])
-    ax.minorticks_off()
+    _decades(ax, (low, high + 0.18 * (high - low)))
     ax.set_xlim(*span)
     _mark(ax, marks(analysis), span)
     _say(ax, _words(chart.title, 70), below, key=True)
     return _figure(ax)
+
+
+def _decades(ax: Axes, limits: tuple[float, float]) -> None:
+    """Limits, which are log10, and ticks with labels of our own: matplotlib's are parsed as mathematics."""
+    low, high = limits
+    ax.set_ylim(10**low, 10**high)
+    powers = decade_ticks(low, high, 6) or [round(low)]
+    ax.set_yticks([10.0**power for power in powers], [power_of_ten(power) for power in powers])
+    ax.minorticks_off()
 
 
 def _mark(ax: Axes, marked: Marks, span: tuple[float, float]) -> None:

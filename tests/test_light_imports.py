@@ -159,9 +159,10 @@ def test_comparing_saved_analyses_loads_nothing_to_draw_with(saved):
     assert loaded(SAVED, saved) & {*DRAWING} == set()
 
 
-def test_drawing_their_comparison_does(saved):
-    drawn = "rdmtools.report.compare_page.save_comparison(found, sys.argv[1].replace('*', 'page'))"
-    assert loaded(f"{SAVED}\nimport rdmtools.report.compare_page\n{drawn}", saved) >= {*DRAWING}
+def test_their_page_needs_no_matplotlib_and_a_figure_does(saved):
+    save = f"{SAVED}\nfound.save(sys.argv[1][:-1] + '../drawn'"
+    assert loaded(f"{save})", saved) & {*DRAWING} == {"jinja2"}
+    assert loaded(f"{save}, figures='svg')", saved) >= {*DRAWING}
 
 
 @pytest.fixture

@@ -107,3 +107,54 @@ def test_words_of_leads_keep_clear_of_each_other(size):
     assert len(leads) >= 3
     boxes = [text.get_window_extent() for text in leads]
     assert not any(one.overlaps(other) for n, one in enumerate(boxes) for other in boxes[:n])
+
+
+@pytest.fixture(scope="module")
+def comparison():
+    runs = {f"run {n}": with_event(n) if n % 2 else without_event(n) for n in range(10)}
+    return rdm.compare(runs | {"$x_{ <b>": hostile_run()}, window=12)
+
+
+@pytest.mark.parametrize("size", rdm.plot.SIZES)
+def test_a_comparison_shows_itself_and_no_words_are_cut_off(size, comparison):
+    figure = rdm.plot.comparison(comparison, size=size)
+    FigureCanvasAgg(figure).draw()
+    for part in (figure.axes[0], figure.axes[0].get_legend()):
+        box = part.get_tightbbox()
+        assert (box.x0 >= -1, box.y0 >= -1) == (True, True)
+        assert (box.x1 <= figure.bbox.x1 + 1, box.y1 <= figure.bbox.y1 + 1) == (True, True)
+
+
+def strokes(axes):
+    """Colour and dash of lines over steps, and steps, colours and dashes of upright ones."""
+    lines, upright = [], []
+    for line in axes.lines:
+        x, stroke = list(line.get_xdata()), (line.get_color(), line.get_linestyle())
+        if len(x) == 2 and x[0] == x[1]:
+            upright.append((x[0], stroke))
+        elif len(x) > 2 and line.get_marker() == "None":
+            lines.append(stroke)
+    return lines, upright
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_alarms_of_a_comparison_have_the_colour_and_the_dash_of_their_run(comparison, whole):
+    figure = comparison.plot() if whole else rdm.plot.comparison(comparison)
+    lines, upright = strokes(figure.axes[0])
+    assert len(set(lines)) == len(lines) == 8
+    names = comparison.runs["run"].tolist()[:8]
+    wanted = [
+        (row.alarm_step, lines[names.index(row.run)])
+        for row in comparison.events.itertuples()
+        if row.run in names
+    ]
+    assert {dash for _, (_, dash) in wanted} == {"-", "--"}
+    assert sorted(upright) == sorted(wanted)
+
+
+def test_a_comparison_is_drawn_on_axes_of_ones_own(comparison):
+    figure = Figure()
+    ax, other = figure.subplots(1, 2)
+    assert rdm.plot.comparison(comparison, ax=ax) is figure
+    assert ax.lines
+    assert not other.lines

@@ -18,6 +18,7 @@ from rdmtools.comparison import (
 )
 from rdmtools.errors import ParameterError
 from rdmtools.results.folder import refuse_address
+from rdmtools.results.run_pages import pages
 from rdmtools.results.saved import Compared
 from rdmtools.results.summary import plain_records
 from rdmtools.results.words import is_missing, shown
@@ -76,7 +77,7 @@ def compare(
             done = console.all_taken(named, notes.of_each(named, answers), found.__setitem__, as_json)
     if not found:
         return done
-    comparison = side_by_side(found, truth=settings.truth)
+    comparison = side_by_side(found, truth=settings.truth, pages=pages(named))
     page = None
     if out is not None:
         from rdmtools.report.compare_page import save_comparison  # what draws, where it is asked for

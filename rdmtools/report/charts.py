@@ -53,16 +53,26 @@ class Chart:
 
     @property
     def limits(self) -> tuple[float, float]:
-        values = np.concatenate([line.values for line in self.lines])
-        values = values[np.isfinite(values)]
-        if not len(values):
-            return 0.0, 1.0
-        low, high = float(values.min()), float(values.max())
-        least = 1.0 if self.decades else _FLAT * max(abs(low), abs(high)) or 1.0
-        if high - low < least:
-            low, high = (low + high - least) / 2, (low + high + least) / 2
-        room = 0.06 * (high - low)
-        return low - room, high + room
+        return limits_of([line.values for line in self.lines], decades=self.decades)
+
+
+def limits_of(lines: Sequence[Float64[np.ndarray, " steps"]], *, decades: bool) -> tuple[float, float]:
+    """Limits around all finite values, with room; `decades` says that values are log10."""
+    values = np.concatenate(lines)
+    values = values[np.isfinite(values)]
+    if not len(values):
+        return 0.0, 1.0
+    low, high = float(values.min()), float(values.max())
+    least = 1.0 if decades else _FLAT * max(abs(low), abs(high)) or 1.0
+    if high - low < least:
+        low, high = (low + high - least) / 2, (low + high + least) / 2
+    room = 0.06 * (high - low)
+    return low - room, high + room
+
+
+def drawn_values(values: Float64[np.ndarray, " steps"], scale: str) -> Float64[np.ndarray, " steps"]:
+    """Values as they are drawn: log10 on the scale "log", and none too large for arithmetic."""
+    return _log(values) if scale == "log" else np.clip(values, -_LARGEST, _LARGEST)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,7 +210,7 @@ def observable_charts(findings: Findings) -> list[Chart]:
                 Line(
                     label=f"{window} rows",
                     role=SERIES[number % len(SERIES)],
-                    values=_log(values) if row.scale == "log" else np.clip(values, -_LARGEST, _LARGEST),
+                    values=drawn_values(values, row.scale),
                     kind="solid" if number < len(SERIES) else "dashed",
                 )
             )

@@ -55,6 +55,11 @@ def _drawing(findings: Findings) -> str:
         spoken="",
         picture=samples_picture(findings, _MAP_PX),
     )
+    return as_image(drawn)
+
+
+def as_image(drawn: str) -> str:
+    """A drawing of ours as a data URI, with its own style in light colours."""
     box = re.search(r'viewBox="0 0 (\d+) (\d+)"', drawn)
     assert box is not None
     text = (

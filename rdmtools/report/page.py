@@ -88,6 +88,12 @@ def beside(name: str) -> str:
     return (files("rdmtools.report") / name).read_text(encoding="utf-8")
 
 
+def dense(text: str) -> str:
+    """A script or style sheet of ours without its comments of whole lines, and without indentation."""
+    lines = (line.strip() for line in text.splitlines())
+    return "\n".join(line for line in lines if line and not line.startswith("//"))
+
+
 def _source(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 

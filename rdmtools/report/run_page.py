@@ -22,7 +22,7 @@ from rdmtools.report.chart_parts import chart_parts
 from rdmtools.report.charts import marks, watched_charts
 from rdmtools.report.event_part import event_part
 from rdmtools.report.map_picture import known_of_rows, samples_picture
-from rdmtools.report.page import beside, render, write_page
+from rdmtools.report.page import beside, dense, render, write_page
 from rdmtools.report.page_data import FEW_POINTS, MOST_POINTS, charts_data, data_block, marks_data
 from rdmtools.report.section import MOST_EVENTS_TOLD, Section
 from rdmtools.report.sections import sections
@@ -123,14 +123,8 @@ def scripts() -> Sequence[Markup]:
     licence = beside("vendor/uPlot.LICENSE").replace("*/", "* /")
     return [
         Markup(f"/*!\n{licence}\n*/\n{beside('vendor/uPlot.iife.min.js')}"),
-        Markup(_dense(beside("run.js"))),
+        Markup(dense(beside("run.js"))),
     ]
-
-
-def _dense(text: str) -> str:
-    """A script or style sheet of ours without its comments of whole lines, and without indentation."""
-    lines = (line.strip() for line in text.splitlines())
-    return "\n".join(line for line in lines if line and not line.startswith("//"))
 
 
 def _span(findings: Findings) -> tuple[float, float]:

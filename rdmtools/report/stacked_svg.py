@@ -77,17 +77,20 @@ def stacked(
     for chart in charts:
         parts.append(_title(paper, top, chart))
         top += _TITLE
-        parts += [*_axis(chart, paper, top, height), *_marks(marks, span, paper, top, height)]
+        parts += [
+            *axis(chart.limits, chart.decades, paper, top, height),
+            *_marks(marks, span, paper, top, height),
+        ]
         parts += [_line(line, chart, span, paper, top, height) for line in chart.lines]
         top += height + 8
     if charts:
-        parts += _steps(span, paper, top - 4)
+        parts += steps_axis(span, paper, top - 4)
         top += _AXIS
     if picture is not None:
         parts += _picture(picture, marks, span, paper, top)
         top += _TITLE + picture.height + 2
     if not charts:
-        parts += _steps(span, paper, top + 2)
+        parts += steps_axis(span, paper, top + 2)
         top += _AXIS
     return Markup(
         f'<svg viewBox="0 0 {paper.width} {top:.0f}" role="img" aria-label="{escape(spoken)}">'
@@ -118,7 +121,8 @@ def _x(step: float, span: tuple[float, float], paper: Paper) -> float:
     return paper.left + paper.plot * (step - first) / ((last - first) or 1)
 
 
-def _text(x: float, y: float, words: str, role: str = "muted", align: str = "") -> str:
+def text(x: float, y: float, words: str, role: str = "muted", align: str = "") -> str:
+    """Words at a place, escaped."""
     kind = f"t-{role}{' ' + align if align else ''}"
     return f'<text x="{x:.1f}" y="{y:.1f}" class="{kind}">{escape(words)}</text>'
 
@@ -129,11 +133,11 @@ def _cut(words: str, room: float) -> str:
 
 
 def _title(paper: Paper, top: float, chart: Chart) -> str:
-    words = [_text(paper.left, top + 13, _cut(chart.title, paper.plot))]
+    words = [text(paper.left, top + 13, _cut(chart.title, paper.plot))]
     if len(chart.lines) > 1 and len(chart.title) * _CHARACTER < paper.plot / 2:
         right = float(paper.width - paper.right)
         for line in reversed(chart.lines):
-            words.append(_text(right, top + 13, line.label, "muted", "end"))
+            words.append(text(right, top + 13, line.label, "muted", "end"))
             right -= len(line.label) * 6.7 + 4
             words.append(f'<path d="M{right - 20:.1f} {top + 9:.1f}h18" class="{_class(line)}"/>')
             right -= 32
@@ -144,19 +148,20 @@ def _class(line: Line) -> str:
     return f"l-{line.role} {line.kind}"
 
 
-def _axis(chart: Chart, paper: Paper, top: float, height: int) -> list[str]:
-    low, high = chart.limits
+def axis(limits: tuple[float, float], decades: bool, paper: Paper, top: float, height: int) -> list[str]:
+    """Lines across, and their labels at the left; limits of decades are log10."""
+    low, high = limits
     most = max(height // 28, 2)
-    if chart.decades and (powers := decade_ticks(low, high, most)):
+    if decades and (powers := decade_ticks(low, high, most)):
         places, words = [float(power) for power in powers], [power_of_ten(power) for power in powers]
     else:
         places = even_ticks(low, high, most)
-        words = [f"{10**place:.2g}" for place in places] if chart.decades else labels(places)
+        words = [f"{10**place:.2g}" for place in places] if decades else labels(places)
     parts: list[str] = []
     for place, word in zip(places, words, strict=True):
         y = top + height * (high - place) / (high - low)
         parts.append(f'<path d="M{paper.left} {y:.1f}h{paper.plot}" class="l-rule"/>')
-        parts.append(_text(paper.left - 6, y + 4, _cut(word, paper.left), "muted", "end"))
+        parts.append(text(paper.left - 6, y + 4, _cut(word, paper.left), "muted", "end"))
     return parts
 
 
@@ -189,10 +194,10 @@ def _leads(marks: Marks, span: tuple[float, float], paper: Paper, parts: list[st
         parts.append(f'<path d="M{left:.1f} 4v8m0-4H{right:.1f}m0-4v8" class="l-ink"/>')
         width = len(words) * _CHARACTER
         if right + 5 + width < end:
-            parts.append(_text(right + 5, 12, words, "ink"))
+            parts.append(text(right + 5, 12, words, "ink"))
             free = right + 5 + width
         elif left - 5 - width > free:
-            parts.append(_text(left - 5, 12, words, "ink", "end"))
+            parts.append(text(left - 5, 12, words, "ink", "end"))
             free = right
         else:
             free = right
@@ -204,10 +209,10 @@ def _line(line: Line, chart: Chart, span: tuple[float, float], paper: Paper, top
     steps, values = decimate(chart.steps, line.values, paper.points)
     x = np.round((paper.left + paper.plot * (steps - span[0]) / ((span[1] - span[0]) or 1)) / _GRAIN)
     y = np.round((top + height * (high - values) / (high - low)) / _GRAIN)
-    return f'<path transform="scale({_GRAIN})" d="{_path(x, y)}" class="{_class(line)}"/>'
+    return f'<path transform="scale({_GRAIN})" d="{path_of(x, y)}" class="{_class(line)}"/>'
 
 
-def _path(x: NDArray[np.floating[Any]], y: NDArray[np.floating[Any]]) -> str:
+def path_of(x: NDArray[np.floating[Any]], y: NDArray[np.floating[Any]]) -> str:
     """A path with gaps at NaN, in whole grains; a point between gaps is a dot, for lines have round ends."""
     parts: list[str] = []
     before: tuple[int, int] | None = None
@@ -225,7 +230,8 @@ def _path(x: NDArray[np.floating[Any]], y: NDArray[np.floating[Any]]) -> str:
     return "".join(parts)
 
 
-def _steps(span: tuple[float, float], paper: Paper, top: float) -> list[str]:
+def steps_axis(span: tuple[float, float], paper: Paper, top: float) -> list[str]:
+    """Ticks and their labels below a drawing."""
     first, last = span
     widest = len(f"{last:,.0f}") * _CHARACTER + 14
     places = even_ticks(first, last, max(int(paper.plot / max(widest, 50)), 2))
@@ -235,7 +241,7 @@ def _steps(span: tuple[float, float], paper: Paper, top: float) -> list[str]:
         half = len(word) * _CHARACTER / 2
         align = "end" if x + half > paper.width else "middle"
         parts.append(f'<path d="M{x:.1f} {top - 4:.1f}v5" class="l-rule"/>')
-        parts.append(_text(min(x, paper.width), top + 14, word, "muted", align))
+        parts.append(text(min(x, paper.width), top + 14, word, "muted", align))
     return parts
 
 
@@ -244,7 +250,7 @@ def _picture(
 ) -> list[str]:
     place = f'x="{paper.left}" y="{top + _TITLE:.1f}" width="{paper.plot}" height="{picture.height}"'
     whole = len(picture.title) * _CHARACTER < paper.plot
-    parts = [_text(paper.left, top + 13, picture.title if whole else _cut(picture.short, paper.plot))]
+    parts = [text(paper.left, top + 13, picture.title if whole else _cut(picture.short, paper.plot))]
     if picture.source.startswith("#"):
         parts.append(
             f'<svg {place} viewBox="0 0 1 1" preserveAspectRatio="none"><use href="{picture.source}"/></svg>'
@@ -263,7 +269,7 @@ def _picture(
             parts.append(f'<path d="M{paper.left - 8} {y:.1f}h8" class="l-muted"/>')
         if tall >= 13:
             parts.append(
-                _text(paper.left - 10, y + tall / 2 + 4, _cut(words, paper.left - 10), "muted", "end")
+                text(paper.left - 10, y + tall / 2 + 4, _cut(words, paper.left - 10), "muted", "end")
             )
         done += rows
     parts += [

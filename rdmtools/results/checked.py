@@ -72,11 +72,21 @@ def checked_settings(summary: Mapping[str, Any]) -> AnalysisSettings:
 
 def checked_table(folder: Path, name: str, summary: Mapping[str, Any]) -> pd.DataFrame:
     """A table in `folder`, page checksums verified. Raises FormatError or ValueError with what is wrong."""
+    table = parquet_table(folder, name, TABLES[name].counts(_size(summary)))
+    for column, about in TABLES[name].columns.items():
+        fits_kind(table, column, about.kind, table_file(name))
+    if name == "observables" and {*table["window"].unique()} != {peak["window"] for peak in summary["peaks"]}:
+        raise ValueError(f"{table_file(name)} has other windows than the summary")
+    return table
+
+
+def parquet_table(folder: Path, name: str, rows: range) -> pd.DataFrame:
+    """A table in `folder` of a number of rows in that range. Raises FormatError or ValueError."""
     path = folder / table_file(name)
     if not path.is_file():
         raise ValueError(f"{path.name} is missing")
     part = ParquetPart.open(path)
-    if part.rows not in (rows := TABLES[name].counts(_size(summary))):  # before anything of that size is read
+    if part.rows not in rows:  # before anything of that size is read
         most = f"{'' if len(rows) == 1 else 'at most '}{rows[-1]}"
         raise ValueError(f"{path.name} has {part.rows} rows where the summary makes {most}")
     arrow = part.read()
@@ -86,15 +96,16 @@ def checked_table(folder: Path, name: str, summary: Mapping[str, Any]) -> pd.Dat
         raise ValueError(f"{path.name} makes no table") from error
     if len(table.columns) != len(arrow.column_names) or not table.columns.is_unique:
         raise ValueError(f"{path.name} names a column twice")
-    for column, about in TABLES[name].columns.items():
-        if column not in table.columns:
-            raise ValueError(f"{path.name} has no column {column!r}")
-        fits, needed = _HELD.get(about.kind, (None, ""))
-        if fits is not None and len(table) and not fits(table[column]):
-            raise ValueError(f"column {column!r} of {path.name} holds {table[column].dtype}, not {needed}")
-    if name == "observables" and {*table["window"].unique()} != {peak["window"] for peak in summary["peaks"]}:
-        raise ValueError(f"{path.name} has other windows than the summary")
     return table
+
+
+def fits_kind(table: pd.DataFrame, column: str, kind: str, file: str) -> None:
+    """Raise ValueError where the table has no such column, or one that holds something else."""
+    if column not in table.columns:
+        raise ValueError(f"{file} has no column {column!r}")
+    fits, needed = _HELD.get(kind, (None, ""))
+    if fits is not None and len(table) and not fits(table[column]):
+        raise ValueError(f"column {column!r} of {file} holds {table[column].dtype}, not {needed}")
 
 
 def _size(summary: Mapping[str, Any]) -> Size:

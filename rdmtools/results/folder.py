@@ -93,9 +93,9 @@ COMPARISON = Contents(
     what="a comparison",
     mark="rdmtools comparison",
     marked_file="comparison.json",
-    tables=("runs", "events", "observables", "transitions"),
+    tables=("runs", "events", "observables", "transitions", "failures"),
     page=PAGE_FILE,
-    figures=r"comparison\.(png|svg)",
+    figures=r"comparison\.(png|svg|pdf)",
 )
 SCORE = Contents(
     what="a score",

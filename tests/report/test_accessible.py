@@ -7,12 +7,13 @@ from helpers.browser import BROWSER, browser
 from helpers.runs import with_event, without_event
 
 import rdmtools as rdm
+from rdmtools.report.compare_page import page
 from rdmtools.report.run_page import write_report
 
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="no chromium or chrome on the path")
 axe = pytest.importorskip("axe_core_python")
 
-PAGES = ("event", "quiet")
+PAGES = ("event", "quiet", "comparison")
 
 
 @pytest.fixture(scope="module")
@@ -21,6 +22,8 @@ def folder(tmp_path_factory):
     found = rdm.analyze(with_event(), window=12, truth="accuracy", control=without_event())
     write_report(found, place / "event.html")
     write_report(rdm.analyze(without_event(), windows=(8, 12)), place / "quiet.html")
+    runs = {f"run {n}": with_event(n) for n in range(13)}
+    (place / "comparison.html").write_text(page(rdm.compare(runs, window=12, truth="accuracy")), "utf-8")
     return place
 
 
@@ -32,9 +35,9 @@ def tab(tmp_path_factory):
 
 @pytest.mark.parametrize("width", [400, 1280])
 @pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("page", PAGES)
-def test_axe_finds_nothing(tab, folder, page, theme, width):
-    tab.open(folder / f"{page}.html", width=width)
+@pytest.mark.parametrize("name", PAGES)
+def test_axe_finds_nothing(tab, folder, name, theme, width):
+    tab.open(folder / f"{name}.html", width=width)
     tab.eval(f"document.documentElement.dataset.theme = '{theme}'")
     tab.eval("document.querySelectorAll('details').forEach(one => { one.open = true; })")
     tab.eval((files(axe) / "axe.min.js").read_text(encoding="utf-8") + "; 0")

@@ -14,7 +14,7 @@ from rdmtools.analysis.observables import OBSERVABLES, Observable
 from rdmtools.analysis.tables import JUDGED
 from rdmtools.evaluation.signals import measure, signals
 from rdmtools.report import overview as overview_module
-from rdmtools.report.compare_page import comparison_figure
+from rdmtools.report.comparison_figure import comparison_figure
 from rdmtools.report.overview import overview_figure
 from rdmtools.report.panels import PANELS
 from rdmtools.report.run_page import page
