@@ -53,7 +53,7 @@ def compare(
 ) -> bool:
     """One row a run: its events, its largest rise, SHC and total variance at its peak, its metadata.
 
-    With --out DIR also as tables (runs.parquet, events.parquet), one figure and one page. Saved analyses keep
+    With --out DIR also as tables (runs.parquet, events.parquet) and one page. Saved analyses keep
     the settings they were made with; what `rdmtools analyze` left beside a run is used where it still holds.
     """
     named = named_runs(runs)
