@@ -24,8 +24,9 @@ from math import nan
 import numpy as np
 from jaxtyping import Float, Float64
 
+from rdmtools.analysis.choices import DEGREES
 from rdmtools.analysis.modes import modes_by_products
-from rdmtools.analysis.moments import DEGREES, residual
+from rdmtools.analysis.moments import residual
 from rdmtools.analysis.observables import spectral_heat_capacity
 
 UNRESOLVED = "unresolved"

@@ -25,9 +25,8 @@ import numpy as np
 from jaxtyping import Float, Float64
 from numpy.lib.stride_tricks import as_strided
 
+from rdmtools.analysis.choices import PRECISIONS
 from rdmtools.errors import ParameterError
-
-PRECISIONS = {"double": np.float64, "single": np.float32}
 
 # Rows of one product. Fewer waste the matrix unit, more compute pairs of rows that no window holds.
 PRODUCT_ROWS = 16

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float, Float64
 
 from rdmtools.alarms.one_signal import DEAD_ZONE
-from rdmtools.analysis.moments import DEGREES
+from rdmtools.analysis.choices import DEGREES
 from rdmtools.analysis.observables import spectral_heat_capacity
 
 # A row that carries a window has much of its energy, and few rows can.

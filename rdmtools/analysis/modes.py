@@ -16,9 +16,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float, Float64
 
+from rdmtools.analysis.choices import DEGREES
 from rdmtools.analysis.gram import trend_basis
 from rdmtools.analysis.groups import coded
-from rdmtools.analysis.moments import DEGREES, residual
+from rdmtools.analysis.moments import residual
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

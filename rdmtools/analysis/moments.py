@@ -18,9 +18,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float, Float64
 
+from rdmtools.analysis.choices import DEGREES
 from rdmtools.analysis.gram import centred_gram, trend_basis, window_distances
-
-DEGREES = {"constant": 0, "linear": 1}
 
 # Windows whose W x W matrices are in memory at once: few enough for the cache.
 WINDOWS_AT_ONCE = 64

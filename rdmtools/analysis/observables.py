@@ -20,8 +20,9 @@ import numpy as np
 from jaxtyping import Float64, Int
 
 from rdmtools.analysis.baselines import MeanBaselines, mean_baselines
+from rdmtools.analysis.choices import DEGREES
 from rdmtools.analysis.gram import RowGeometry
-from rdmtools.analysis.moments import DEGREES, Moments, Windows
+from rdmtools.analysis.moments import Moments, Windows
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,8 +22,9 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float64, Int64
 
+from rdmtools.analysis.choices import DEGREES
 from rdmtools.analysis.events import records
-from rdmtools.analysis.moments import DEGREES, residual
+from rdmtools.analysis.moments import residual
 from rdmtools.analysis.tables import typed
 from rdmtools.run.run import Run
 

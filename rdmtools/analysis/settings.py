@@ -7,8 +7,7 @@ from numbers import Real
 from typing import Any, cast
 
 from rdmtools.alarms.thresholds import HORIZONS, threshold
-from rdmtools.analysis.gram import PRECISIONS
-from rdmtools.analysis.moments import DEGREES
+from rdmtools.analysis.choices import DEGREES, PRECISIONS
 from rdmtools.errors import ParameterError
 
 RULES = ("self_normalised", "decades")

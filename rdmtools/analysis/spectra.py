@@ -9,8 +9,9 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Float, Float64
 
+from rdmtools.analysis.choices import DEGREES
 from rdmtools.analysis.gram import RowGeometry, centred_gram, window_distances
-from rdmtools.analysis.moments import DEGREES, WINDOWS_AT_ONCE, Windows, blurred, residual
+from rdmtools.analysis.moments import WINDOWS_AT_ONCE, Windows, blurred, residual
 from rdmtools.analysis.observables import ratio
 
 

@@ -6,10 +6,11 @@ import pytest
 from helpers import runs
 
 import rdmtools as rdm
+from rdmtools.analysis.choices import DEGREES
 from rdmtools.analysis.explained import run_change
 from rdmtools.analysis.histories import histories_of
 from rdmtools.analysis.modes import window_modes
-from rdmtools.analysis.moments import DEGREES, residual
+from rdmtools.analysis.moments import residual
 
 AT_ALARM = [
     "group",
