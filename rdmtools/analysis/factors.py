@@ -29,6 +29,8 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 from numpy.typing import NDArray
 
+from rdmtools.analysis.average_linkage import average_linkage, flat_groups
+
 FEWEST_BLOCKS, MOST_BLOCKS = 20, 128
 CORE = 1024
 """Samples that are compared each with each."""
@@ -231,8 +233,6 @@ class _Clusters:
 def _clusters(
     losses: Float64[np.ndarray, "blocks core"], means: Float64[np.ndarray, "coarse core"]
 ) -> _Clusters | None:
-    from scipy.cluster.hierarchy import fcluster  # heavy: loaded where there is something to cluster
-
     field = scaled(means)
     space = signal_space(field)
     if space is None:
@@ -242,7 +242,7 @@ def _clusters(
     tree = _tree(moves[:, ids])
     if tree is None:
         return None
-    flat = fcluster(tree, CUT, "distance")
+    flat = flat_groups(tree, CUT)
     sizes, heights = np.bincount(flat), _heights(tree, flat)
     large = [name for name in np.argsort(-sizes, kind="stable") if sizes[name] >= LEAST]
     found: list[NDArray[np.intp]] = []
@@ -307,14 +307,10 @@ def _tree(moves: Float64[np.ndarray, "rank samples"]) -> Float64[np.ndarray, "me
     """Average linkage of samples by 1 - |u_i . u_j|; None of fewer than five."""
     if moves.shape[1] < LEAST:
         return None
-    from scipy.cluster.hierarchy import linkage
-    from scipy.spatial.distance import squareform
-
     apart = _alike(moves, moves)
     np.subtract(1, apart, out=apart)
     np.maximum(apart, 0, out=apart)
-    np.fill_diagonal(apart, 0.0)
-    return linkage(squareform(apart, checks=False), "average")
+    return average_linkage(apart)
 
 
 def _alike(
