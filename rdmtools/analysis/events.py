@@ -146,8 +146,17 @@ def events_table(events: Sequence[Event]) -> pd.DataFrame:
 
 
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows of a table, such as that of the events, as dicts by column."""
-    return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
+    """Rows of a table, such as that of the events, as dicts by column, of plain Python values; NA is None.
+
+    Column by column: pandas' own way goes through each row, and was a third of the work on a page.
+    """
+    if table.empty:
+        return []
+    columns = [
+        [None if value is pd.NA else value for value in column.tolist()] for _, column in table.items()
+    ]
+    names = [str(name) for name in table.columns]
+    return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
 def modes_table(run: Run, events: Sequence[Event]) -> pd.DataFrame:

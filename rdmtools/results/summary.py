@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from rdmtools import __version__
+from rdmtools.analysis.events import records
 from rdmtools.analysis.findings import Findings
 from rdmtools.analysis.observables import OBSERVABLES, leading_first
 from rdmtools.format.names import FORMAT_VERSION, STEP
@@ -113,7 +114,7 @@ def _gaussian(table: pd.DataFrame) -> dict[str, Any] | None:
 
 def plain_records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """Rows of a table as plain dicts; null, NaN and inf are None."""
-    return [plain(record) for record in frame.to_dict("records")]
+    return [plain(record) for record in records(frame)]
 
 
 def plain(value: Any) -> Any:

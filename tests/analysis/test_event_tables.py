@@ -7,6 +7,7 @@ from helpers import runs
 
 import rdmtools as rdm
 from rdmtools.analysis.choices import DEGREES
+from rdmtools.analysis.events import records
 from rdmtools.analysis.explained import run_change
 from rdmtools.analysis.histories import histories_of
 from rdmtools.analysis.modes import window_modes
@@ -163,3 +164,14 @@ def test_few_samples_and_rows(samples):
     analysis = rdm.analyze(rdm.Run.from_arrays(np.arange(6), losses, samples=table), window=4)
     assert not analysis.explained["named"].any()
     assert len(analysis.lift) == len(analysis.events) * min(samples, 2)
+
+
+def test_rows_of_a_table_are_those_of_pandas():
+    table = pd.DataFrame({"n": [1, 2], "x": [0.5, np.nan], "word": ["a", None], "flag": [True, False]})
+    table["whole"] = pd.array([3, None], dtype="Int64")
+    table["part"] = pd.array([None, 0.25], dtype="Float64")
+    ours, theirs = records(table), table.to_dict("records")
+    assert repr(ours) == repr(theirs)
+    for row, other in zip(ours, theirs, strict=True):
+        assert [type(value) for value in row.values()] == [type(value) for value in other.values()]
+    assert records(table.head(0)) == []
