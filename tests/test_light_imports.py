@@ -55,13 +55,40 @@ app([command, sys.argv[1], *options], standalone_mode=False)
 """
 
 
+LIGHT_COMMANDS = (["--version"], ["--help"], ["analyze", "--help"], ["watch", "-h"], ["convert", "--help"])
+
+TOLD = """
+import sys
+from contextlib import suppress
+from rdmtools_cli.app import app
+with suppress(SystemExit):
+    app({words!r})
+"""
+
+COMPLETION = """
+import os
+from contextlib import suppress
+words = "rdmtools analyze --win"
+os.environ |= {"_RDMTOOLS_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": "2"}
+from rdmtools_cli.app import app
+with suppress(SystemExit):
+    app([], prog_name="rdmtools")
+"""
+
+
+TELL = "\nimport sys; print(*[name for name in {names} if name in sys.modules])"
+NAMES = (*HEAVY, "numpy", "pyarrow")
+
+
+def output(script: str, path: str = "") -> list[str]:
+    """The lines that a fresh interpreter prints, the last of them which of the packages it holds."""
+    command = [sys.executable, "-c", script, path]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+
+
 def loaded(script: str, path: str) -> set[str]:
     """Which of the heavy packages a fresh interpreter holds after `script`."""
-    tell = f"\nimport sys; print(*[name for name in {HEAVY} if name in sys.modules])"
-    done = subprocess.run(
-        [sys.executable, "-c", script + tell, path], capture_output=True, text=True, check=True
-    )
-    return set(done.stdout.splitlines()[-1].split())
+    return set(output(script + TELL.format(names=HEAVY), path)[-1].split())
 
 
 def test_logging_a_thousand_rows_loads_nothing_heavy(tmp_path):
@@ -185,3 +212,16 @@ def test_the_test_above_can_fail(run):
 
 def test_the_page_needs_no_matplotlib(run):
     assert loaded(COMMAND.format(words=("analyze",)), run) & {*DRAWING} == {"jinja2"}
+
+
+@pytest.mark.parametrize("words", LIGHT_COMMANDS, ids=" ".join)
+def test_help_and_version_load_nothing_that_analyses(words):
+    told = output(TOLD.format(words=words) + TELL.format(names=NAMES))
+    assert len(told) > 1
+    assert not {*told[-1].split()} - {"typer", "rich"}
+
+
+def test_completion_loads_nothing_that_analyses():
+    completed, modules = output(COMPLETION + TELL.format(names=NAMES))
+    assert completed == "--window"
+    assert not {*modules.split()} - {"typer", "rich"}

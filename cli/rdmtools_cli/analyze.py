@@ -6,7 +6,6 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
@@ -36,7 +35,7 @@ from rdmtools.results.folder import (
 from rdmtools.results.saved import is_whole
 from rdmtools.results.summary import plain
 from rdmtools.run.rules import Rules
-from rdmtools_cli import console, options
+from rdmtools_cli import console
 from rdmtools_cli.notes import Notes
 from rdmtools_cli.told import print_run
 from rdmtools_cli.workers import Sharing, staff
@@ -46,52 +45,21 @@ TOO_SHORT_CODE = 3
 
 
 def analyze(
-    runs: options.Paths,
+    runs: list[str],
     *,
     settings: AnalysisSettings,
-    out: options.Out = None,
-    reference: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="RUN",
-            help="Runs in which nothing happened, among which this one is ranked: a run, a quoted glob, or "
-            "what `rdmtools reference` saved; may be given again.",
-        ),
-    ] = None,
-    control: Annotated[
-        str | None,
-        typer.Option(
-            metavar="RUN",
-            help="A run made as this one but for what is thought to cause its change: drawn in grey.",
-        ),
-    ] = None,
-    report: Annotated[
-        bool, typer.Option("--report/--no-report", help="Write report.html, a page to look at.")
-    ] = True,
-    figures: Annotated[
-        str,
-        typer.Option(
-            metavar="png,svg,pdf",
-            help="Write figures for papers, too, in these formats: the overview and the first events.",
-            show_default=False,
-        ),
-    ] = "",
-    open_page: Annotated[
-        bool, typer.Option("--open", help="Show the page in the browser; of several runs that of the first.")
-    ] = False,
+    out: Path | None,
+    reference: list[str] | None,
+    control: str | None,
+    report: bool,
+    figures: str,
+    open_page: bool,
     rules: Rules,
     sharing: Sharing,
-    fresh: Annotated[
-        bool, typer.Option("--fresh", help="Analyse again what has not changed since it was analysed.")
-    ] = False,
-    as_json: options.Json = False,
+    fresh: bool,
+    as_json: bool,
 ) -> bool:
-    """When did the network reorganise, how early did it show, and which samples moved?
-
-    Results go to RUN.rdm/analysis/, or to --out DIR (DIR/NAME for several runs); those of a run that has not
-    changed since are left as they are. Runs in a store need --out. The exit code is 3 where all went well
-    and a run is too short to judge.
-    """
+    """When did the network reorganise, how early did it show, and which samples moved?"""
     formats = figure_formats(figures)
     if open_page and not report:
         raise ParameterError("--open shows a page, and --no-report makes none; give one of them")

@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
-import typer
 
 from rdmtools.analysis.settings import AnalysisSettings
 from rdmtools.comparison import (
@@ -24,7 +23,7 @@ from rdmtools.results.summary import plain_records
 from rdmtools.results.words import is_missing, shown
 from rdmtools.run.quality import counted
 from rdmtools.run.rules import Rules
-from rdmtools_cli import console, options
+from rdmtools_cli import console
 from rdmtools_cli.notes import Notes
 from rdmtools_cli.workers import Sharing, staff
 
@@ -35,27 +34,17 @@ _NOTHING = "–"
 
 
 def compare(
-    runs: Annotated[
-        list[str], typer.Argument(metavar="RUN...", help="Runs, or folders of saved analyses, as they are.")
-    ],
+    runs: list[str],
     *,
-    settings: Annotated[AnalysisSettings, options.Without({"stride", "spectrum", "modes"})],
-    out: options.Out = None,
+    settings: AnalysisSettings,
+    out: Path | None,
     rules: Rules,
     sharing: Sharing,
-    open_page: Annotated[
-        bool, typer.Option("--open", help="Show the page, which --out makes, in the browser.")
-    ] = False,
-    cache: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Keep analyses here, and make each but once.")
-    ] = None,
-    as_json: options.Json = False,
+    open_page: bool,
+    cache: Path | None,
+    as_json: bool,
 ) -> bool:
-    """One row a run: its events, its largest rise, SHC and total variance at its peak, its metadata.
-
-    With --out DIR also as tables (runs.parquet, events.parquet) and one page. Saved analyses keep
-    the settings they were made with; what `rdmtools analyze` left beside a run is used where it still holds.
-    """
+    """One row a run: its events, its largest rise, SHC and total variance at its peak, its metadata."""
     named = named_runs(runs)
     if open_page and out is None:
         raise ParameterError("--open shows a page, and only --out DIR makes one; give both")

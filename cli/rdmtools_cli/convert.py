@@ -1,54 +1,19 @@
 """`rdmtools convert`: losses in some other form -> run.parquet."""
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
-
-import typer
 
 from rdmtools.read.convert import converted
-from rdmtools.read.formats import suffixes
 from rdmtools.read.read import read_run
 from rdmtools.run.quality import counted
 from rdmtools.run.rules import Rules
-from rdmtools_cli import console, options
-
-
-class Layout(StrEnum):
-    """`LAYOUTS`, as typer asks for a choice."""
-
-    long = "long"
-    wide = "wide"
-    lists = "lists"
-    samples = "samples"
+from rdmtools_cli import console
+from rdmtools_cli.commands import Layout
 
 
 def convert(
-    source: Annotated[
-        str,
-        typer.Argument(
-            metavar="SOURCE",
-            help=f"A {', '.join(suffixes())} or .parquet file, a TensorBoard log, a folder of step=0, "
-            "step=10 and so on, or one of training dynamics from dataset cartography.",
-        ),
-    ],
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", metavar="RUN", help="The run to write; by default beside SOURCE."),
-    ] = None,
-    layout: Annotated[
-        Layout | None,
-        typer.Option(help="A row a step and sample, a row a step, lists, or a row a sample; else guessed."),
-    ] = None,
-    *,
-    rules: Annotated[Rules, options.Without({"group_by"})],
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a run that is there.")] = False,
-    as_json: options.Json = False,
+    source: str, out: Path | None, layout: Layout | None, *, rules: Rules, overwrite: bool, as_json: bool
 ) -> None:
-    """Turn per-sample losses in some other form into run.parquet.
-
-    What was guessed, left out or dropped is told on stderr, with --json in the object.
-    """
+    """Turn per-sample losses in some other form into run.parquet."""
     path, notes = converted(source, out, layout, rules, overwrite)
     run = read_run(path)
     rows, samples = run.shape

@@ -10,17 +10,14 @@ from rdmtools.read.stores import Location
 from rdmtools.results.words import shown
 from rdmtools.run.rules import Rules
 from rdmtools.run.run import Run
-from rdmtools_cli import console, options
+from rdmtools_cli import console
 from rdmtools_cli.in_flags import in_flags
 
 _NOTHING = "–"
 
 
-def info(runs: options.Paths, *, rules: Rules, as_json: options.Json = False) -> bool:
-    """What is in a run, and what is wrong with it.
-
-    Of a bad one all faults are told, and what is in it but for those.
-    """
+def info(runs: list[str], *, rules: Rules, as_json: bool) -> bool:
+    """What is in a run, and what is wrong with it."""
     bad = False
 
     def work(name: str, path: Location) -> None:

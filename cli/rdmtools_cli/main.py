@@ -1,6 +1,5 @@
 """Where the command begins: streams that print any name, and interrupts that are quiet at once."""
 
-import gc
 import os
 import sys
 from contextlib import suppress
@@ -14,12 +13,8 @@ def main() -> None:
         if isinstance(stream, TextIOWrapper):  # a name or a sign that the terminal's encoding lacks
             stream.reconfigure(errors="replace")
     try:
-        # What is imported stays; to look for garbage in it, then and later, took a tenth of the time.
-        gc.disable()
-        from rdmtools_cli.app import app  # pandas and all: long enough to be interrupted
+        from rdmtools_cli.app import app
 
-        gc.freeze()
-        gc.enable()
         app()
     except KeyboardInterrupt:
         _leave(130)

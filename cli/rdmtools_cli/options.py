@@ -16,7 +16,6 @@ import typer
 
 from rdmtools.analysis.settings import flags
 from rdmtools.errors import ParameterError, RdmtoolsError
-from rdmtools_cli.console import print_error, warnings_as_notes
 
 Paths = Annotated[
     list[str],
@@ -33,8 +32,12 @@ class Without(frozenset[str]):
     """Fields that are no flags of a command: ``rules: Annotated[Rules, Without({"group_by"})]``."""
 
 
-def command(function: Callable[..., bool | None]) -> Callable[..., None]:
+def command(
+    function: Callable[..., bool | None], does: Callable[..., bool | None] | None = None
+) -> Callable[..., None]:
     """The function as typer takes it, with flags in place of each parameter that is a dataclass.
+
+    What is called is `does`, with the same parameters, or the function itself.
 
     What rdmtools warns of becomes notes. What it raises becomes one line, and exit code 1, or 2 where an
     argument does not fit; and a function that returns False could not do all: exit code 1.
@@ -53,11 +56,16 @@ def command(function: Callable[..., bool | None]) -> Callable[..., None]:
 
     @wraps(function)
     def run(**given: Any) -> None:
+        from rdmtools_cli.console import (  # rich: only what prints has need of it
+            print_error,
+            warnings_as_notes,
+        )
+
         try:
             for name, (kind, options) in dataclasses.items():
                 given[name] = kind(**{field: value(given.pop(field)) for field, _, value in options})
             with warnings_as_notes():
-                done = function(**given)
+                done = (does or function)(**given)
         except RdmtoolsError as error:
             print_error(error, None, given.get("as_json", False))
             raise typer.Exit(2 if isinstance(error, ParameterError) else 1) from None

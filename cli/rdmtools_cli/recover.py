@@ -6,14 +6,11 @@ from rdmtools.logger.merge import recover as recover_run
 from rdmtools.read.paths import local_path, named_paths
 from rdmtools.read.stores import Location
 from rdmtools.run.quality import counted
-from rdmtools_cli import console, options
+from rdmtools_cli import console
 
 
-def recover(runs: options.Paths, as_json: options.Json = False) -> bool:
-    """Turn the journal that a crash or a large run left into run.parquet.
-
-    What is in a journal reads as it is; this makes one file of it, and removes the journal.
-    """
+def recover(runs: list[str], as_json: bool) -> bool:
+    """Turn the journal that a crash or a large run left into run.parquet."""
 
     def work(name: str, path: Location) -> None:
         written = recover_run(str(path))

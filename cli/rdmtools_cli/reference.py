@@ -2,34 +2,20 @@
 
 from math import isnan
 from pathlib import Path
-from typing import Annotated
-
-import typer
 
 from rdmtools.analysis.settings import AnalysisSettings
 from rdmtools.references import reference_runs
 from rdmtools.results.reference_file import Reference, refuse_place
 from rdmtools.run.quality import counted
 from rdmtools.run.rules import Rules
-from rdmtools_cli import console, options
+from rdmtools_cli import console
 from rdmtools_cli.workers import Sharing, staff
-
-_OTHERS = {each for each in AnalysisSettings.__dataclass_fields__ if each not in ("windows", "precision")}
 
 
 def reference(
-    runs: options.Paths,
-    *,
-    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The file, which ends in .json.")],
-    settings: Annotated[AnalysisSettings, options.Without(_OTHERS)],
-    rules: Annotated[Rules, options.Without({"group_by"})],
-    sharing: Sharing,
-    as_json: options.Json = False,
+    runs: list[str], *, out: Path, settings: AnalysisSettings, rules: Rules, sharing: Sharing, as_json: bool
 ) -> None:
-    """Keep the largest scores of runs in which nothing happened, for `rdmtools analyze --reference FILE`.
-
-    Runs may also be files that this command saved, which it then puts together.
-    """
+    """Keep the largest scores of runs in which nothing happened, for `rdmtools analyze --reference FILE`."""
     refuse_place(out)
     with staff(sharing) as (executor, _), console.patient_progress("reference runs") as phase:
         told = phase("reading", console.in_runs)

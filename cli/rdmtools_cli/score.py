@@ -1,43 +1,22 @@
 """`rdmtools score`: how early a corpus of runs with a known truth is warned of, and how often for nothing."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from rdmtools.analysis.settings import AnalysisSettings
 from rdmtools.evaluation.rated import SELF_NORMALISED
 from rdmtools.results.folder import SCORE, SCORE_PAGE_FILE, free_place, settled
 from rdmtools.results.summary import plain_records
 from rdmtools.results.words import is_missing, percent, shown
 from rdmtools.run.quality import counted
-from rdmtools_cli import console, options
+from rdmtools_cli import console
 from rdmtools_cli.workers import Sharing, staff
 
 if TYPE_CHECKING:
     from rdmtools.scores import Score
 
 
-def score(
-    corpus: Annotated[
-        Path, typer.Argument(metavar="CORPUS", help="A folder of runs with a manifest.csv of their truths.")
-    ],
-    window: Annotated[
-        int, typer.Option("--window", "-w", metavar="N", help="Window length in logged rows.")
-    ] = AnalysisSettings().windows[0],
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", metavar="DIR", help="Where the results go.", show_default="CORPUS/score"),
-    ] = None,
-    *,
-    sharing: Sharing,
-    as_json: options.Json = False,
-) -> None:
-    """Every rule against runs whose transitions are known: leads, misses, false alarms.
-
-    One row per setting and rule, of runs of odd seeds; thresholds are fitted to quiet runs of even seeds. All
-    tables and a page, score.html, go to CORPUS/score, or to --out DIR.
-    """
+def score(corpus: Path, window: int, out: Path | None, *, sharing: Sharing, as_json: bool) -> None:
+    """Every rule against runs whose transitions are known: leads, misses, false alarms."""
     from rdmtools.scores import score as scored  # scipy.stats: a second that no other command needs
 
     place = settled(corpus / "score" if out is None else out)

@@ -3,13 +3,9 @@
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import typer
-
-from rdmtools.analysis.settings import AnalysisSettings
 from rdmtools.errors import FormatError, ParameterError
 from rdmtools.read.formats import format_of
 from rdmtools.read.paths import local_path, named_paths
@@ -18,76 +14,33 @@ from rdmtools.run.rules import Rules
 from rdmtools.watch.actions import Action, command, webhook
 from rdmtools.watch.beside import Beside, News, Wanted, about_of
 from rdmtools.watch.event import Rate
-from rdmtools_cli import console, options
+from rdmtools_cli import console
+from rdmtools_cli.commands import Asked
 from rdmtools_cli.watch_panel import Panel
 
-_SETTINGS = {each.name: each for each in fields(AnalysisSettings)}
-DIRECTIONS = ("falling", "rising", "mixed")
 _SHORTEST_S = 0.05
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """What is watched for."""
-
-    windows: tuple[int, ...] = field(default=(20,), metadata=_SETTINGS["windows"].metadata)
-    false_alarms: float = field(
-        default=AnalysisSettings().false_alarms, metadata=_SETTINGS["false_alarms"].metadata
-    )
-    horizon: float | None = field(
-        default=None,
-        metadata={
-            "help": "Windows within which that share may alarm, 20 to 80; by default 80, for nobody knows "
-            "the run's length.",
-            "metavar": "WINDOWS",
-        },
-    )
-    direction: str | None = field(
-        default=None,
-        metadata={"help": "Only events in which losses go that way.", "choices": DIRECTIONS},
-    )
-
-    @property
-    def rates(self) -> list[Rate]:
-        return [
-            Rate(window=window, false_alarms=self.false_alarms, horizon=self.horizon)
-            for window in dict.fromkeys(self.windows)
-        ]
-
-
 def watch(
-    runs: options.Paths,
+    runs: list[str],
     *,
     asked: Asked,
-    group: Annotated[
-        str | None, typer.Option("--group", metavar="NAME", help="Only events of this group of samples.")
-    ] = None,
-    run_command: Annotated[
-        str | None,
-        typer.Option(
-            "--exec", metavar="CMD", help="Run CMD for each event, which it gets as JSON on its input."
-        ),
-    ] = None,
-    address: Annotated[
-        str | None, typer.Option("--webhook", metavar="URL", help="Post each event there as JSON.")
-    ] = None,
-    refresh: Annotated[float, typer.Option("--refresh", metavar="SECONDS", help="How often to look.")] = 1.0,
-    once: Annotated[bool, typer.Option("--once", help="Look at what is there, and end.")] = False,
-    until_end: Annotated[
-        bool, typer.Option("--until-end", help="End once the loggers of all runs are closed.")
-    ] = False,
-    rules: Annotated[Rules, options.Without({"missing", "nonfinite"})],
-    as_json: options.Json = False,
+    group: str | None,
+    run_command: str | None,
+    address: str | None,
+    refresh: float,
+    once: bool,
+    until_end: bool,
+    rules: Rules,
+    as_json: bool,
 ) -> bool:
-    """Warn while it trains: follow runs that are being logged, and tell each event once.
-
-    What was told and done is kept in RUN.rdm/watch, so that nothing is done twice whatever is restarted. The
-    events are those of `rdmtools analyze` with the same --window, --false-alarms and --horizon. Ends with
-    Ctrl-C.
-    """
+    """Warn while it trains: follow runs that are being logged, and tell each event once."""
     if not refresh > 0:
         raise ParameterError(f"--refresh is {refresh:g}; needed seconds above 0, such as --refresh 1")
-    rates = asked.rates
+    rates = [
+        Rate(window=window, false_alarms=asked.false_alarms, horizon=asked.horizon)
+        for window in dict.fromkeys(asked.windows)
+    ]
     paths = {name: Path(str(path)) for name, path in named_paths(map(local_path, runs)).items()}
     endless = [path for path in paths.values() if format_of(path) is not None] if until_end else []
     if endless:

@@ -364,6 +364,7 @@ def test_an_interrupt_during_the_imports_is_quiet_too():
         "            signal.raise_signal(signal.SIGINT)\n"
         "sys.meta_path.insert(0, Interrupting())\n"
         "from rdmtools_cli.main import main\n"
+        "sys.argv = ['rdmtools', 'info', 'run.parquet']\n"
         "main()\n"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)

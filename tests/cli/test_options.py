@@ -16,7 +16,7 @@ from rdmtools.errors import ParameterError, RdmtoolsError, RdmtoolsWarning
 from rdmtools.report import reproduce
 from rdmtools.run.layout import LAYOUTS
 from rdmtools_cli import options
-from rdmtools_cli.convert import Layout
+from rdmtools_cli.commands import Layout
 
 
 @dataclass(frozen=True, kw_only=True)
