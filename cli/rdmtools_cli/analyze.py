@@ -32,8 +32,8 @@ from rdmtools.results.folder import (
     refuse_other_run,
     settled,
 )
+from rdmtools.results.plain import plain
 from rdmtools.results.saved import is_whole
-from rdmtools.results.summary import plain
 from rdmtools.run.rules import Rules
 from rdmtools_cli import console
 from rdmtools_cli.notes import Notes

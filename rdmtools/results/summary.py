@@ -2,11 +2,9 @@
 
 # pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false
 
-from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from rdmtools import __version__
@@ -17,8 +15,8 @@ from rdmtools.format.names import FORMAT_VERSION, STEP
 from rdmtools.results.answers import answers
 from rdmtools.results.control_words import control_facts
 from rdmtools.results.folder import ANALYSIS
+from rdmtools.results.plain import plain
 from rdmtools.results.verdict import largest_rise, verdict
-from rdmtools.results.words import is_missing
 
 
 def summarise(findings: Findings) -> dict[str, Any]:
@@ -115,27 +113,3 @@ def _gaussian(table: pd.DataFrame) -> dict[str, Any] | None:
 def plain_records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """Rows of a table as plain dicts; null, NaN and inf are None."""
     return [plain(record) for record in records(frame)]
-
-
-def plain(value: Any) -> Any:
-    """The value as dicts, lists, text, numbers, booleans and None; anything else as its text."""
-    match value:
-        case None | bool() | int():
-            return value
-        case np.number() | np.bool_():
-            return plain(value.item())
-        case float():
-            return value if np.isfinite(value) else None
-        case str():
-            # A path may hold bytes that are no UTF-8; no JSON could.
-            return value.encode(errors="replace").decode()
-        case Mapping():
-            return {plain(str(key)): plain(entry) for key, entry in value.items()}
-        case list() | tuple():
-            return [plain(entry) for entry in value]
-        case np.ndarray():
-            return plain(value.tolist())
-        case _ if is_missing(value):
-            return None
-        case _:
-            return plain(str(value))
