@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from rdmtools.analysis.findings import Findings, find
+from rdmtools.analysis.findings import Findings, find_brief
 from rdmtools.analysis.settings import AnalysisSettings, chosen
 from rdmtools.errors import ParameterError, RdmtoolsError, RdmtoolsWarning
 from rdmtools.executor import noted, results
@@ -387,7 +387,7 @@ def _analysed(
             warn_of_guesses(run)
         if notes is not None:
             notes += told
-    return compared(find(run, job.settings, executor=executor, progress=analysing))
+    return compared(find_brief(run, job.settings, executor=executor, progress=analysing))
 
 
 def _kept(job: _Job, found: Compared, cache: Path | None) -> Compared:

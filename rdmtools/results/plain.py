@@ -1,5 +1,7 @@
 """How does a value become JSON? As plain dicts, lists, text, numbers, booleans and None."""
 
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false
+
 from collections.abc import Mapping
 from typing import Any
 

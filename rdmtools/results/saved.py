@@ -13,14 +13,14 @@ from typing import Any
 
 import pandas as pd
 
-from rdmtools.analysis.findings import Findings
+from rdmtools.analysis.findings import Brief, Findings
 from rdmtools.errors import FormatError, ParameterError, one_line, reading
 from rdmtools.format.names import FIGURES_FOLDER, FINGERPRINT, REPORT_FILE, SUMMARY_FILE
 from rdmtools.results.checked import checked_summary, checked_table
 from rdmtools.results.fingerprint import sealed
 from rdmtools.results.first_words import write_first_words
 from rdmtools.results.folder import ANALYSIS, new_place, remove_ours, table_file, write_json, write_tables
-from rdmtools.results.summary import summarise
+from rdmtools.results.summary import summarise, summarise_brief
 
 _COMPARED = ("events", "observables", "leads")
 
@@ -35,13 +35,13 @@ class Compared:
     leads: pd.DataFrame
 
 
-def compared(findings: Findings) -> Compared:
-    """What is compared of an analysis that was made just now."""
+def compared(found: Findings | Brief) -> Compared:
+    """What is compared of an analysis, or what was found for that alone."""
     return Compared(
-        summary=summarise(findings),
-        events=findings.events,
-        observables=findings.observables,
-        leads=findings.leads,
+        summary=summarise_brief(found) if isinstance(found, Brief) else summarise(found),
+        events=found.events,
+        observables=found.observables,
+        leads=found.leads,
     )
 
 

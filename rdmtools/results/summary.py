@@ -9,7 +9,7 @@ import pandas as pd
 
 from rdmtools import __version__
 from rdmtools.analysis.events import records
-from rdmtools.analysis.findings import Findings
+from rdmtools.analysis.findings import Brief, Findings
 from rdmtools.analysis.observables import OBSERVABLES, leading_first
 from rdmtools.format.names import FORMAT_VERSION, STEP
 from rdmtools.results.answers import answers
@@ -46,52 +46,72 @@ def summarise(findings: Findings) -> dict[str, Any]:
     - `first_mean_loss`, `last_mean_loss`: of the first and last window of the first window length, in loss.
     - `fingerprint`, in a folder that ``rdmtools analyze`` left: a name for all that the analysis depends on.
     """
-    run = findings.run
-    rows, samples = run.shape
-    spacing = run.spacing
-    table = findings.observables
-    mean_loss = table.loc[table["window"] == findings.settings.windows[0], "mean_loss"]
     return plain(
         {
-            "contents": ANALYSIS.mark,
-            "rdmtools": __version__,
-            "format": FORMAT_VERSION,
-            "run": {
-                "name": run.name,
-                "source": None if run.source is None else str(run.source),
-                "rows": rows,
-                "samples": samples,
-                "first_step": run.steps[0],
-                "last_step": run.steps[-1],
-                "spacing": {
-                    "median": spacing.median,
-                    "smallest": spacing.smallest,
-                    "largest": spacing.largest,
-                },
-                "unit": run.unit,
-                "metadata": run.metadata,
-            },
-            "settings": findings.settings.to_dict(),
-            "quality": run.quality.to_dict(),
-            "notes": run.quality.notes(),
+            **_about(findings),
             "verdict": verdict(findings),
             "answers": answers(findings),
             "early_fall": asdict(findings.early_fall),
-            "events": plain_records(findings.events),
-            "alarms": plain_records(findings.alarms),
-            "judged": plain_records(findings.judged),
+            **_warned(findings),
             "reference": plain_records(findings.reference),
             "control": control_facts(findings),
-            "peaks": [_peak(findings, window) for window in findings.settings.windows],
+            "peaks": _peaks(findings),
             "gaussian": _gaussian(findings.gaussian),
-            "first_mean_loss": mean_loss.iloc[0],
-            "last_mean_loss": mean_loss.iloc[-1],
+            **_mean_losses(findings),
         }
     )
 
 
-def _peak(findings: Findings, window: int) -> dict[str, Any]:
-    table = findings.observables
+def summarise_brief(brief: Brief) -> dict[str, Any]:
+    """The same of what runs are compared by, and no words."""
+    facts = {**_about(brief), "verdict": "", "answers": [], **_warned(brief)}
+    return plain({**facts, "peaks": _peaks(brief), **_mean_losses(brief)})
+
+
+def _about(found: Findings | Brief) -> dict[str, Any]:
+    run = found.run
+    rows, samples = run.shape
+    spacing = run.spacing
+    return {
+        "contents": ANALYSIS.mark,
+        "rdmtools": __version__,
+        "format": FORMAT_VERSION,
+        "run": {
+            "name": run.name,
+            "source": None if run.source is None else str(run.source),
+            "rows": rows,
+            "samples": samples,
+            "first_step": run.steps[0],
+            "last_step": run.steps[-1],
+            "spacing": {
+                "median": spacing.median,
+                "smallest": spacing.smallest,
+                "largest": spacing.largest,
+            },
+            "unit": run.unit,
+            "metadata": run.metadata,
+        },
+        "settings": found.settings.to_dict(),
+        "quality": run.quality.to_dict(),
+        "notes": run.quality.notes(),
+    }
+
+
+def _warned(found: Findings | Brief) -> dict[str, Any]:
+    return {name: plain_records(getattr(found, name)) for name in ("events", "alarms", "judged")}
+
+
+def _mean_losses(found: Findings | Brief) -> dict[str, Any]:
+    table = found.observables
+    mean_loss = table.loc[table["window"] == found.settings.windows[0], "mean_loss"]
+    return {"first_mean_loss": mean_loss.iloc[0], "last_mean_loss": mean_loss.iloc[-1]}
+
+
+def _peaks(found: Findings | Brief) -> list[dict[str, Any]]:
+    return [_peak(found.observables, window) for window in found.settings.windows]
+
+
+def _peak(table: pd.DataFrame, window: int) -> dict[str, Any]:
     table = table[table["window"] == window]
     peak = table.iloc[int(table["shc"].argmax())]
     return {
