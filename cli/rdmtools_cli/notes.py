@@ -63,7 +63,7 @@ class Notes:
                 where, note = f" ({len(same)} of {len(self._runs)} runs)", nameless
             else:
                 [(run, note)] = same
-                where = f" ({shown(run, 60)})"
+                where = "" if nameless != note else f" ({shown(run, 60)})"  # a path names the run already
             console.print_note(note, where, result=result)
         self._told.clear()
 

@@ -471,7 +471,7 @@ def test_analyze_info_and_compare_take_small_files_in_any_form(tmp_path):
     code, told, noted = on_the_command_line("analyze", "x.csv", "--no-report", cwd=tmp_path)
     assert (code, noted) == (0, "")
     assert f"note: {said}\n" in told
-    assert "120 rows × 5 samples, steps 0 to 1190" in told
+    assert "120 rows × 5 samples, steps 0 to 1,190" in told
     assert sorted(path.name for path in tmp_path.iterdir()) == ["x.csv", "x.rdm", "y.npy"]
     events = pd.read_parquet(tmp_path / "x.rdm" / "analysis" / "events.parquet")
     assert len(events) == 1
