@@ -31,7 +31,15 @@ from rdmtools.results.named_runs import Comparable, named_runs
 from rdmtools.results.read_analysis import SavedAnalysis
 from rdmtools.results.read_comparison import read_tables
 from rdmtools.results.run_pages import pages
-from rdmtools.results.saved import Compared, compared, keep, metadata_columns, run_row, saved, still_holding
+from rdmtools.results.saved import (
+    Compared,
+    Keeping,
+    compared,
+    metadata_columns,
+    run_row,
+    saved,
+    still_holding,
+)
 from rdmtools.results.transitions import aligned, transitions_table
 from rdmtools.run.frames import Tables
 from rdmtools.run.progress import Progress
@@ -41,6 +49,7 @@ from rdmtools.run.run import Run
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+NOTHING_KEPT = Keeping()
 ON_ERROR = ("raise", "report")
 
 
@@ -158,7 +167,7 @@ def compare(
     *,
     errors: str = "raise",
     executor: Executor | None = None,
-    cache: str | Path | None = None,
+    cache: str | Path | bool | None = None,
     **changes: Any,
 ) -> Comparison:
     """Tables of several runs and of their events.
@@ -179,8 +188,9 @@ def compare(
     executor
         Any `concurrent.futures.Executor`: each run is read and analysed by one of its workers.
     cache
-        A folder in which analyses are kept, by the content of the runs, the settings and the version of this
-        package, so that they are made once. What ``rdmtools analyze`` left beside a run is used, too, where
+        A folder in which findings are kept, by the content of the runs, the settings and the version of this
+        package, so that they are made once; True for a place beside each run, which has the last. What
+        ``rdmtools analyze`` left beside a run is used, too, where
         it still holds.
 
     Raises
@@ -220,7 +230,9 @@ def compare(
             settings,
             rules,
             executor=executor,
-            cache=None if cache is None else Path(cache),
+            keeping=Keeping(beside=bool(cache))
+            if cache is None or isinstance(cache, bool)
+            else Keeping(cache=Path(cache)),
         ):
             if isinstance(each, Compared):
                 found[name] = each
@@ -231,6 +243,11 @@ def compare(
     return side_by_side(found, failures, settings.truth, pages(named))
 
 
+def runs_table(found: Mapping[str, Compared]) -> pd.DataFrame:
+    """One row per run, from the summaries alone."""
+    return pd.DataFrame([run_row(name, one) for name, one in found.items()])
+
+
 def side_by_side(
     found: Mapping[str, Compared],
     failures: Sequence[Mapping[str, str]] = (),
@@ -239,9 +256,9 @@ def side_by_side(
 ) -> Comparison:
     """The tables of runs by their names, of what is wrong with others, and of the truths asked for."""
     return Comparison(
-        runs=pd.DataFrame([run_row(name, one) for name, one in found.items()]),
+        runs=runs_table(found),
         events=_stacked({name: _events(one) for name, one in found.items()}),
-        observables=_stacked({name: one.observables for name, one in found.items()}),
+        observables=_stacked({name: one.table("observables") for name, one in found.items()}),
         transitions=transitions_table(found, truth),
         failures=pd.DataFrame(failures, columns=pd.Index(["run", "error"])),
         pages=dict(pages or {}),
@@ -250,8 +267,8 @@ def side_by_side(
 
 def _events(found: Compared) -> pd.DataFrame:
     """The events with the run's metadata beside each."""
-    metadata = metadata_columns(found, taken=["run", *found.events.columns])
-    table = found.events.copy()
+    table = found.table("events").copy()
+    metadata = metadata_columns(found, taken=["run", *table.columns])
     for key, value in metadata.items():
         table[key] = [value] * len(table)
     return table
@@ -275,6 +292,8 @@ class _Job:
     settings: AnalysisSettings
     rules: Rules
     key: str | None = None
+    place: Path | None = None
+    """Where what is found is kept."""
     home: int = field(default_factory=os.getpid)
     """The process that hears warnings."""
 
@@ -285,7 +304,7 @@ def compared_run(
     settings: AnalysisSettings,
     rules: Rules,
     *,
-    cache: Path | None = None,
+    keeping: Keeping = NOTHING_KEPT,
     opening: Progress | None = None,
     analysing: Progress | None = None,
 ) -> Compared:
@@ -293,10 +312,10 @@ def compared_run(
 
     `opening` and `analysing` are told as `read_run` and `analyze` tell.
     """
-    known = _known(name, run, settings, rules, cache)
+    known = _known(name, run, settings, rules, keeping)
     if isinstance(known, Compared):
         return known
-    return _kept(known, _analysed(known, opening=opening, analysing=analysing), cache)
+    return _kept(known, _analysed(known, opening=opening, analysing=analysing), keeping)
 
 
 def each_compared(
@@ -305,13 +324,13 @@ def each_compared(
     rules: Rules,
     *,
     executor: Executor | None = None,
-    cache: Path | None = None,
+    keeping: Keeping = NOTHING_KEPT,
 ) -> Iterator[tuple[str, Compared | RdmtoolsError]]:
     """What is compared of each run by its name, in order, or what is wrong with that run."""
     known: dict[str, Compared | RdmtoolsError | _Job] = {}
     for name, run in named.items():
         try:
-            known[name] = _known(name, _elsewhere(run), settings, rules, cache)
+            known[name] = _known(name, _elsewhere(run), settings, rules, keeping)
         except RdmtoolsError as error:
             known[name] = error
     jobs = [each for each in known.values() if isinstance(each, _Job) and not isinstance(each.run, Run)]
@@ -324,7 +343,7 @@ def each_compared(
         found, notes = _told(each, executor) if here else next(told)
         for note in notes:
             warnings.warn(note, RdmtoolsWarning, stacklevel=2)
-        yield name, found if isinstance(found, RdmtoolsError) else _kept(each, found, cache)
+        yield name, found if isinstance(found, RdmtoolsError) else _kept(each, found, keeping)
 
 
 def _known(
@@ -332,7 +351,7 @@ def _known(
     run: Comparable,
     settings: AnalysisSettings,
     rules: Rules,
-    cache: Path | None,
+    keeping: Keeping,
 ) -> Compared | _Job:
     """What is known of the run already, else what there is to do."""
     if isinstance(run, Findings):
@@ -345,16 +364,18 @@ def _known(
         raise ParameterError(f"run {name!r} is a {type(run).__name__}; needed an Analysis, a Run or a path")
     path = located(run)
     if isinstance(path, Path) and (path / SUMMARY_FILE).is_file():
-        return saved(path)
+        return saved(path, whole=keeping.whole)
     beside = companion_of(path) / ANALYSIS_FOLDER
     places = [beside] if isinstance(beside, Path) and (beside / SUMMARY_FILE).is_file() else []
-    key = fingerprint(path, rules, settings) if places or cache is not None else None
+    asked = places or keeping.beside or keeping.cache is not None
+    key = fingerprint(path, rules, settings) if asked else None
     if key is None:
         return _Job(name=name, run=path, settings=settings, rules=rules)
-    if cache is not None:
-        places.append(cache / key)
-    found = still_holding(places, key)
-    return found or _Job(name=name, run=path, settings=settings, rules=rules, key=key)
+    place = keeping.place(path, key)
+    if place is not None:
+        places.append(place)
+    found = None if keeping.fresh else still_holding(places, key, whole=keeping.whole)
+    return found or _Job(name=name, run=path, settings=settings, rules=rules, key=key, place=place)
 
 
 def _elsewhere(run: Comparable) -> Comparable:
@@ -390,7 +411,7 @@ def _analysed(
     return compared(find_brief(run, job.settings, executor=executor, progress=analysing))
 
 
-def _kept(job: _Job, found: Compared, cache: Path | None) -> Compared:
-    if cache is not None and job.key is not None:
-        keep(found, cache, job.key)
+def _kept(job: _Job, found: Compared, keeping: Keeping) -> Compared:
+    if job.place is not None and job.key is not None:
+        keeping.put(found, job.place, job.key)
     return found
