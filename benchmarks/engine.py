@@ -6,8 +6,8 @@ One thread, float32 losses in memory, everything in turns in one run; CPU second
 shows less. Two tables:
 
 - every window beside a dgemm of as many flops, as `windows.py` has it; of noise.
-- every window with detrend="linear" beside the same with "constant"; of noise, and of smooth runs: exponential
-  descents with 0.3 % noise, of whose windows a line leaves next to nothing. Beside it the worst relative
+- every window with detrend="linear" beside the same with "constant"; of noise, and of smooth runs: falling
+  exponentials with 0.3 % noise, of whose windows a line leaves next to nothing. Beside it the worst relative
   difference of what that gives from the same windows' rows without their lines, in float64 of their own.
 """
 
