@@ -16,7 +16,7 @@ from jaxtyping import Float64, Int
 from numpy.typing import NDArray
 
 from rdmtools.analysis.gram import RowGeometry
-from rdmtools.analysis.moments import Windows
+from rdmtools.analysis.windows import Windows
 
 # What a line leaves of the means, relative to them, is rounding below this.
 ROUNDING = 4 * np.finfo(np.float64).eps

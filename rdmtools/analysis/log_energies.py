@@ -23,8 +23,9 @@ from jaxtyping import Float, Float64
 
 from rdmtools.analysis.baselines import mean_baselines
 from rdmtools.analysis.gram import RowGeometry, row_geometry, tile_rows
-from rdmtools.analysis.moments import Moments, Windows, moments
+from rdmtools.analysis.moments import Moments, moments
 from rdmtools.analysis.observables import heat_capacity
+from rdmtools.analysis.windows import Windows
 
 NAMES = ("shc", "mean_slope", "total_variance", "drift_energy", "mean_loss_variance")
 

@@ -21,7 +21,8 @@ from jaxtyping import Float64, Int
 
 from rdmtools.analysis.baselines import MeanBaselines, mean_baselines
 from rdmtools.analysis.gram import RowGeometry
-from rdmtools.analysis.moments import DEGREES, Moments, Windows
+from rdmtools.analysis.moments import DEGREES, Moments
+from rdmtools.analysis.windows import Windows
 
 
 @dataclass(frozen=True, kw_only=True)

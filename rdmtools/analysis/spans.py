@@ -10,7 +10,7 @@ process, a pool or a cluster give the same bits.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial, reduce
 from math import lcm
 from operator import add
@@ -25,10 +25,11 @@ from rdmtools.analysis.blas import one_blas_thread
 from rdmtools.analysis.gram import RowGeometry, row_geometry, tile_rows
 from rdmtools.analysis.histories import BlockMeans, Blocks, joined_blocks, rows_per_block
 from rdmtools.analysis.log_energies import log_energies
-from rdmtools.analysis.moments import Windows, moments
+from rdmtools.analysis.moments import moments
 from rdmtools.analysis.observables import heat_capacity, observables
 from rdmtools.analysis.settings import AnalysisSettings
 from rdmtools.analysis.spectra import eigenvalues
+from rdmtools.analysis.windows import Windows
 from rdmtools.run.losses import LossRows
 
 # Rows of a span. Every span computes again the distances between the rows before it that its windows reach.
@@ -151,9 +152,7 @@ def span_values(span: Span, progress: Callable[[int], None] | None = None) -> Sp
             "rows": partial(_rows, span),
         }
         windows = [span.windows(length) for length in settings.windows]
-        mapped = [
-            replace(span.windows(length, span.map_every), size_only=True) for length in map_lengths(settings)
-        ]
+        mapped = [span.windows(length, span.map_every) for length in map_lengths(settings)]
         solved = [
             span.windows(length, settings.stride, length - 1)
             for length in settings.windows
@@ -222,7 +221,7 @@ def row_energies(
 def _ends_of(half: int, start: int, stop: int, begin: int) -> Windows:
     """Half windows that end at rows start .. stop - 1, as places in the rows from `begin` on."""
     last = max(start, half - 1)
-    return Windows(length=half, first=last - half + 1 - begin, count=max(stop - last, 0), size_only=True)
+    return Windows(length=half, first=last - half + 1 - begin, count=max(stop - last, 0))
 
 
 def _after_nan(values: Float64[np.ndarray, " late"] | None, rows: int) -> Float64[np.ndarray, " rows"]:
