@@ -16,7 +16,7 @@ Three properties come from taking differences first:
 Cost: for each 16 rows one product of (W + 16, samples) by (samples, 16); nothing else depends on `samples`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -90,6 +90,7 @@ def row_geometry(
     lags: int,
     tile: int,
     precision: str = "double",
+    seen: Callable[[int, Float[np.ndarray, "few part"], slice], None] | None = None,
 ) -> RowGeometry:
     """Squared distances between rows at lags 0 .. lags - 1, from one pass over blocks of rows.
 
@@ -104,6 +105,9 @@ def row_geometry(
         Rows worked on at once, as `tile_rows` has them for the whole probe set.
     precision
         "double", or "single": differences (each rounded once) and products in float32, sums in float64.
+    seen
+        ``seen(row, losses, columns)`` is told of a few rows of some samples at a time, each row once, in
+        order for each sample, while they are in the cache; the array is used again after the call.
 
     Raises
     ------
@@ -116,7 +120,7 @@ def row_geometry(
     row = 0
     with np.errstate(over="ignore", invalid="ignore"):  # told in words below
         for block in blocks:
-            stream = stream or _DifferenceProducts(block[0], lags, tile, precision)
+            stream = stream or _DifferenceProducts(block[0], lags, tile, precision, seen)
             here = slice(row, row + len(block))
             distances[:-1, here], mean_loss[here], mean_change[here] = stream.push(block)
             row += len(block)
@@ -134,10 +138,15 @@ class _DifferenceProducts:
     """Products of each row difference with those before it, over blocks of rows that follow each other."""
 
     def __init__(
-        self, first_row: Float[np.ndarray, " samples"], lags: int, tile: int, precision: str
+        self,
+        first_row: Float[np.ndarray, " samples"],
+        lags: int,
+        tile: int,
+        precision: str,
+        seen: Callable[[int, Float[np.ndarray, "few part"], slice], None] | None,
     ) -> None:
         self.samples = len(first_row)
-        self._tile = tile
+        self._tile, self._seen, self._row = tile, seen, 0
         self._lags = lags
         self._history = history = -(-max(lags - 2, 1) // 8) * 8
         widest = max(min(_PRODUCT_SIZE // (PRODUCT_ROWS * (history + PRODUCT_ROWS)), _WIDEST), 8)
@@ -165,12 +174,15 @@ class _DifferenceProducts:
             strip = self._strips[columns.stop - columns.start]
             strip.begin(self._before[:, columns])
             for number, start in enumerate(tiles):
-                strip.push(
+                losses = strip.push(
                     block[start : start + rows, columns],
                     products[number * groups : (number + 1) * groups],
                     changes[number],
                     firsts[number : number + 1],
                 )
+                if self._seen is not None:
+                    self._seen(self._row + start, losses, columns)
+        self._row += count
         needed = len(self._before)
         self._before = np.concatenate([self._before[count:], block[-needed:]])
         # From the first row of each tile on, means of rows follow from those of differences.
@@ -220,10 +232,11 @@ class _Strip:
         products: Float64[np.ndarray, "groups w rows"],
         changes: Float64[np.ndarray, " tile"],
         first: Float64[np.ndarray, " 1"],
-    ) -> None:
+    ) -> Float[np.ndarray, "few samples"]:
         """Add products of the rows' differences, and what goes into their means and that of the first row.
 
-        A last, short tile is filled with its last row: products keep their shape, hence their bits.
+        Returns the losses as they are held here. A last, short tile is filled with its last row: products
+        keep their shape, hence their bits.
         """
         held, count = self._losses, len(losses)
         held[0] = held[-1]
@@ -236,6 +249,7 @@ class _Strip:
         products += np.matmul(self._with_earlier, self._alone, out=self._product)
         changes += self._differences @ self._weights
         first += held[1] @ self._weights
+        return held[1 : count + 1]
 
 
 def _by_lag(products: Float64[np.ndarray, "groups w few"], lags: int) -> Float64[np.ndarray, "lags rows"]:

@@ -262,25 +262,27 @@ def _geometry(span: Span, progress: Callable[[int], None] | None) -> tuple[RowGe
     tile = tile_rows(span.losses.shape[1])
     reached = span.start
 
-    def told(shard: LossRows, columns: Any) -> Iterator[NDArray[Any]]:
+    def told(shard: LossRows) -> Iterator[NDArray[Any]]:
         nonlocal reached
         at_once = min(BLOCK_BYTES // (shard.dtype.itemsize * shard.shape[1]), SPAN_ROWS)
         at_once = max(at_once // tile, 1) * tile  # else sums would begin elsewhere, and bits change
         for start in range(span.begin, span.stop, at_once):
             stop = min(start + at_once, span.stop)
-            losses = shard.read(start - span.first, stop - span.first)
-            means.take(start, losses, columns)
-            yield losses
+            yield shard.read(start - span.first, stop - span.first)
             if progress is not None and shard is shards[-1] and stop > reached:
                 progress(stop - reached)
                 reached = stop
 
     rows, lags = span.stop - span.begin, max(span.settings.windows)
-    precision = span.settings.precision
-    parts = (
-        row_geometry(told(shard, columns), rows=rows, lags=lags, tile=tile, precision=precision)
-        for shard, columns in zip(shards, span.losses.places, strict=True)
-    )
+
+    def of_shard(shard: LossRows, places: Any) -> RowGeometry:
+        def seen(row: int, losses: NDArray[Any], columns: slice) -> None:
+            means.take(span.begin + row, losses, columns if isinstance(places, slice) else places[columns])
+
+        precision = span.settings.precision
+        return row_geometry(told(shard), rows=rows, lags=lags, tile=tile, precision=precision, seen=seen)
+
+    parts = (of_shard(*each) for each in zip(shards, span.losses.places, strict=True))
     return reduce(add, parts), means.result()
 
 
