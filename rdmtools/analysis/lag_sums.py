@@ -43,8 +43,6 @@ class PairSums:
     distances: Float64[np.ndarray, " windows"]
     squares: Float64[np.ndarray, " windows"]
     """Of squares of distances."""
-    neighbours: Float64[np.ndarray, " windows"]
-    """Of distances between neighbouring rows."""
     about_middle: Float64[np.ndarray, " windows"]
     """Of distances times the times, about the window's middle, of both rows."""
 
@@ -68,8 +66,8 @@ def looking_back(
     lags, rows = distances.shape
     found = Looking(sums=np.zeros((lags, rows)), levers=np.zeros((lags if levers else 0, rows)))
     lever, squares, scratch = np.zeros((3, rows))
-    # By the window's first row: sums of distances, of levers, then of squares and between neighbours.
-    pairs, summed = np.zeros((4, rows)), np.zeros((2, rows))
+    # By the first row of windows: sums of distances, levers and squares; sums of the first two until then.
+    pairs, summed = np.zeros((3, rows)), np.zeros((2, rows))
     of_windows: dict[int, PairSums] = {}
     for lag in range(1, lags):
         sums = np.add(found.sums[lag - 1], distances[lag], out=found.sums[lag])
@@ -79,7 +77,7 @@ def looking_back(
         squares += np.multiply(distances[lag], distances[lag], out=scratch)
         here = slice(0, rows - lag)
         summed += pairs[:2]
-        for total, of_row in zip(pairs, (sums, lever, squares, distances[1]), strict=True):
+        for total, of_row in zip(pairs, (sums, lever, squares), strict=True):
             total[here] += of_row[lag:]
         for number, each in enumerate(windows):
             if each.length == lag + 1:
@@ -88,19 +86,18 @@ def looking_back(
 
 
 def _pair_sums(
-    windows: Windows, pairs: Float64[np.ndarray, "4 rows"], summed: Float64[np.ndarray, "2 rows"]
+    windows: Windows, pairs: Float64[np.ndarray, "3 rows"], summed: Float64[np.ndarray, "2 rows"]
 ) -> PairSums:
     """Those that begin at the windows' first rows.
 
     By parts, with X_p what the row at place p adds: sum of p X_p = (W - 1) X - (X_0 + (X_0 + X_1) + ...).
     """
     begin, middle = windows.at(0), (windows.length - 1) / 2
-    distances, _, squares, neighbours = pairs[:, begin].copy()
+    distances, squares = pairs[::2, begin].copy()
     of_distances, of_levers = middle * pairs[:2, begin] - summed[:, begin]  # times t, about the middle
     return PairSums(
         distances=distances,
         squares=squares,
-        neighbours=neighbours,
         about_middle=of_levers - middle * of_distances,
     )
 
@@ -117,6 +114,21 @@ def row_levers(back: Looking, ahead: Looking, windows: Windows) -> Float64[np.nd
     found += windows.skewed(back.levers)
     found -= windows.skewed_ahead(ahead.levers)
     return found
+
+
+def sliding_sums(values: Float64[np.ndarray, " rows"], count: int) -> Float64[np.ndarray, " sums"]:
+    """Sums of so many values that follow each other, by the first of them: of 1, 2, 4, ... at a time."""
+    rows, done, power = len(values), 0, 1
+    total = np.empty(0)
+    while True:
+        if count & power:
+            left = rows - done - power + 1
+            total = total[:left] + values[done : done + left] if done else values[:left]
+            done += power
+        if done == count:
+            return total
+        values = values[:-power] + values[power:]
+        power *= 2
 
 
 def added_up(each: Float64[np.ndarray, "w windows"]) -> Float64[np.ndarray, " windows"]:

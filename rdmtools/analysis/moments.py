@@ -18,7 +18,15 @@ from jaxtyping import Float, Float64
 
 from rdmtools.analysis.about_line import about_line
 from rdmtools.analysis.gram import trend_basis
-from rdmtools.analysis.lag_sums import Looking, PairSums, added_up, looking_ahead, looking_back, row_sums
+from rdmtools.analysis.lag_sums import (
+    Looking,
+    PairSums,
+    added_up,
+    looking_ahead,
+    looking_back,
+    row_sums,
+    sliding_sums,
+)
 from rdmtools.analysis.windows import Windows
 
 DEGREES = {"constant": 0, "linear": 1}
@@ -64,7 +72,7 @@ def moments(
     distances: Float64[np.ndarray, "lags rows"],
     windows: Sequence[Windows],
     *,
-    detrend: str = "constant",
+    detrend: str | Sequence[str] = "constant",
     precision: str = "double",
     rows: Callable[[int, int], Float[np.ndarray, "_ samples"]],
 ) -> list[Moments]:
@@ -76,65 +84,96 @@ def moments(
         From `row_geometry`, with as many lags as the longest window.
     windows
         Of at least 2 rows with "constant", 3 with "linear" detrending.
+    detrend
+        One for all, or one for each of `windows`.
     precision
         That of the distances.
     rows
         ``rows(start, stop)`` returns those rows of losses. Called only for windows that are almost all trend.
     """
-    longest, degree = max(each.length for each in windows), DEGREES[detrend]
+    each_detrend = [detrend] * len(windows) if isinstance(detrend, str) else detrend
+    degrees = [DEGREES[each] for each in each_detrend]
+    longest = max(each.length for each in windows)
     bands: list[list[Moments]] = []
     for start in range(0, distances.shape[1], _BAND):
         stop, origin = start + _BAND, max(start - longest + 1, 0)
         ending = [each.ending(start, stop, origin) for each in windows]
-        there = [each for each in ending if each.count]
-        of_band = iter(_of_band(distances[:longest, origin:stop], there, degree) if there else ())
-        bands.append([next(of_band) if each.count else _NONE for each in ending])
+        bands.append(_of_band(distances[:longest, origin:stop], ending, degrees))
     found = [_joined(of_length) for of_length in zip(*bands, strict=True)]
-    for each, of_each in zip(windows, found, strict=True) if degree else ():
-        for index in blurred(of_each.energy, of_each.total_energy, precision):
+    for each, of_each, degree in zip(windows, found, degrees, strict=True):
+        for index in blurred(of_each.energy, of_each.total_energy, precision) if degree else ():
             start = each.starts()[index]
             of_each.replace(index, residual(rows(start, start + each.length), degree=1))
     return found
 
 
 def _of_band(
-    distances: Float64[np.ndarray, "lags rows"], windows: Sequence[Windows], degree: int
+    distances: Float64[np.ndarray, "lags rows"], windows: Sequence[Windows], degrees: Sequence[int]
 ) -> list[Moments]:
-    """Moments of windows in rows that are few enough for the cache."""
-    distances = distances[: max(each.length for each in windows)]
-    ahead = looking_ahead(distances, levers=degree > 0)
-    back, pairs = looking_back(distances, windows, levers=degree > 0)
-    found: list[Moments] = []
-    for each, of_pairs in zip(windows, pairs, strict=True):
-        length = each.length
-        about_mean = _about_mean(back, ahead, each, of_pairs)
-        total, drift = about_mean[0], of_pairs.about_middle * (-12 / (length * (length * length - 1)))
-        left = about_line(distances, back, ahead, each, about_mean, drift) if degree else about_mean
-        found.append(Moments(energy=left[0], square=left[1], lagged=left[2], drift=drift, total_energy=total))
-    return found
+    """Moments of windows in rows that are few enough for the cache; of some lengths there may be none."""
+    there = [each for each in windows if each.count]
+    if not there:
+        return [_NONE for _ in windows]
+    distances = distances[: max(each.length for each in there)]
+    levers = any(degrees)
+    ahead = looking_ahead(distances, levers=levers)
+    back, pairs = looking_back(distances, there, levers=levers)
+    of_pairs = iter(pairs)
+    return [
+        _of_length(distances, back, ahead, next(of_pairs), each, degree) if each.count else _NONE
+        for each, degree in zip(windows, degrees, strict=True)
+    ]
 
 
-def _about_mean(
-    back: Looking, ahead: Looking, windows: Windows, pairs: PairSums
-) -> Float64[np.ndarray, "3 windows"]:
-    """Trace, square and sum of the first off-diagonal of each window's Gram matrix about its mean."""
+def _of_length(
+    distances: Float64[np.ndarray, "lags rows"],
+    back: Looking,
+    ahead: Looking,
+    pairs: PairSums,
+    windows: Windows,
+    degree: int,
+) -> Moments:
+    """About the mean first."""
     length = windows.length
-    row_squares = np.empty(windows.count)
-    at_once = max(_AT_ONCE // length, 16)
+    total = 2.0 * pairs.distances
+    energy = np.maximum(total / (2 * length), 0.0)  # below, where products in float32 vanish
+    squares = total * total
+    squares *= 0.5 / length**2
+    squares += pairs.squares
+    squares -= _row_squares(back, ahead, windows) / length
+    squares *= 0.5
+    drift = pairs.about_middle * (-12 / (length * (length * length - 1)))
+    lagged = drift if windows.size_only else _lagged(distances, back, ahead, windows, total)
+    left = energy, squares, lagged
+    if degree:
+        left = about_line(distances, back, ahead, windows, np.stack(left), drift)
+    return Moments(energy=left[0], square=left[1], lagged=left[2], drift=drift, total_energy=energy)
+
+
+def _row_squares(back: Looking, ahead: Looking, windows: Windows) -> Float64[np.ndarray, " windows"]:
+    """Sums of squares of the row sums of each window's distances."""
+    found = np.empty(windows.count)
+    at_once = max(_AT_ONCE // windows.length, 16)
     for first in range(0, windows.count, at_once):
         few = windows.some(first, min(at_once, windows.count - first))
         sums = row_sums(back, ahead, few)
-        row_squares[first : first + few.count] = added_up(np.multiply(sums, sums, out=sums))
-    total = 2.0 * pairs.distances
+        found[first : first + few.count] = added_up(np.multiply(sums, sums, out=sums))
+    return found
+
+
+def _lagged(
+    distances: Float64[np.ndarray, "lags rows"],
+    back: Looking,
+    ahead: Looking,
+    windows: Windows,
+    total: Float64[np.ndarray, " windows"],
+) -> Float64[np.ndarray, " windows"]:
+    """Sum of the first off-diagonal, where `total` is that of all of a window's distances."""
+    length = windows.length
     first, last = ahead.sums[length - 1, windows.at(0)], back.sums[length - 1, windows.at(length - 1)]
     beside = 2.0 * total - first - last  # row sums of neighbouring rows, added up
-    return np.stack(
-        [
-            np.maximum(total / (2 * length), 0.0),  # below, where products in float32 vanish
-            0.25 * (2.0 * pairs.squares - (2.0 / length) * row_squares + (total / length) ** 2),
-            -0.5 * (pairs.neighbours - beside / length + (length - 1) * total / length**2),
-        ]
-    )
+    neighbours = sliding_sums(distances[1], length - 1)[windows.at(1)]
+    return -0.5 * (neighbours - beside / length + (length - 1) / length**2 * total)
 
 
 def _joined(parts: Sequence[Moments]) -> Moments:

@@ -10,7 +10,7 @@ process, a pool or a cluster give the same bits.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial, reduce
 from math import lcm
 from operator import add
@@ -146,30 +146,35 @@ def span_values(span: Span, progress: Callable[[int], None] | None = None) -> Sp
     with one_blas_thread():
         geometry, blocks = _geometry(span, progress)
         steps = span.steps[span.begin - span.first : span.stop - span.first]
-        how: dict[str, Any] = {
-            "detrend": settings.detrend,
-            "precision": settings.precision,
-            "rows": partial(_rows, span),
-        }
+        detrend, rows = settings.detrend, partial(_rows, span)
         windows = [span.windows(length) for length in settings.windows]
-        mapped = [span.windows(length, span.map_every) for length in map_lengths(settings)]
+        mapped = [
+            replace(span.windows(length, span.map_every), size_only=True) for length in map_lengths(settings)
+        ]
+        halves = _halves(span)
         solved = [
             span.windows(length, settings.stride, length - 1)
             for length in settings.windows
             if settings.spectrum
         ]
-        sums = moments(geometry.distances, [*windows, *mapped], **how)
+        # The warning rule knows constant detrending alone.
+        sums = iter(
+            moments(
+                geometry.distances,
+                [*windows, *mapped, *halves],
+                detrend=[detrend] * (len(windows) + len(mapped)) + ["constant"] * len(halves),
+                precision=settings.precision,
+                rows=rows,
+            )
+        )
         return SpanValues(
-            observables=[
-                observables(of_length, geometry, steps, places, settings.detrend)
-                for of_length, places in zip(sums, windows, strict=False)
+            observables=[observables(next(sums), geometry, steps, places, detrend) for places in windows],
+            shc_map=[heat_capacity(next(sums), places, geometry.samples, detrend) for places in mapped],
+            energies=[log_energies(next(sums), geometry, places) for places in halves],
+            spectra=[
+                eigenvalues(geometry, places, detrend=detrend, precision=settings.precision, rows=rows)
+                for places in solved
             ],
-            spectra=[eigenvalues(geometry, places, **how) for places in solved],
-            shc_map=[
-                heat_capacity(of_length, places, geometry.samples, settings.detrend)
-                for of_length, places in zip(sums[len(windows) :], mapped, strict=True)
-            ],
-            energies=_energies(span, geometry),
             blocks=blocks,
         )
 
@@ -180,14 +185,15 @@ def span_energies(
     """What `SpanValues` calls so, to the bit, and nothing else."""
     with one_blas_thread():
         geometry, _ = _geometry(span, progress)
-        return _energies(span, geometry)
+        halves = _halves(span)
+        # No row is read again under constant detrending.
+        sums = moments(geometry.distances, halves, rows=partial(_rows, span)) if halves else []
+        return [log_energies(half, geometry, places) for half, places in zip(sums, halves, strict=True)]
 
 
-def _energies(span: Span, geometry: RowGeometry) -> list[dict[str, Float64[np.ndarray, " rows"]]]:
-    halves = [span.windows(length // 2) for length in span.settings.windows if length >= SHORTEST_WINDOW]
-    # The rule knows constant detrending alone.
-    of_halves = moments(geometry.distances, halves, rows=partial(_rows, span)) if halves else []
-    return [log_energies(half, geometry, places) for half, places in zip(of_halves, halves, strict=True)]
+def _halves(span: Span) -> list[Windows]:
+    """The windows whose energies are watched."""
+    return [span.windows(length // 2) for length in span.settings.windows if length >= SHORTEST_WINDOW]
 
 
 def row_energies(

@@ -17,6 +17,8 @@ class Windows:
     count: int
     every: int = 1
     """Rows from one window to the next."""
+    size_only: bool = False
+    """Whether only the energy and the square of their moments are asked for; the others then mean nothing."""
 
     def at(self, place: int) -> slice:
         """The row at that place of every window."""
@@ -44,12 +46,12 @@ class Windows:
     def skewed(self, array: Float64[np.ndarray, "lags rows"]) -> Float64[np.ndarray, "w windows"]:
         """Entry (p, i): array[p, row at place p of window i]; a view."""
         across, along = array.strides
-        return self._view(array[:, self.first :], (across + along, self.every * along))
+        return self._view(array, 0, across + along)
 
     def skewed_ahead(self, array: Float64[np.ndarray, "lags rows"]) -> Float64[np.ndarray, "w windows"]:
         """Entry (p, i): array[W - 1 - p, row at place p of window i]; a view."""
         across, along = array.strides
-        return self._view(array[self.length - 1 :, self.first :], (along - across, self.every * along))
+        return self._view(array, self.length - 1, along - across)
 
     def pairs(
         self, distances: Float64[np.ndarray, "lags rows"], lag: int
@@ -64,6 +66,13 @@ class Windows:
         )
 
     def _view(
-        self, array: Float64[np.ndarray, "lags rows"], strides: tuple[int, int]
+        self, array: Float64[np.ndarray, "lags rows"], lag: int, across: int
     ) -> Float64[np.ndarray, "w windows"]:
-        return as_strided(array, (self.length, self.count), strides, writeable=False)
+        # Not as_strided, which takes as long as the sum of a few thousand numbers.
+        return np.ndarray(
+            (self.length, self.count),
+            array.dtype,
+            array,
+            lag * array.strides[0] + self.first * array.strides[1],
+            (across, self.every * array.strides[1]),
+        )
