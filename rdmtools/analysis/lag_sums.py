@@ -122,7 +122,7 @@ def sliding_sums(values: Float64[np.ndarray, " rows"], count: int) -> Float64[np
     total = np.empty(0)
     while True:
         if count & power:
-            left = rows - done - power + 1
+            left = max(rows - done - power + 1, 0)
             total = total[:left] + values[done : done + left] if done else values[:left]
             done += power
         if done == count:

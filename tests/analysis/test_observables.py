@@ -17,6 +17,7 @@ from rdmtools.analysis.gram import (
     row_geometry,
     window_distances,
 )
+from rdmtools.analysis.lag_sums import sliding_sums
 from rdmtools.analysis.moments import moments
 from rdmtools.analysis.observables import observables
 from rdmtools.analysis.spectra import effective_rank, eigenvalues, top_share
@@ -311,6 +312,17 @@ def test_shards_of_the_probe_set_add_up():
     assert summed.samples == whole.samples == 10
     for name in ("distances", "mean_loss", "mean_change"):
         np.testing.assert_allclose(getattr(summed, name), getattr(whole, name), rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 6, 11, 20])
+def test_sliding_sums_are_sums_that_a_start_elsewhere_does_not_change(count):
+    values = noise(20, 1)[:, 0]
+    found = sliding_sums(values, count)
+    expected = np.lib.stride_tricks.sliding_window_view(values, count).sum(axis=1)
+    np.testing.assert_allclose(found, expected, atol=1e-14)
+    for start in range(20 - count + 1):
+        np.testing.assert_array_equal(sliding_sums(values[start:], count), found[start:])
+    assert len(sliding_sums(values[: count - 1], count)) == 0
 
 
 def test_distances_are_distances():
