@@ -181,14 +181,11 @@ class _DifferenceProducts:
             if self._row == 0 or len(self._columns) > 1:  # else it has them already
                 strip.begin(self._before[:, columns])
             for number, start in enumerate(tiles):
-                losses = strip.push(
-                    block[start : start + rows, columns],
-                    products[number * groups : (number + 1) * groups],
-                    changes[number],
-                    firsts[number : number + 1],
-                )
+                losses = strip.take(block[start : start + rows, columns])
                 if self._seen is not None:
                     self._seen(self._row + start, losses, columns)
+                here = slice(number * groups, (number + 1) * groups)
+                strip.add_up(products[here], changes[number], firsts[number : number + 1])
         self._row += count
         if len(self._columns) > 1:
             needed = len(self._before)
@@ -230,34 +227,35 @@ class _Strip:
         self._alone = as_strided(self._new, (groups, samples, PRODUCT_ROWS), (group, sample, row))
 
     def begin(self, before: Float[np.ndarray, "_ samples"]) -> None:
-        """Take the rows that come before the first push."""
+        """The rows that come before the first."""
         self._losses[-1] = before[-1]
         self._latest[:] = np.diff(before.astype(self._losses.dtype), axis=0).T
 
-    def push(
-        self,
-        losses: Float[np.ndarray, "few samples"],
-        products: Float64[np.ndarray, "groups w rows"],
-        changes: Float64[np.ndarray, " tile"],
-        first: Float64[np.ndarray, " 1"],
-    ) -> Float[np.ndarray, "few samples"]:
-        """Add products of the rows' differences, and what goes into their means and that of the first row.
+    def take(self, losses: Float[np.ndarray, "few samples"]) -> Float[np.ndarray, "few samples"]:
+        """The rows that come next; returned as they are held here.
 
-        Returns the losses as they are held here. A last, short tile is filled with its last row: products
-        keep their shape, hence their bits.
+        A last, short tile is filled with its last row: products keep their shape, hence their bits.
         """
         held, count = self._losses, len(losses)
         held[0] = held[-1]
         held[1 : count + 1] = losses
         if count < len(held) - 1:
             held[count + 1 :] = losses[-1]
+        return held[1 : count + 1]
+
+    def add_up(
+        self,
+        products: Float64[np.ndarray, "groups w rows"],
+        changes: Float64[np.ndarray, " tile"],
+        first: Float64[np.ndarray, " 1"],
+    ) -> None:
+        """Add products of the rows' differences, and what goes into their means and that of the first row."""
         np.subtract(*self._line[:2], out=self._line[2])
         self._earlier[:] = self._latest
         self._new[:] = self._differences.T
-        products += np.matmul(self._with_earlier, self._alone, out=self._product)
         changes += self._differences @ self._weights
-        first += held[1] @ self._weights
-        return held[1 : count + 1]
+        first += self._losses[1] @ self._weights
+        products += np.matmul(self._with_earlier, self._alone, out=self._product)
 
 
 def _set_by_lag(

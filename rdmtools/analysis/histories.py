@@ -86,13 +86,12 @@ class BlockMeans:
         sums = rows[0].astype(np.float64)
         for each in rows[1:]:
             sums += each
-        sums *= 1 / self._size  # a power of two: nothing is rounded
-        first = place // self._size
+        share, first = 1 / self._size, place // self._size  # a power of two: nothing is rounded
         if self._size <= _UNIT:  # a unit is a block
-            self._means[first : first + len(sums), columns] = sums
+            self._means[first : first + len(sums), columns] = share * sums
             return
         for number, unit in enumerate(sums):
-            self._means[(place + number * _UNIT) // self._size, columns] += unit
+            self._means[(place + number * _UNIT) // self._size, columns] += share * unit
 
     def result(self) -> "Blocks":
         count = self._stop - self._start - self._size * (len(self._means) - 1)

@@ -36,7 +36,7 @@ WINDOWS_AT_ONCE = 64
 
 # Rows in which windows end that are worked on together, and values of their rows: they stay in the cache.
 _BAND = 4096
-_AT_ONCE = 1 << 16
+_AT_ONCE = 1 << 15
 
 # A linear residual below this share of the window's movement has lost over half of its digits in the
 # distances (error: rounding / share), so it is taken from the rows instead.

@@ -54,14 +54,11 @@ class Span:
     steps: NDArray[np.int64]
     first: int
     """Row of the run that is the first of `losses` and `steps`."""
+    begin: int
+    """First row of the run that is read."""
     map_every: int
     block_rows: int
     settings: AnalysisSettings
-
-    @property
-    def begin(self) -> int:
-        """First row of the run that is read."""
-        return _begin(self.start, self.settings, self.losses.shape[1])
 
     def windows(self, length: int, every: int = 1, phase: int = 0) -> Windows:
         """Windows of that length that end at rows = phase (mod every), as places in the rows read."""
@@ -100,6 +97,7 @@ def spans(
             losses=losses.part(begin, stop) if apart else losses,
             steps=steps[begin:stop] if apart else steps,
             first=begin if apart else 0,
+            begin=begin,
             map_every=map_every(rows),
             block_rows=rows_per_block(rows, samples),
             settings=settings,

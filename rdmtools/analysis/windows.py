@@ -1,6 +1,6 @@
 """Which rows does a window hold? Trailing windows of one length, as places in arrays of rows."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float64
@@ -31,17 +31,21 @@ class Windows:
         """First row of each window."""
         return range(self.first, self.first + self.count * self.every, self.every)
 
-    def some(self, first: int, count: int) -> "Windows":
-        """`count` of these windows, from the one numbered `first` on."""
-        start = self.first + first * self.every
-        return replace(self, first=start, count=count)
+    def some(self, first: int, count: int, origin: int = 0) -> "Windows":
+        """`count` of these windows from the one numbered `first` on, as places in the rows from `origin` on."""
+        return Windows(
+            length=self.length,
+            first=self.first + first * self.every - origin,
+            count=count,
+            every=self.every,
+            size_only=self.size_only,
+        )
 
     def ending(self, start: int, stop: int, origin: int) -> "Windows":
         """Those of them that end in rows start .. stop - 1, as places in the rows from `origin` on."""
         last = self.first + self.length - 1
         early, late = (min(max(-((last - row) // self.every), 0), self.count) for row in (start, stop))
-        found = self.some(early, late - early)
-        return replace(found, first=found.first - origin)
+        return self.some(early, late - early, origin)
 
     def skewed(self, array: Float64[np.ndarray, "lags rows"]) -> Float64[np.ndarray, "w windows"]:
         """Entry (p, i): array[p, row at place p of window i]; a view."""
