@@ -32,7 +32,7 @@ class Windows:
         return range(self.first, self.first + self.count * self.every, self.every)
 
     def some(self, first: int, count: int, origin: int = 0) -> "Windows":
-        """`count` of these windows from the one numbered `first` on, as places in the rows from `origin` on."""
+        """`count` of these windows, from the one numbered `first` on; rows are counted from `origin`."""
         return Windows(
             length=self.length,
             first=self.first + first * self.every - origin,
