@@ -20,7 +20,7 @@ from time import process_time
 os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = "1"  # before NumPy
 
 import numpy as np
-from turns import Figure, beside, take_turns
+from turns import Contenders, Figure, beside, take_turns
 from windows import DGEMM, EVERY, LINEAR, every_window, noise, products
 
 import rdmtools as rdm
@@ -66,14 +66,15 @@ def worst_error(run: rdm.Run, settings: AnalysisSettings) -> float:
 
 
 def figures(rounds: int = 7) -> Iterator[Figure]:
-    """Print errors, and yield what the times come to."""
+    """Print errors, and yield what the times come to: first beside a product, then lines beside means."""
+    lines: list[Figure] = []
     for rows, samples, window, most, most_linear in SIZES:
         size = f"{rows:,} rows, n = {samples:,}, W = {window}"
         constant = AnalysisSettings(windows=(window,))
         linear = AnalysisSettings(windows=(window,), detrend="linear")
         for kind, make in (("noise", noise), ("smooth", smooth)):
             run = make(rows, samples)
-            contenders = {
+            contenders: Contenders = {
                 EVERY: (lambda run=run, how=constant: every_window(run, how), 1.0),
                 LINEAR: (lambda run=run, how=linear: every_window(run, how), 1.0),
             }
@@ -82,13 +83,14 @@ def figures(rounds: int = 7) -> Iterator[Figure]:
             taken = take_turns(contenders, rounds, clock=process_time)
             if make is noise:
                 yield beside(taken, EVERY, DGEMM, size=size, most=most)
-            yield beside(taken, LINEAR, EVERY, size=f"{size}, {kind}", most=most_linear)
-            print(f"  {size}, {kind}: relative error {worst_error(run, linear):.1e} without lines")
+            lines.append(beside(taken, LINEAR, EVERY, size=f"{size}, {kind}", most=most_linear))
+            print(f"  {size}, {kind}: worst relative error about lines {worst_error(run, linear):.1e}")
+    yield from lines
 
 
 def main(rounds: int = 7) -> None:
-    for figure in figures(rounds):
-        print(figure.size, figure, flush=True)
+    for figure in [*figures(rounds)]:
+        print(f"{figure.size:38}{figure}")
 
 
 if __name__ == "__main__":
