@@ -174,7 +174,7 @@ class _DifferenceProducts:
         rows, count = self._tile, len(block)
         tiles = range(0, count, rows)
         groups = rows // PRODUCT_ROWS
-        products = np.zeros((len(tiles) * groups, self._history + PRODUCT_ROWS, PRODUCT_ROWS))
+        products = np.empty((len(tiles) * groups, self._history + PRODUCT_ROWS, PRODUCT_ROWS))
         changes, firsts = np.zeros((len(tiles), rows)), np.zeros(len(tiles))
         for columns in self._columns:
             strip = self._strips[columns.stop - columns.start]
@@ -185,7 +185,8 @@ class _DifferenceProducts:
                 if self._seen is not None:
                     self._seen(self._row + start, losses, columns)
                 here = slice(number * groups, (number + 1) * groups)
-                strip.add_up(products[here], changes[number], firsts[number : number + 1])
+                strip.multiply(products[here], more=columns.start > 0)
+                strip.add_up(changes[number], firsts[number : number + 1])
         self._row += count
         if len(self._columns) > 1:
             needed = len(self._before)
@@ -243,19 +244,21 @@ class _Strip:
             held[count + 1 :] = losses[-1]
         return held[1 : count + 1]
 
-    def add_up(
-        self,
-        products: Float64[np.ndarray, "groups w rows"],
-        changes: Float64[np.ndarray, " tile"],
-        first: Float64[np.ndarray, " 1"],
-    ) -> None:
-        """Add products of the rows' differences, and what goes into their means and that of the first row."""
+    def multiply(self, products: Float64[np.ndarray, "groups w rows"], *, more: bool) -> None:
+        """Products of the rows' differences with those and earlier ones; `more`: added to what is there."""
         np.subtract(*self._line[:2], out=self._line[2])
         self._earlier[:] = self._latest
         self._new[:] = self._differences.T
+        np.matmul(self._with_earlier, self._alone, out=self._product)
+        if more:
+            products += self._product
+        else:
+            products[...] = self._product
+
+    def add_up(self, changes: Float64[np.ndarray, " tile"], first: Float64[np.ndarray, " 1"]) -> None:
+        """Add what goes into the means of the rows' differences and into that of the first row."""
         changes += self._differences @ self._weights
         first += self._losses[1] @ self._weights
-        products += np.matmul(self._with_earlier, self._alone, out=self._product)
 
 
 def _set_by_lag(

@@ -149,6 +149,7 @@ def span_values(span: Span, progress: Callable[[int], None] | None = None) -> Sp
         mapped = [
             replace(span.windows(length, span.map_every), size_only=True) for length in map_lengths(settings)
         ]
+        between = [places for places in mapped if places.length not in settings.windows]
         halves = _halves(span)
         solved = [
             span.windows(length, settings.stride, length - 1)
@@ -159,15 +160,23 @@ def span_values(span: Span, progress: Callable[[int], None] | None = None) -> Sp
         sums = iter(
             moments(
                 geometry.distances,
-                [*windows, *mapped, *halves],
-                detrend=[detrend] * (len(windows) + len(mapped)) + ["constant"] * len(halves),
+                [*windows, *between, *halves],
+                detrend=[detrend] * (len(windows) + len(between)) + ["constant"] * len(halves),
                 precision=settings.precision,
                 rows=rows,
             )
         )
+        of_windows = [observables(next(sums), geometry, steps, places, detrend) for places in windows]
+        shc = {places.length: of_each["shc"] for places, of_each in zip(windows, of_windows, strict=True)}
+        firsts = {places.length: places.first for places in windows}
         return SpanValues(
-            observables=[observables(next(sums), geometry, steps, places, detrend) for places in windows],
-            shc_map=[heat_capacity(next(sums), places, geometry.samples, detrend) for places in mapped],
+            observables=of_windows,
+            shc_map=[
+                shc[places.length][places.first - firsts[places.length] :: places.every]
+                if places.length in shc
+                else heat_capacity(next(sums), places, geometry.samples, detrend)
+                for places in mapped
+            ],
             energies=[log_energies(next(sums), geometry, places) for places in halves],
             spectra=[
                 eigenvalues(geometry, places, detrend=detrend, precision=settings.precision, rows=rows)
