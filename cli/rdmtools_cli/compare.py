@@ -8,16 +8,11 @@ import numpy as np
 import pandas as pd
 
 from rdmtools.analysis.settings import AnalysisSettings
-from rdmtools.comparison import (
-    Comparable,
-    compared_run,
-    each_compared,
-    named_runs,
-    runs_table,
-    side_by_side,
-)
+from rdmtools.comparing import compared_run, each_compared
+from rdmtools.comparison import runs_table, side_by_side
 from rdmtools.errors import ParameterError
 from rdmtools.results.folder import refuse_address
+from rdmtools.results.named_runs import Comparable, named_runs
 from rdmtools.results.run_pages import pages
 from rdmtools.results.saved import Compared, Keeping
 from rdmtools.results.summary import plain_records

@@ -18,7 +18,7 @@ from helpers import runs
 from helpers.command import rdmtools, rdmtools_process
 
 import rdmtools as rdm
-from rdmtools import comparison
+from rdmtools import comparing
 from rdmtools.analysis.settings import AnalysisSettings
 from rdmtools.results import fingerprint
 from rdmtools.run.rules import Rules
@@ -52,8 +52,8 @@ def assert_same(found, expected):
 def counted(monkeypatch):
     """How many runs were analysed, in this process."""
     calls = []
-    find = comparison.find_brief
-    monkeypatch.setattr(comparison, "find_brief", lambda *a, **k: calls.append(a) or find(*a, **k))
+    find = comparing.find_brief
+    monkeypatch.setattr(comparing, "find_brief", lambda *a, **k: calls.append(a) or find(*a, **k))
     return calls
 
 
