@@ -16,6 +16,7 @@ from pathlib import Path
 
 os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = "1"  # before NumPy
 
+import engine
 import numpy as np
 import out_of_core
 import peers
@@ -90,7 +91,7 @@ def main() -> None:
     write = parser.parse_args().write
     found: list[Figure] = []
     loads = [os.getloadavg()[0]]
-    for benchmark in (windows, peers, scaling, out_of_core):
+    for benchmark in (windows, engine, peers, scaling, out_of_core):
         for figure in benchmark.figures():
             print(figure)
             found.append(figure)

@@ -66,7 +66,7 @@ def _digits(value: float) -> str:
     return f"{value:.2f}" if value < 10 else f"{value:,.0f}"
 
 
-def take_turns(contenders: Contenders, rounds: int) -> Seconds:
+def take_turns(contenders: Contenders, rounds: int, clock: Callable[[], float] = perf_counter) -> Seconds:
     """Seconds of each in each round, each call's multiplied by its scale.
 
     A scale turns a call on a few windows into all of them, or one product into as many flops as are needed.
@@ -78,9 +78,9 @@ def take_turns(contenders: Contenders, rounds: int) -> Seconds:
     for _ in range(rounds):
         order.append(order.pop(0))
         for name, (work, scale) in order:
-            begin = perf_counter()
+            begin = clock()
             work()
-            taken[name].append(scale * (perf_counter() - begin))
+            taken[name].append(scale * (clock() - begin))
     return taken
 
 

@@ -38,7 +38,8 @@ from rdmtools.alarms.self_normalised import BASELINES, SIGNALS, watched
 from rdmtools.alarms.thresholds import THRESHOLDS, threshold
 from rdmtools.analysis.gram import row_geometry, tile_rows
 from rdmtools.analysis.log_energies import log_energies
-from rdmtools.analysis.moments import Windows, moments
+from rdmtools.analysis.moments import moments
+from rdmtools.analysis.windows import Windows
 
 SEEDS = {"fit": 10, "judge": 11}  # rules were chosen on 0 and 1
 BATCH = 50

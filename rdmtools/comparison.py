@@ -1,15 +1,12 @@
 """How do runs differ? One row a run and one row an event, as tidy tables.
 
-a saved analysis -> as it is
-a run whose analysis is saved beside it, or kept in a cache, and still holds -> that
-any other run -> analysed, here or by the workers of an executor, and kept in the cache
+runs -> what is compared of each (`comparing`) -> tables side by side -> Comparison -> its page
 
 A run's own metadata become columns, so that ``compare(paths).runs.groupby("lr")`` works.
 """
 
-import os
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import nullcontext
 from dataclasses import dataclass, field, fields
@@ -18,25 +15,22 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from rdmtools.analysis.findings import Findings, find
 from rdmtools.analysis.settings import AnalysisSettings, chosen
-from rdmtools.errors import ParameterError, RdmtoolsError, RdmtoolsWarning
-from rdmtools.executor import noted, results
-from rdmtools.format.names import ANALYSIS_FOLDER, SUMMARY_FILE
-from rdmtools.read.paths import companion_of, located
-from rdmtools.read.read import read, warn_of_guesses
+from rdmtools.comparing import each_compared
+from rdmtools.errors import ParameterError
 from rdmtools.read.stores import Location
-from rdmtools.results.fingerprint import fingerprint
 from rdmtools.results.named_runs import Comparable, named_runs
-from rdmtools.results.read_analysis import SavedAnalysis
 from rdmtools.results.read_comparison import read_tables
 from rdmtools.results.run_pages import pages
-from rdmtools.results.saved import Compared, compared, keep, metadata_columns, run_row, saved, still_holding
+from rdmtools.results.saved import (
+    Compared,
+    Keeping,
+    metadata_columns,
+    run_row,
+)
 from rdmtools.results.transitions import aligned, transitions_table
 from rdmtools.run.frames import Tables
-from rdmtools.run.progress import Progress
 from rdmtools.run.rules import Rules
-from rdmtools.run.run import Run
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -158,7 +152,7 @@ def compare(
     *,
     errors: str = "raise",
     executor: Executor | None = None,
-    cache: str | Path | None = None,
+    cache: str | Path | bool | None = None,
     **changes: Any,
 ) -> Comparison:
     """Tables of several runs and of their events.
@@ -179,8 +173,9 @@ def compare(
     executor
         Any `concurrent.futures.Executor`: each run is read and analysed by one of its workers.
     cache
-        A folder in which analyses are kept, by the content of the runs, the settings and the version of this
-        package, so that they are made once. What ``rdmtools analyze`` left beside a run is used, too, where
+        A folder in which findings are kept, by the content of the runs, the settings and the version of this
+        package, so that they are made once; True for a place beside each run, which has the last. What
+        ``rdmtools analyze`` left beside a run is used, too, where
         it still holds.
 
     Raises
@@ -220,7 +215,9 @@ def compare(
             settings,
             rules,
             executor=executor,
-            cache=None if cache is None else Path(cache),
+            keeping=Keeping(beside=bool(cache))
+            if cache is None or isinstance(cache, bool)
+            else Keeping(cache=Path(cache)),
         ):
             if isinstance(each, Compared):
                 found[name] = each
@@ -231,6 +228,11 @@ def compare(
     return side_by_side(found, failures, settings.truth, pages(named))
 
 
+def runs_table(found: Mapping[str, Compared]) -> pd.DataFrame:
+    """One row per run, from the summaries alone."""
+    return pd.DataFrame([run_row(name, one) for name, one in found.items()])
+
+
 def side_by_side(
     found: Mapping[str, Compared],
     failures: Sequence[Mapping[str, str]] = (),
@@ -239,9 +241,9 @@ def side_by_side(
 ) -> Comparison:
     """The tables of runs by their names, of what is wrong with others, and of the truths asked for."""
     return Comparison(
-        runs=pd.DataFrame([run_row(name, one) for name, one in found.items()]),
+        runs=runs_table(found),
         events=_stacked({name: _events(one) for name, one in found.items()}),
-        observables=_stacked({name: one.observables for name, one in found.items()}),
+        observables=_stacked({name: one.table("observables") for name, one in found.items()}),
         transitions=transitions_table(found, truth),
         failures=pd.DataFrame(failures, columns=pd.Index(["run", "error"])),
         pages=dict(pages or {}),
@@ -250,8 +252,8 @@ def side_by_side(
 
 def _events(found: Compared) -> pd.DataFrame:
     """The events with the run's metadata beside each."""
-    metadata = metadata_columns(found, taken=["run", *found.events.columns])
-    table = found.events.copy()
+    table = found.table("events").copy()
+    metadata = metadata_columns(found, taken=["run", *table.columns])
     for key, value in metadata.items():
         table[key] = [value] * len(table)
     return table
@@ -264,133 +266,3 @@ def _stacked(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
     full = {name: table for name, table in tables.items() if len(table)} or tables
     stacked = pd.concat(full, names=["run", None]).reset_index("run").reset_index(drop=True)
     return stacked.reindex(columns=["run", *dict.fromkeys(c for t in tables.values() for c in t.columns)])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Job:
-    """One run to be analysed, and under which name to keep what is found."""
-
-    name: str
-    run: Run | Location
-    settings: AnalysisSettings
-    rules: Rules
-    key: str | None = None
-    home: int = field(default_factory=os.getpid)
-    """The process that hears warnings."""
-
-
-def compared_run(
-    name: str,
-    run: Comparable,
-    settings: AnalysisSettings,
-    rules: Rules,
-    *,
-    cache: Path | None = None,
-    opening: Progress | None = None,
-    analysing: Progress | None = None,
-) -> Compared:
-    """What is compared of one run, analysed here where that is still to do.
-
-    `opening` and `analysing` are told as `read_run` and `analyze` tell.
-    """
-    known = _known(name, run, settings, rules, cache)
-    if isinstance(known, Compared):
-        return known
-    return _kept(known, _analysed(known, opening=opening, analysing=analysing), cache)
-
-
-def each_compared(
-    named: Mapping[str, Comparable],
-    settings: AnalysisSettings,
-    rules: Rules,
-    *,
-    executor: Executor | None = None,
-    cache: Path | None = None,
-) -> Iterator[tuple[str, Compared | RdmtoolsError]]:
-    """What is compared of each run by its name, in order, or what is wrong with that run."""
-    known: dict[str, Compared | RdmtoolsError | _Job] = {}
-    for name, run in named.items():
-        try:
-            known[name] = _known(name, _elsewhere(run), settings, rules, cache)
-        except RdmtoolsError as error:
-            known[name] = error
-    jobs = [each for each in known.values() if isinstance(each, _Job) and not isinstance(each.run, Run)]
-    told = iter(()) if executor is None else results(_told, ((job, 0) for job in jobs), executor)
-    for name, each in known.items():
-        if not isinstance(each, _Job):
-            yield name, each
-            continue
-        here = executor is None or isinstance(each.run, Run)  # a run in memory is shared out by rows
-        found, notes = _told(each, executor) if here else next(told)
-        for note in notes:
-            warnings.warn(note, RdmtoolsWarning, stacklevel=2)
-        yield name, found if isinstance(found, RdmtoolsError) else _kept(each, found, cache)
-
-
-def _known(
-    name: str,
-    run: Comparable,
-    settings: AnalysisSettings,
-    rules: Rules,
-    cache: Path | None,
-) -> Compared | _Job:
-    """What is known of the run already, else what there is to do."""
-    if isinstance(run, Findings):
-        return compared(run)
-    if isinstance(run, SavedAnalysis):
-        return run.compared()
-    if isinstance(run, Run):
-        return _Job(name=name, run=run, settings=settings, rules=rules)
-    if not isinstance(run, str | Location):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise ParameterError(f"run {name!r} is a {type(run).__name__}; needed an Analysis, a Run or a path")
-    path = located(run)
-    if isinstance(path, Path) and (path / SUMMARY_FILE).is_file():
-        return saved(path)
-    beside = companion_of(path) / ANALYSIS_FOLDER
-    places = [beside] if isinstance(beside, Path) and (beside / SUMMARY_FILE).is_file() else []
-    key = fingerprint(path, rules, settings) if places or cache is not None else None
-    if key is None:
-        return _Job(name=name, run=path, settings=settings, rules=rules)
-    if cache is not None:
-        places.append(cache / key)
-    found = still_holding(places, key)
-    return found or _Job(name=name, run=path, settings=settings, rules=rules, key=key)
-
-
-def _elsewhere(run: Comparable) -> Comparable:
-    """The same run, for a worker in another folder."""
-    place = located(run) if isinstance(run, str | Location) else run
-    return place.absolute() if isinstance(place, Path) else place
-
-
-def _told(job: _Job, executor: Executor | None = None) -> tuple[Compared | RdmtoolsError, list[str]]:
-    """The run analysed, or what is wrong with it; and what was warned of meanwhile."""
-    notes: list[str] = []
-    try:
-        return _analysed(job, notes, executor=executor), notes
-    except RdmtoolsError as error:
-        return error, notes
-
-
-def _analysed(
-    job: _Job,
-    notes: list[str] | None = None,
-    *,
-    executor: Executor | None = None,
-    opening: Progress | None = None,
-    analysing: Progress | None = None,
-) -> Compared:
-    run = job.run
-    if not isinstance(run, Run):
-        with noted(job.home) as told:
-            run = read(run, job.rules, name=job.name, progress=opening)
-            warn_of_guesses(run)
-        if notes is not None:
-            notes += told
-    return compared(find(run, job.settings, executor=executor, progress=analysing))
-
-
-def _kept(job: _Job, found: Compared, cache: Path | None) -> Compared:
-    if cache is not None and job.key is not None:
-        keep(found, cache, job.key)
-    return found

@@ -161,3 +161,17 @@ def test_half_a_saved_analysis_is_an_error(tmp_path):
     (other / "summary.json").write_text(json.dumps({"contents": "something else"}))
     with pytest.raises(rdm.FormatError, match="not a whole saved analysis"):
         rdm.compare([other])
+
+
+@pytest.mark.parametrize(
+    "changes", [{"window": 12, "truth": "accuracy"}, {"windows": (8, 20), "rule": "decades"}]
+)
+def test_what_is_compared_is_what_an_analysis_finds(changes):
+    run = runs.with_event()
+    whole, brief = rdm.analyze(run, **changes), rdm.compare([run], **changes)
+    for table in ("events", "observables"):
+        ours = getattr(brief, table)[getattr(whole, table).columns]
+        pd.testing.assert_frame_equal(ours, getattr(whole, table), check_dtype=False)
+    from_whole = rdm.compare([whole], **({"truth": changes["truth"]} if "truth" in changes else {}))
+    pd.testing.assert_frame_equal(brief.runs, from_whole.runs)
+    pd.testing.assert_frame_equal(brief.transitions, from_whole.transitions)

@@ -32,7 +32,8 @@ ROOMS = {
     "report": {"analysis", "evaluation", "format", "read", "results", "run"},
     "references": {"analysis", "format", "read", "results", "run"},
     "analyses": {"analysis", "format", "read", "references", "report", "results", "run"},
-    "comparison": {"analysis", "executor", "format", "read", "report", "results", "run"},
+    "comparing": {"analysis", "executor", "format", "read", "results", "run"},
+    "comparison": {"analysis", "comparing", "read", "report", "results", "run"},
     "plot": {"analysis", "format", "report", "results", "run"},
     "scores": {"evaluation", "report", "run"},
 }

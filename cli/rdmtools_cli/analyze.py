@@ -32,8 +32,8 @@ from rdmtools.results.folder import (
     refuse_other_run,
     settled,
 )
+from rdmtools.results.plain import plain
 from rdmtools.results.saved import is_whole
-from rdmtools.results.summary import plain
 from rdmtools.run.rules import Rules
 from rdmtools_cli import console
 from rdmtools_cli.notes import Notes
@@ -42,6 +42,8 @@ from rdmtools_cli.workers import Sharing, staff
 
 TOO_SHORT_CODE = 3
 """Exit code where a run is too short to judge, at every window length."""
+_RUNS_A_WORKER = 4
+"""So many take longer than a process to begin."""
 
 
 def analyze(
@@ -95,7 +97,10 @@ def analyze(
                 short.append(name)
         told.append(job)
 
-    with notes.all_told(), staff(sharing) as (executor, count):
+    with (
+        notes.all_told(),
+        staff(sharing, runs=len(jobs) - len(unchanged), worth=_RUNS_A_WORKER) as (executor, count),
+    ):
         if reference and len(unchanged) < len(jobs):
             with console.patient_progress("reference runs") as phase:
                 bar = phase("reading", console.in_runs)

@@ -122,14 +122,19 @@ def compare(
         bool, typer.Option("--open", help="Show the page, which --out makes, in the browser.")
     ] = False,
     cache: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Keep analyses here, and make each but once.")
+        Path | None,
+        typer.Option(metavar="DIR", help="Keep what is found here, rather than beside each run."),
     ] = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Look again at runs that have not changed since.")
+    ] = False,
     as_json: options.Json = False,
 ) -> None:
     """One row a run: its events, its largest rise, SHC and total variance at its peak, its metadata.
 
     With --out DIR also as tables (runs.parquet, events.parquet) and one page. Saved analyses keep
-    the settings they were made with; what `rdmtools analyze` left beside a run is used where it still holds.
+    the settings they were made with; what this command or `rdmtools analyze` left beside a run is used where
+    it still holds.
     """
 
 

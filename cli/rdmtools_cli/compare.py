@@ -8,18 +8,15 @@ import numpy as np
 import pandas as pd
 
 from rdmtools.analysis.settings import AnalysisSettings
-from rdmtools.comparison import (
-    Comparable,
-    compared_run,
-    each_compared,
-    named_runs,
-    side_by_side,
-)
+from rdmtools.comparing import compared_run, each_compared
+from rdmtools.comparison import runs_table, side_by_side
 from rdmtools.errors import ParameterError
 from rdmtools.results.folder import refuse_address
+from rdmtools.results.named_runs import Comparable, named_runs
 from rdmtools.results.run_pages import pages
-from rdmtools.results.saved import Compared
+from rdmtools.results.saved import Compared, Keeping
 from rdmtools.results.summary import plain_records
+from rdmtools.results.transitions import transitions_table
 from rdmtools.results.words import is_missing, shown
 from rdmtools.run.quality import counted
 from rdmtools.run.rules import Rules
@@ -31,6 +28,8 @@ _MOST, _OWN = 8, 3
 """Columns of a printed table, and how many of them are of the runs' own metadata."""
 _WIDEST, _NARROWEST = 24, 32
 _NOTHING = "–"
+_RUNS_A_WORKER = 32
+"""So many take longer than a process to begin."""
 
 
 def compare(
@@ -42,6 +41,7 @@ def compare(
     sharing: Sharing,
     open_page: bool,
     cache: Path | None,
+    fresh: bool,
     as_json: bool,
 ) -> bool:
     """One row a run: its events, its largest rise, SHC and total variance at its peak, its metadata."""
@@ -52,42 +52,45 @@ def compare(
         refuse_address(out)
     found: dict[str, Compared] = {}
     notes = Notes(named)
+    whole = out is not None or bool(settings.truth)
+    keeping = Keeping(cache=cache, beside=True, fresh=fresh, whole=whole)
 
     def work(name: str, run: Comparable) -> None:
         with console.patient_progress(name) as phase, notes.of(name):
             bars = {"opening": phase("opening"), "analysing": phase("analysing", console.in_rows)}
-            found[name] = compared_run(name, run, settings, rules, cache=cache, **bars)
+            found[name] = compared_run(name, run, settings, rules, keeping=keeping, **bars)
 
-    with notes.all_told(), staff(sharing) as (executor, _):
+    with notes.all_told(), staff(sharing, runs=len(named), worth=_RUNS_A_WORKER) as (executor, _):
         if executor is None:
             done = console.all_done(named, work, as_json)
         else:
-            answers = each_compared(named, settings, rules, executor=executor, cache=cache)
+            answers = each_compared(named, settings, rules, executor=executor, keeping=keeping)
             done = console.all_taken(named, notes.of_each(named, answers), found.__setitem__, as_json)
     if not found:
         return done
-    comparison = side_by_side(found, truth=settings.truth, pages=pages(named))
-    page = None
+    page, table, transitions = None, runs_table(found), transitions_table(found, settings.truth)
     if out is not None:
         from rdmtools.report.compare_page import save_comparison  # what draws, where it is asked for
 
-        page = save_comparison(comparison, out)
+        page = save_comparison(side_by_side(found, truth=settings.truth, pages=pages(named)), out)
     if page is not None and open_page:
         console.open_page(page)
     if as_json:
-        for record in plain_records(comparison.runs):
+        for record in plain_records(table):
             console.print_json(record)
         return done
     saved = "" if out is None else " in {}.parquet"
-    transitions = comparison.transitions
-    own = _own(comparison.runs, after="last_mean_loss")
+    own = _own(table, after="last_mean_loss")
     first = ["events", "first_alarm_step", *own, "last_mean_loss", "largest_score", "largest_rise_decades"]
-    _print(comparison.runs, first, saved.format("runs"))
+    _print(table, first, saved.format("runs"))
     if len(transitions):
         console.print_text("transitions, and how early the first alarm of each was:")
         own = _own(transitions, after="outcome")
         first = ["truth", "lead_steps", "outcome", *own, "alarm_step", "t50"]
         _print(transitions, first, saved.format("transitions"))
+    if kept := sum(each.kept for each in found.values()):
+        told = f"{kept} of {counted(len(found), 'run')} as found before; --fresh looks again"
+        console.print_text(told, "dim")
     if page is not None:
         console.print_path(page, "page: ")
     return done

@@ -18,7 +18,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
 from rdmtools.errors import RdmtoolsError, RdmtoolsWarning
-from rdmtools.results.summary import plain
+from rdmtools.results.plain import plain
 from rdmtools.results.words import ELLIPSIS, shown
 from rdmtools_cli.in_flags import in_flags
 

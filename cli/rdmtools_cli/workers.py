@@ -1,5 +1,6 @@
 """Who works for a command? This process, N others (--workers), or those of a Dask cluster (--dask)."""
 
+import os
 import signal
 from collections.abc import Generator
 from concurrent.futures import Executor, ProcessPoolExecutor
@@ -17,8 +18,13 @@ _PATIENCE_S = 5
 class Sharing:
     """Flags of the commands whose work others may do."""
 
-    workers: int = field(
-        default=1, metadata={"help": "Processes that share the work, by run or by rows.", "metavar": "N"}
+    workers: int | None = field(
+        default=None,
+        metadata={
+            "help": "Processes that share the work, by run or by rows; by default one, or of many runs as "
+            "many as there are cores.",
+            "metavar": "N",
+        },
     )
     dask: str | None = field(
         default=None,
@@ -34,9 +40,14 @@ class Staff(NamedTuple):
 
 
 @contextmanager
-def staff(sharing: Sharing) -> Generator[Staff]:
-    """Whoever does the work. Raises ParameterError where the flags name nobody."""
+def staff(sharing: Sharing, *, runs: int = 1, worth: int = 1) -> Generator[Staff]:
+    """Whoever does the work on so many `runs`, of which one process more is `worth` so many.
+
+    Raises ParameterError where the flags name nobody.
+    """
     workers, dask = sharing.workers, sharing.dask
+    if workers is None:
+        workers = max(min(_cores(), runs // worth), 1) if dask is None and runs > 1 else 1
     if workers < 1:
         raise ParameterError(f"workers is {workers}; choose at least 1")
     if dask is not None and workers > 1:
@@ -46,6 +57,13 @@ def staff(sharing: Sharing) -> Generator[Staff]:
         return
     with _processes(workers) if dask is None else _cluster(dask) as hired:
         yield hired
+
+
+def _cores() -> int:
+    """That this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 @contextmanager

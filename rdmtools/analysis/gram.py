@@ -16,7 +16,7 @@ Three properties come from taking differences first:
 Cost: for each 16 rows one product of (W + 16, samples) by (samples, 16); nothing else depends on `samples`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -89,6 +89,7 @@ def row_geometry(
     lags: int,
     tile: int,
     precision: str = "double",
+    seen: Callable[[int, Float[np.ndarray, "few part"], slice], None] | None = None,
 ) -> RowGeometry:
     """Squared distances between rows at lags 0 .. lags - 1, from one pass over blocks of rows.
 
@@ -103,6 +104,9 @@ def row_geometry(
         Rows worked on at once, as `tile_rows` has them for the whole probe set.
     precision
         "double", or "single": differences (each rounded once) and products in float32, sums in float64.
+    seen
+        ``seen(row, losses, columns)`` is told of a few rows of some samples at a time, each row once, in
+        order for each sample, while they are in the cache; the array is used again after the call.
 
     Raises
     ------
@@ -115,10 +119,11 @@ def row_geometry(
     row = 0
     with np.errstate(over="ignore", invalid="ignore"):  # told in words below
         for block in blocks:
-            stream = stream or _DifferenceProducts(block[0], lags, tile, precision)
-            here = slice(row, row + len(block))
-            distances[:-1, here], mean_loss[here], mean_change[here] = stream.push(block)
-            row += len(block)
+            stream = stream or _DifferenceProducts(block[0], lags, tile, precision, seen)
+            for few in stream.at_once(block):
+                here = slice(row, row + len(few))
+                mean_loss[here], mean_change[here] = stream.push(few, distances[1:, here])
+                row += len(few)
         if stream is None or row != rows:
             raise ValueError(f"{row} rows came, {rows} were announced")
         _accumulate_distances(distances)
@@ -133,11 +138,15 @@ class _DifferenceProducts:
     """Products of each row difference with those before it, over blocks of rows that follow each other."""
 
     def __init__(
-        self, first_row: Float[np.ndarray, " samples"], lags: int, tile: int, precision: str
+        self,
+        first_row: Float[np.ndarray, " samples"],
+        lags: int,
+        tile: int,
+        precision: str,
+        seen: Callable[[int, Float[np.ndarray, "few part"], slice], None] | None,
     ) -> None:
         self.samples = len(first_row)
-        self._tile = tile
-        self._lags = lags
+        self._tile, self._seen, self._row = tile, seen, 0
         self._history = history = -(-max(lags - 2, 1) // 8) * 8
         widest = max(min(_PRODUCT_SIZE // (PRODUCT_ROWS * (history + PRODUCT_ROWS)), _WIDEST), 8)
         # Differences of float32 are exact in float64; in single precision they are rounded once.
@@ -151,31 +160,40 @@ class _DifferenceProducts:
         }
         self._before = np.repeat(first_row[None], history + 1, axis=0)
 
+    def at_once(self, block: Float[np.ndarray, "few samples"]) -> Iterator[Float[np.ndarray, "_ samples"]]:
+        """The rows that are pushed at once: fewer, in the cache, where they need not come in strips."""
+        rows = len(block) if len(self._columns) > 1 else self._tile
+        for start in range(0, len(block), rows):
+            yield block[start : start + rows]
+
     def push(
-        self, block: Float[np.ndarray, "few samples"]
-    ) -> tuple[Float64[np.ndarray, "lags few"], Float64[np.ndarray, " few"], Float64[np.ndarray, " few"]]:
-        """Products at lags 0 .. lags - 2, and the means of rows and of differences."""
+        self, block: Float[np.ndarray, "few samples"], by_lag: Float64[np.ndarray, "lags few"]
+    ) -> tuple[Float64[np.ndarray, " few"], Float64[np.ndarray, " few"]]:
+        """Set products at lags 0, 1, ...; returns the means of rows and of differences."""
         rows, count = self._tile, len(block)
         tiles = range(0, count, rows)
         groups = rows // PRODUCT_ROWS
-        products = np.zeros((len(tiles) * groups, self._history + PRODUCT_ROWS, PRODUCT_ROWS))
+        products = np.empty((len(tiles) * groups, self._history + PRODUCT_ROWS, PRODUCT_ROWS))
         changes, firsts = np.zeros((len(tiles), rows)), np.zeros(len(tiles))
         for columns in self._columns:
             strip = self._strips[columns.stop - columns.start]
-            strip.begin(self._before[:, columns])
+            if self._row == 0 or len(self._columns) > 1:  # else it has them already
+                strip.begin(self._before[:, columns])
             for number, start in enumerate(tiles):
-                strip.push(
-                    block[start : start + rows, columns],
-                    products[number * groups : (number + 1) * groups],
-                    changes[number],
-                    firsts[number : number + 1],
-                )
-        needed = len(self._before)
-        self._before = np.concatenate([self._before[count:], block[-needed:]])
+                losses = strip.take(block[start : start + rows, columns])
+                if self._seen is not None:
+                    self._seen(self._row + start, losses, columns)
+                here = slice(number * groups, (number + 1) * groups)
+                strip.multiply(products[here], more=columns.start > 0)
+                strip.add_up(changes[number], firsts[number : number + 1])
+        self._row += count
+        if len(self._columns) > 1:
+            needed = len(self._before)
+            self._before = np.concatenate([self._before[count:], block[-needed:]])
         # From the first row of each tile on, means of rows follow from those of differences.
         means = np.cumsum(np.concatenate([firsts[:, None], changes[:, 1:]], axis=1), axis=1)
-        by_lag = _by_lag(products, self._lags - 1)[:, :count]
-        return by_lag, means.ravel()[:count], changes.ravel()[:count]
+        _set_by_lag(by_lag, products)
+        return means.ravel()[:count], changes.ravel()[:count]
 
 
 class _Strip:
@@ -209,18 +227,12 @@ class _Strip:
         self._alone = as_strided(self._new, (groups, samples, PRODUCT_ROWS), (group, sample, row))
 
     def begin(self, before: Float[np.ndarray, "_ samples"]) -> None:
-        """Take the rows that come before the first push."""
+        """The rows that come before the first."""
         self._losses[-1] = before[-1]
         self._latest[:] = np.diff(before.astype(self._losses.dtype), axis=0).T
 
-    def push(
-        self,
-        losses: Float[np.ndarray, "few samples"],
-        products: Float64[np.ndarray, "groups w rows"],
-        changes: Float64[np.ndarray, " tile"],
-        first: Float64[np.ndarray, " 1"],
-    ) -> None:
-        """Add products of the rows' differences, and what goes into their means and that of the first row.
+    def take(self, losses: Float[np.ndarray, "few samples"]) -> Float[np.ndarray, "few samples"]:
+        """The rows that come next; returned as they are held here.
 
         A last, short tile is filled with its last row: products keep their shape, hence their bits.
         """
@@ -229,42 +241,55 @@ class _Strip:
         held[1 : count + 1] = losses
         if count < len(held) - 1:
             held[count + 1 :] = losses[-1]
+        return held[1 : count + 1]
+
+    def multiply(self, products: Float64[np.ndarray, "groups w rows"], *, more: bool) -> None:
+        """Products of the rows' differences with those and earlier ones; `more`: added to what is there."""
         np.subtract(*self._line[:2], out=self._line[2])
         self._earlier[:] = self._latest
         self._new[:] = self._differences.T
-        products += np.matmul(self._with_earlier, self._alone, out=self._product)
+        np.matmul(self._with_earlier, self._alone, out=self._product)
+        if more:
+            products += self._product
+        else:
+            products[...] = self._product
+
+    def add_up(self, changes: Float64[np.ndarray, " tile"], first: Float64[np.ndarray, " 1"]) -> None:
+        """Add what goes into the means of the rows' differences and into that of the first row."""
         changes += self._differences @ self._weights
-        first += held[1] @ self._weights
+        first += self._losses[1] @ self._weights
 
 
-def _by_lag(products: Float64[np.ndarray, "groups w few"], lags: int) -> Float64[np.ndarray, "lags rows"]:
+def _set_by_lag(
+    by_lag: Float64[np.ndarray, "lags rows"], products: Float64[np.ndarray, "groups w few"]
+) -> None:
     """Entry (l, t): the product of difference t with difference t - l."""
-    groups, across, few = products.shape
+    (lags, rows), (_, across, few) = by_lag.shape, products.shape
     group, before, row = products.strides
     view = as_strided(
-        products[:, across - few :], shape=(lags, groups, few), strides=(-before, group, before + row)
+        products[:, across - few :], shape=(lags, len(products), few), strides=(-before, group, before + row)
     )
-    return view.reshape(lags, groups * few)
+    whole = rows // few
+    by_lag[:, : whole * few].reshape(lags, whole, few)[...] = view[:, :whole]
+    if rows % few:
+        by_lag[:, whole * few :] = view[:, whole, : rows % few]
 
 
 def _accumulate_distances(products: Float64[np.ndarray, "lags rows"]) -> None:
-    """Turn products of differences into squared distances, in place.
+    """Turn products of differences into squared distances, in place; those at lag l stand in row l + 1.
 
     With d_t = x_t - x_{t-1} and g(t, j) = <d_t, d_{t-j}>, splitting x_t - x_{t-k} into its last difference
     and the rest gives D(t, k) = D(t-1, k-1) + g(t, 0) + 2 (g(t, 1) + ... + g(t, k-1)).
     """
     lags, rows = products.shape
     growth = np.zeros(rows)
-    previous = np.zeros(rows)
     for lag in range(1, lags):
-        growth += products[lag - 1] if lag == 1 else 2.0 * products[lag - 1]
+        here = products[lag]
         if lag > 1:
-            products[lag - 1] = previous
-        current = np.zeros(rows)
-        current[lag:] = previous[lag - 1 : rows - 1] + growth[lag:]
-        previous = current
-    products[0] = 0.0
-    products[lags - 1] = previous if lags > 1 else 0.0
+            here *= 2.0
+        growth += here
+        here[:lag] = 0.0
+        np.add(products[lag - 1, lag - 1 : rows - 1], growth[lag:], out=here[lag:])
 
 
 def window_distances(

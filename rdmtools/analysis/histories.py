@@ -23,8 +23,6 @@ _MOST_VALUES = 1 << 25
 
 # Blocks are summed up from units of so many rows, at multiples of which readers begin.
 _UNIT = 16
-# Values of units that are summed at a time: their sums stay in the cache.
-_CHUNK = 1 << 17
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,52 +60,44 @@ class BlockMeans:
 
     def __init__(self, start: int, stop: int, samples: int, size: int) -> None:
         self._start, self._stop, self._size = start, stop, size
-        blocks = -(-(stop - start) // size)
-        self._sums = np.zeros((blocks, samples))
+        # Each sample's side by side from the beginning: to turn them around later would take longer.
+        self._means = np.zeros((-(-(stop - start) // size), samples), order="F")
         self._ends = np.zeros((2, samples))
 
     def take(self, row: int, losses: NDArray[Any], columns: Any) -> None:
         """Losses of rows from `row` on, of samples in those columns; rows before the start are left out."""
         losses = losses[max(self._start - row, 0) :]
-        row = max(row, self._start)
+        place = max(row - self._start, 0)
         if not len(losses):
             return
-        if row == self._start:
+        if place == 0:
             self._ends[0, columns] = losses[0]
-        if row + len(losses) == self._stop:
+        if place + len(losses) == self._stop - self._start:
             self._ends[1, columns] = losses[-1]
         unit = min(self._size, _UNIT)
         whole = len(losses) // unit * unit
-        self._add(row, losses[:whole].reshape(-1, unit, losses.shape[1]), columns)
+        if whole:
+            self._add(place, [losses[number:whole:unit] for number in range(unit)], columns)
         if whole < len(losses):
-            self._add(row + whole, losses[None, whole:], columns)
+            self._add(place + whole, [losses[number, None] for number in range(whole, len(losses))], columns)
 
-    def _add(self, row: int, units: NDArray[Any], columns: Any) -> None:
-        """Units of rows, (units, rows, samples): each row of all units at once, in order."""
-        if not units.size:
+    def _add(self, place: int, rows: Sequence[NDArray[Any]], columns: Any) -> None:
+        """Units of rows, the first row of each, then the second, and so on."""
+        sums = rows[0].astype(np.float64)
+        for each in rows[1:]:
+            sums += each
+        share, first = 1 / self._size, place // self._size  # a power of two: nothing is rounded
+        if self._size <= _UNIT:  # a unit is a block
+            self._means[first : first + len(sums), columns] = share * sums
             return
-        at_once = max(_CHUNK // units.shape[2], 1)
-        for begin in range(0, len(units), at_once):
-            few = units[begin : begin + at_once]
-            sums = few[:, 0].astype(np.float64)
-            for number in range(1, few.shape[1]):
-                sums += few[:, number]
-            place = row - self._start + begin * _UNIT
-            if self._size <= _UNIT:  # a unit is a block
-                first = (row - self._start) // self._size + begin
-                self._sums[first : first + len(sums), columns] = sums
-                continue
-            for number, unit in enumerate(sums):
-                self._sums[(place + number * _UNIT) // self._size, columns] += unit
+        for number, unit in enumerate(sums):
+            self._means[(place + number * _UNIT) // self._size, columns] += share * unit
 
     def result(self) -> "Blocks":
-        counts = np.full(len(self._sums), self._size)
-        counts[-1] = self._stop - self._start - self._size * (len(counts) - 1)
-        means = np.empty(self._sums.shape, order="F")
-        for begin in range(0, len(means), _UNIT):  # a band at a time: three times as quick as at once
-            few = slice(begin, begin + _UNIT)
-            np.divide(self._sums[few], counts[few, None], out=means[few])
-        return Blocks(means=means, ends=self._ends)
+        count = self._stop - self._start - self._size * (len(self._means) - 1)
+        if count < self._size:
+            self._means[-1] = self._means[-1] * self._size / count
+        return Blocks(means=self._means, ends=self._ends)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -72,6 +72,8 @@ def judge(
     energies: Mapping[str, Float64[np.ndarray, " late_rows"]],
     shc: Float64[np.ndarray, " windows"],
     settings: AnalysisSettings,
+    *,
+    baselines: bool = True,
 ) -> Judgement:
     """What the rule that the settings name says of windows of one length.
 
@@ -84,6 +86,8 @@ def judge(
         too short for the rule, of which no row is judged.
     shc
         Of whole windows.
+    baselines
+        Whether to ask these, too, which takes twice as long as the rule.
     """
     if settings.rule != RULES[0]:
         return _fixed(window, decades(shc), settings.decades)
@@ -97,7 +101,7 @@ def judge(
     found = watched(values, window=max(window, SHORTEST_WINDOW), threshold=least)
     alone = [
         watched(values, window=window, threshold=least, signals=[baseline]).events
-        for baseline in BASELINES
+        for baseline in (BASELINES if baselines else ())
         if window >= SHORTEST_WINDOW
     ]
     return Judgement(

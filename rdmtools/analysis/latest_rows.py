@@ -17,8 +17,8 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import NDArray
 
-from rdmtools.analysis.baselines import ROUNDING
-from rdmtools.analysis.log_energies import NAMES, of_energies, spread
+from rdmtools.analysis.baselines import ROUNDING, spread
+from rdmtools.analysis.log_energies import NAMES, of_energies
 from rdmtools.analysis.observables import spectral_heat_capacity
 from rdmtools.errors import ParameterError
 

@@ -21,10 +21,11 @@ are there already. `latest_rows` has the same numbers, but for rounding, while r
 import numpy as np
 from jaxtyping import Float, Float64
 
-from rdmtools.analysis.baselines import mean_baselines
+from rdmtools.analysis.baselines import mean_baselines, spread
 from rdmtools.analysis.gram import RowGeometry, row_geometry, tile_rows
-from rdmtools.analysis.moments import Moments, Windows, moments
+from rdmtools.analysis.moments import Moments, moments
 from rdmtools.analysis.observables import heat_capacity
+from rdmtools.analysis.windows import Windows
 
 NAMES = ("shc", "mean_slope", "total_variance", "drift_energy", "mean_loss_variance")
 
@@ -43,8 +44,8 @@ def log_energies(
     windows
         Of at least 3 rows.
     """
-    rows, length = np.arange(len(geometry.mean_loss)), windows.length
-    line = mean_baselines(geometry, rows, windows, degree=1)
+    length = windows.length
+    line = mean_baselines(geometry, None, windows, degree=1)
     return of_energies(
         shc=heat_capacity(half, windows, geometry.samples, "constant"),
         total=half.energy,
@@ -96,11 +97,6 @@ def log_energies_of(
     early = np.full(half.length - 1, np.nan)
     values = log_energies(of_windows[0], geometry, half)
     return {name: np.concatenate([early, value]) for name, value in values.items()}
-
-
-def spread(rows: int) -> float:
-    """Sum of squares of so many rows' places about their middle."""
-    return rows * (rows * rows - 1) / 12
 
 
 def log10(energy: Float64[np.ndarray, "*shape"]) -> Float64[np.ndarray, "*shape"]:

@@ -28,8 +28,9 @@ from rdmtools.alarms.self_normalised import SHORTEST_WINDOW, watched
 from rdmtools.analysis.gram import RowGeometry, row_geometry, tile_rows
 from rdmtools.analysis.judged import Judgement
 from rdmtools.analysis.log_energies import log_energies
-from rdmtools.analysis.moments import Windows, moments
+from rdmtools.analysis.moments import moments
 from rdmtools.analysis.tables import typed
+from rdmtools.analysis.windows import Windows
 from rdmtools.run.run import Run
 
 HALVES = 20
@@ -183,7 +184,7 @@ def _alike(
     every: int = 1,
 ) -> _Alike:
     half, count = window // 2, len(geometry.mean_loss)
-    places = Windows(length=half, first=0, count=count - half + 1, size_only=True)
+    places = Windows(length=half, first=0, count=count - half + 1)
     if window < SHORTEST_WINDOW or places.count < 1:
         return _Alike(mark=mark, alarms=(), judged=False)
     values = log_energies(moments(geometry.distances, [places], rows=rows)[0], geometry, places)

@@ -1,62 +1,45 @@
 """How much do the windows move, and in how many directions? Sums over each window's Gram matrix.
 
-With S the squared distances inside a window, s_i their row sums and s the sum of all, the centred Gram matrix
-is K nu = -1/2 (S - row means - column means + mean), so that under constant detrending
+With S the squared distances inside a window of W rows, s_i their row sums and s the sum of all, the centred
+Gram matrix is K nu = -1/2 (S - row means - column means + mean), so that under constant detrending
 
     tr K nu = s / 2W        |K nu|**2 = 1/4 (|S|**2 - 2/W sum s_i**2 + s**2 / W**2)
 
 and drift and lag-1 products are sums of distances as well: O(W) operations a window whatever the probe set.
-The part of s_i that looks back from row i depends on the window only through how far it looks: running sums
-over the lags, shared by all windows of all lengths; likewise forward. A linear trend is removed from the
-W x W matrix itself, because closed-form sums would cancel; windows that are all trend are computed from their
-rows.
+`lag_sums` has the sums, shared by windows of all lengths; `about_line` takes a line out. Windows that are all
+line are computed from their rows.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields
 
 import numpy as np
 from jaxtyping import Float, Float64
 
+from rdmtools.analysis.about_line import about_line
 from rdmtools.analysis.choices import DEGREES
-from rdmtools.analysis.gram import centred_gram, trend_basis, window_distances
+from rdmtools.analysis.gram import trend_basis
+from rdmtools.analysis.lag_sums import (
+    Looking,
+    PairSums,
+    added_up,
+    looking_ahead,
+    looking_back,
+    row_sums,
+    sliding_sums,
+)
+from rdmtools.analysis.windows import Windows
 
 # Windows whose W x W matrices are in memory at once: few enough for the cache.
 WINDOWS_AT_ONCE = 64
 
+# Rows in which windows end that are worked on together, and values of their rows: they stay in the cache.
+_BAND = 4096
+_AT_ONCE = 1 << 15
+
 # A linear residual below this share of the window's movement has lost over half of its digits in the
 # distances (error: rounding / share), so it is taken from the rows instead.
 SMALLEST_RESIDUAL_SHARE = {"double": 1e-5, "single": 1e-2}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Windows:
-    """Trailing windows of one length, as places in an array of rows."""
-
-    length: int
-    first: int
-    """First row of the first window."""
-    count: int
-    every: int = 1
-    """Rows from one window to the next."""
-    size_only: bool = False
-    """Whether only the energy and the square of their moments are asked for; the others then mean nothing."""
-
-    def at(self, place: int) -> slice:
-        """The row at that place of every window."""
-        if self.count < 1:
-            return slice(0, 0)
-        start = self.first + place
-        return slice(start, start + (self.count - 1) * self.every + 1, self.every)
-
-    def starts(self) -> range:
-        """First row of each window."""
-        return range(self.first, self.first + self.count * self.every, self.every)
-
-    def some(self, first: int, count: int) -> "Windows":
-        """`count` of these windows, from the one numbered `first` on."""
-        start = self.first + first * self.every
-        return replace(self, first=start, count=count)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,12 +57,21 @@ class Moments:
     total_energy: Float64[np.ndarray, " windows"]
     """Trace under constant detrending."""
 
+    def replace(self, index: int, field: Float64[np.ndarray, "w samples"]) -> None:
+        """Take those of one window from its residuals instead."""
+        gram = field @ field.T
+        self.energy[index], self.square[index] = gram.trace(), np.sum(gram * gram)
+        self.lagged[index] = gram.trace(offset=1)
+
+
+_NONE = Moments(**{each.name: np.empty(0) for each in fields(Moments)})
+
 
 def moments(
     distances: Float64[np.ndarray, "lags rows"],
     windows: Sequence[Windows],
     *,
-    detrend: str = "constant",
+    detrend: str | Sequence[str] = "constant",
     precision: str = "double",
     rows: Callable[[int, int], Float[np.ndarray, "_ samples"]],
 ) -> list[Moments]:
@@ -91,117 +83,104 @@ def moments(
         From `row_geometry`, with as many lags as the longest window.
     windows
         Of at least 2 rows with "constant", 3 with "linear" detrending.
+    detrend
+        One for all, or one for each of `windows`.
     precision
         That of the distances.
     rows
         ``rows(start, stop)`` returns those rows of losses. Called only for windows that are almost all trend.
     """
-    constant = _constant_moments(distances, windows)
-    if DEGREES[detrend] == 0:
-        return constant
+    each_detrend = [detrend] * len(windows) if isinstance(detrend, str) else detrend
+    degrees = [DEGREES[each] for each in each_detrend]
+    longest = max(each.length for each in windows)
+    bands: list[list[Moments]] = []
+    for start in range(0, distances.shape[1], _BAND):
+        stop, origin = start + _BAND, max(start - longest + 1, 0)
+        ending = [each.ending(start, stop, origin) for each in windows]
+        bands.append(_of_band(distances[:longest, origin:stop], ending, degrees))
+    found = [_joined(of_length) for of_length in zip(*bands, strict=True)]
+    for each, of_each, degree in zip(windows, found, degrees, strict=True):
+        for index in blurred(of_each.energy, of_each.total_energy, precision) if degree else ():
+            start = each.starts()[index]
+            of_each.replace(index, residual(rows(start, start + each.length), degree=1))
+    return found
+
+
+def _of_band(
+    distances: Float64[np.ndarray, "lags rows"], windows: Sequence[Windows], degrees: Sequence[int]
+) -> list[Moments]:
+    """Moments of windows in rows that are few enough for the cache; of some lengths there may be none."""
+    there = [each for each in windows if each.count]
+    if not there:
+        return [_NONE for _ in windows]
+    distances = distances[: max(each.length for each in there)]
+    levers = any(degrees)
+    ahead = looking_ahead(distances, levers=levers)
+    back, pairs = looking_back(distances, there, levers=levers)
+    of_pairs = iter(pairs)
     return [
-        _linear_moments(distances, each, about_mean, rows, precision)
-        for each, about_mean in zip(windows, constant, strict=True)
+        _of_length(distances, back, ahead, next(of_pairs), each, degree) if each.count else _NONE
+        for each, degree in zip(windows, degrees, strict=True)
     ]
 
 
-def _constant_moments(
-    distances: Float64[np.ndarray, "lags rows"], windows: Sequence[Windows]
-) -> list[Moments]:
-    """Moments about each window's mean."""
-    rows = distances.shape[1]
-    longest = max(each.length for each in windows)
-    ahead = np.zeros((longest, rows))  # sum of D(i + k, k) over lags k <= the index
-    for lag in range(1, longest):
-        ahead[lag] = ahead[lag - 1]
-        ahead[lag, : rows - lag] += distances[lag, lag:]
-
-    so_far = np.zeros((3, rows))
-    back, squares, lever = so_far  # sums of D(i, k), D(i, k)**2 and k D(i, k) over the lags k so far
-    sums = [_Sums(each) for each in windows]
-    for place in range(longest):
-        if place:
-            back += distances[place]
-            squares += distances[place] ** 2
-            lever += place * distances[place]
-        for each in sums:
-            if place < each.windows.length:
-                each.add(place, distances, ahead, so_far)
-    return [each.moments() for each in sums]
-
-
-class _Sums:
-    """What adds up over the rows of every window of one length."""
-
-    def __init__(self, windows: Windows) -> None:
-        self.windows = windows
-        self._middle = (windows.length - 1) / 2
-        self._total, self._frobenius, self._row_squares = np.zeros((3, windows.count))
-        self._lagged, self._drift = np.zeros((2, windows.count))
-        self._first = self._last = np.zeros(windows.count)
-
-    def add(
-        self,
-        place: int,
-        distances: Float64[np.ndarray, "lags rows"],
-        ahead: Float64[np.ndarray, "lags rows"],
-        so_far: Float64[np.ndarray, "3 rows"],
-    ) -> None:
-        """Take the row at that place of every window."""
-        at = self.windows.at(place)
-        back, squares, lever = so_far[:, at]
-        sums = back + ahead[self.windows.length - 1 - place, at]
-        self._total += sums
-        self._frobenius += squares
-        self._row_squares += sums * sums
-        if self.windows.size_only:
-            return
-        time = place - self._middle
-        self._drift -= time * (time * back - lever)
-        if place:
-            self._lagged += distances[1, at]
-        else:
-            self._first = sums
-        self._last = sums
-
-    def moments(self) -> Moments:
-        window, total = self.windows.length, self._total
-        energy = np.maximum(total / (2 * window), 0.0)  # below, where products in float32 vanish
-        square = 2.0 * self._frobenius - (2.0 / window) * self._row_squares + (total / window) ** 2
-        pairs = 2.0 * total - self._first - self._last  # row sums of neighbouring rows, added up
-        lagged = -0.5 * (self._lagged - pairs / window + (window - 1) * total / window**2)
-        times = np.arange(window) - self._middle
-        return Moments(
-            energy=energy,
-            square=0.25 * square,
-            lagged=lagged,
-            drift=self._drift / (times @ times),
-            total_energy=energy,
-        )
-
-
-def _linear_moments(
+def _of_length(
     distances: Float64[np.ndarray, "lags rows"],
+    back: Looking,
+    ahead: Looking,
+    pairs: PairSums,
     windows: Windows,
-    constant: Moments,
-    rows: Callable[[int, int], Float[np.ndarray, "_ samples"]],
-    precision: str,
+    degree: int,
 ) -> Moments:
-    """Moments about each window's line, a few windows at a time; `constant` are those about the mean."""
-    energy, square, lagged = np.empty((3, windows.count))
-    for first in range(0, windows.count, WINDOWS_AT_ONCE):
-        few = windows.some(first, min(WINDOWS_AT_ONCE, windows.count - first))
-        here = slice(first, first + few.count)
-        gram = centred_gram(window_distances(distances, few.length, few.starts()), degree=1)
-        energy[here] = np.trace(gram, axis1=1, axis2=2)
-        square[here] = np.einsum("wij,wij->w", gram, gram)
-        lagged[here] = np.trace(gram, offset=1, axis1=1, axis2=2)
-    for index in blurred(energy, constant.total_energy, precision):
-        start = windows.starts()[index]
-        field = residual(rows(start, start + windows.length), degree=1)
-        gram = field @ field.T
-        energy[index], square[index], lagged[index] = gram.trace(), np.sum(gram * gram), gram.trace(offset=1)
-    return replace(constant, energy=energy, square=square, lagged=lagged)
+    """About the mean first."""
+    length = windows.length
+    total = 2.0 * pairs.distances
+    energy = np.maximum(total / (2 * length), 0.0)  # below, where products in float32 vanish
+    squares = total * total
+    squares *= 0.5 / length**2
+    squares += pairs.squares
+    squares -= _row_squares(back, ahead, windows) / length
+    squares *= 0.5
+    drift = pairs.about_middle * (-12 / (length * (length * length - 1)))
+    lagged = drift if windows.size_only else _lagged(distances, back, ahead, windows, total)
+    left = energy, squares, lagged
+    if degree:
+        left = about_line(distances, back, ahead, windows, np.stack(left), drift)
+    return Moments(energy=left[0], square=left[1], lagged=left[2], drift=drift, total_energy=energy)
+
+
+def _row_squares(back: Looking, ahead: Looking, windows: Windows) -> Float64[np.ndarray, " windows"]:
+    """Sums of squares of the row sums of each window's distances."""
+    found = np.empty(windows.count)
+    at_once = max(_AT_ONCE // windows.length, 16)
+    for first in range(0, windows.count, at_once):
+        few = windows.some(first, min(at_once, windows.count - first))
+        sums = row_sums(back, ahead, few)
+        found[first : first + few.count] = added_up(np.multiply(sums, sums, out=sums))
+    return found
+
+
+def _lagged(
+    distances: Float64[np.ndarray, "lags rows"],
+    back: Looking,
+    ahead: Looking,
+    windows: Windows,
+    total: Float64[np.ndarray, " windows"],
+) -> Float64[np.ndarray, " windows"]:
+    """Sum of the first off-diagonal, where `total` is that of all of a window's distances."""
+    length = windows.length
+    first, last = ahead.sums[length - 1, windows.at(0)], back.sums[length - 1, windows.at(length - 1)]
+    beside = 2.0 * total - first - last  # row sums of neighbouring rows, added up
+    neighbours = sliding_sums(distances[1], length - 1)[windows.at(1)]
+    return -0.5 * (neighbours - beside / length + (length - 1) / length**2 * total)
+
+
+def _joined(parts: Sequence[Moments]) -> Moments:
+    """Those of windows of one length, one band after another."""
+    if len(parts) == 1:
+        return parts[0]
+    arrays = {each.name: [getattr(part, each.name) for part in parts] for each in fields(Moments)}
+    return Moments(**{name: np.concatenate(several) for name, several in arrays.items()})
 
 
 def blurred(

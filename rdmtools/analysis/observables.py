@@ -22,7 +22,8 @@ from jaxtyping import Float64, Int
 from rdmtools.analysis.baselines import MeanBaselines, mean_baselines
 from rdmtools.analysis.choices import DEGREES
 from rdmtools.analysis.gram import RowGeometry
-from rdmtools.analysis.moments import Moments, Windows
+from rdmtools.analysis.moments import Moments
+from rdmtools.analysis.windows import Windows
 
 
 @dataclass(frozen=True, kw_only=True)

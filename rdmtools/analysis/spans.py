@@ -25,10 +25,11 @@ from rdmtools.analysis.blas import one_blas_thread
 from rdmtools.analysis.gram import RowGeometry, row_geometry, tile_rows
 from rdmtools.analysis.histories import BlockMeans, Blocks, joined_blocks, rows_per_block
 from rdmtools.analysis.log_energies import log_energies
-from rdmtools.analysis.moments import Windows, moments
+from rdmtools.analysis.moments import moments
 from rdmtools.analysis.observables import heat_capacity, observables
 from rdmtools.analysis.settings import AnalysisSettings
 from rdmtools.analysis.spectra import eigenvalues
+from rdmtools.analysis.windows import Windows
 from rdmtools.run.losses import LossRows
 
 # Rows of a span. Every span computes again the distances between the rows before it that its windows reach.
@@ -53,14 +54,11 @@ class Span:
     steps: NDArray[np.int64]
     first: int
     """Row of the run that is the first of `losses` and `steps`."""
+    begin: int
+    """First row of the run that is read."""
     map_every: int
     block_rows: int
     settings: AnalysisSettings
-
-    @property
-    def begin(self) -> int:
-        """First row of the run that is read."""
-        return _begin(self.start, self.settings, self.losses.shape[1])
 
     def windows(self, length: int, every: int = 1, phase: int = 0) -> Windows:
         """Windows of that length that end at rows = phase (mod every), as places in the rows read."""
@@ -99,6 +97,7 @@ def spans(
             losses=losses.part(begin, stop) if apart else losses,
             steps=steps[begin:stop] if apart else steps,
             first=begin if apart else 0,
+            begin=begin,
             map_every=map_every(rows),
             block_rows=rows_per_block(rows, samples),
             settings=settings,
@@ -145,32 +144,44 @@ def span_values(span: Span, progress: Callable[[int], None] | None = None) -> Sp
     with one_blas_thread():
         geometry, blocks = _geometry(span, progress)
         steps = span.steps[span.begin - span.first : span.stop - span.first]
-        how: dict[str, Any] = {
-            "detrend": settings.detrend,
-            "precision": settings.precision,
-            "rows": partial(_rows, span),
-        }
+        detrend, rows = settings.detrend, partial(_rows, span)
         windows = [span.windows(length) for length in settings.windows]
         mapped = [
             replace(span.windows(length, span.map_every), size_only=True) for length in map_lengths(settings)
         ]
+        between = [places for places in mapped if places.length not in settings.windows]
+        halves = _halves(span)
         solved = [
             span.windows(length, settings.stride, length - 1)
             for length in settings.windows
             if settings.spectrum
         ]
-        sums = moments(geometry.distances, [*windows, *mapped], **how)
+        # The warning rule knows constant detrending alone.
+        sums = iter(
+            moments(
+                geometry.distances,
+                [*windows, *between, *halves],
+                detrend=[detrend] * (len(windows) + len(between)) + ["constant"] * len(halves),
+                precision=settings.precision,
+                rows=rows,
+            )
+        )
+        of_windows = [observables(next(sums), geometry, steps, places, detrend) for places in windows]
+        shc = {places.length: of_each["shc"] for places, of_each in zip(windows, of_windows, strict=True)}
+        firsts = {places.length: places.first for places in windows}
         return SpanValues(
-            observables=[
-                observables(of_length, geometry, steps, places, settings.detrend)
-                for of_length, places in zip(sums, windows, strict=False)
-            ],
-            spectra=[eigenvalues(geometry, places, **how) for places in solved],
+            observables=of_windows,
             shc_map=[
-                heat_capacity(of_length, places, geometry.samples, settings.detrend)
-                for of_length, places in zip(sums[len(windows) :], mapped, strict=True)
+                shc[places.length][places.first - firsts[places.length] :: places.every]
+                if places.length in shc
+                else heat_capacity(next(sums), places, geometry.samples, detrend)
+                for places in mapped
             ],
-            energies=_energies(span, geometry),
+            energies=[log_energies(next(sums), geometry, places) for places in halves],
+            spectra=[
+                eigenvalues(geometry, places, detrend=detrend, precision=settings.precision, rows=rows)
+                for places in solved
+            ],
             blocks=blocks,
         )
 
@@ -181,14 +192,15 @@ def span_energies(
     """What `SpanValues` calls so, to the bit, and nothing else."""
     with one_blas_thread():
         geometry, _ = _geometry(span, progress)
-        return _energies(span, geometry)
+        halves = _halves(span)
+        # No row is read again under constant detrending.
+        sums = moments(geometry.distances, halves, rows=partial(_rows, span)) if halves else []
+        return [log_energies(half, geometry, places) for half, places in zip(sums, halves, strict=True)]
 
 
-def _energies(span: Span, geometry: RowGeometry) -> list[dict[str, Float64[np.ndarray, " rows"]]]:
-    halves = [span.windows(length // 2) for length in span.settings.windows if length >= SHORTEST_WINDOW]
-    # The rule knows constant detrending alone.
-    of_halves = moments(geometry.distances, halves, rows=partial(_rows, span)) if halves else []
-    return [log_energies(half, geometry, places) for half, places in zip(of_halves, halves, strict=True)]
+def _halves(span: Span) -> list[Windows]:
+    """The windows whose energies are watched."""
+    return [span.windows(length // 2) for length in span.settings.windows if length >= SHORTEST_WINDOW]
 
 
 def row_energies(
@@ -222,7 +234,7 @@ def row_energies(
 def _ends_of(half: int, start: int, stop: int, begin: int) -> Windows:
     """Half windows that end at rows start .. stop - 1, as places in the rows from `begin` on."""
     last = max(start, half - 1)
-    return Windows(length=half, first=last - half + 1 - begin, count=max(stop - last, 0), size_only=True)
+    return Windows(length=half, first=last - half + 1 - begin, count=max(stop - last, 0))
 
 
 def _after_nan(values: Float64[np.ndarray, " late"] | None, rows: int) -> Float64[np.ndarray, " rows"]:
@@ -263,25 +275,27 @@ def _geometry(span: Span, progress: Callable[[int], None] | None) -> tuple[RowGe
     tile = tile_rows(span.losses.shape[1])
     reached = span.start
 
-    def told(shard: LossRows, columns: Any) -> Iterator[NDArray[Any]]:
+    def told(shard: LossRows) -> Iterator[NDArray[Any]]:
         nonlocal reached
         at_once = min(BLOCK_BYTES // (shard.dtype.itemsize * shard.shape[1]), SPAN_ROWS)
         at_once = max(at_once // tile, 1) * tile  # else sums would begin elsewhere, and bits change
         for start in range(span.begin, span.stop, at_once):
             stop = min(start + at_once, span.stop)
-            losses = shard.read(start - span.first, stop - span.first)
-            means.take(start, losses, columns)
-            yield losses
+            yield shard.read(start - span.first, stop - span.first)
             if progress is not None and shard is shards[-1] and stop > reached:
                 progress(stop - reached)
                 reached = stop
 
     rows, lags = span.stop - span.begin, max(span.settings.windows)
-    precision = span.settings.precision
-    parts = (
-        row_geometry(told(shard, columns), rows=rows, lags=lags, tile=tile, precision=precision)
-        for shard, columns in zip(shards, span.losses.places, strict=True)
-    )
+
+    def of_shard(shard: LossRows, places: Any) -> RowGeometry:
+        def seen(row: int, losses: NDArray[Any], columns: slice) -> None:
+            means.take(span.begin + row, losses, columns if isinstance(places, slice) else places[columns])
+
+        precision = span.settings.precision
+        return row_geometry(told(shard), rows=rows, lags=lags, tile=tile, precision=precision, seen=seen)
+
+    parts = (of_shard(*each) for each in zip(shards, span.losses.places, strict=True))
     return reduce(add, parts), means.result()
 
 

@@ -11,8 +11,9 @@ from jaxtyping import Float, Float64
 
 from rdmtools.analysis.choices import DEGREES
 from rdmtools.analysis.gram import RowGeometry, centred_gram, window_distances
-from rdmtools.analysis.moments import WINDOWS_AT_ONCE, Windows, blurred, residual
+from rdmtools.analysis.moments import WINDOWS_AT_ONCE, blurred, residual
 from rdmtools.analysis.observables import ratio
+from rdmtools.analysis.windows import Windows
 
 
 def eigenvalues(

@@ -9,6 +9,7 @@ row here, its name in `format.names.ANALYSIS_TABLES`, and a field of `AnalysisTa
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import pandas as pd
@@ -68,15 +69,37 @@ def typed(name: str, rows: pd.DataFrame | Sequence[Mapping[str, Any]], *, ids: A
         Type of the samples' ids, for a table without rows.
     """
     columns = TABLES[name].columns
-    table = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame([*rows])
-    table = table.reindex(columns=[*columns, *(other for other in table.columns if other not in columns)])
+    if not len(rows) and not isinstance(rows, pd.DataFrame):
+        return _without_rows(name, ids).copy()
+    table = rows if isinstance(rows, pd.DataFrame) else _by_columns(columns, rows)
     types: dict[str, Any] = {column: _dtype(about.kind, ids) for column, about in columns.items()}
     if len(table):
         types = {column: dtype for column, dtype in types.items() if columns[column].kind != "id"}
-    # pandas takes its time over columns that are what they should be.
+    # pandas takes its time over columns that are what and where they should be.
+    wanted = [*columns, *(other for other in table.columns if other not in columns)]
+    if [*table.columns] != wanted:
+        table = table.reindex(columns=wanted)
     found = table.dtypes.to_dict()
     changed = {column: dtype for column, dtype in types.items() if found[column] != dtype}
     return (table.astype(changed) if changed else table).reset_index(drop=True)
+
+
+def _by_columns(columns: Mapping[str, Column], rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """A table of rows, null where one lacks a column; in half of the time that pandas takes for it."""
+    names = dict.fromkeys(column for row in rows for column in row)
+    values: dict[str, Any] = {column: [row.get(column) for row in rows] for column in names}
+    kinds = {column: columns[column].kind for column in values if column in columns}
+    nullable = {column: kind for column, kind in kinds.items() if kind in ("Int64", "Float64")}
+    return pd.DataFrame(
+        values | {column: pd.array(values[column], dtype=kind) for column, kind in nullable.items()}
+    )
+
+
+@lru_cache
+def _without_rows(name: str, ids: Any) -> pd.DataFrame:
+    columns = TABLES[name].columns
+    empty = {column: pd.Series([], dtype=_dtype(about.kind, ids)) for column, about in columns.items()}
+    return pd.DataFrame(empty)
 
 
 def _dtype(kind: str, ids: Any) -> Any:

@@ -38,6 +38,7 @@ REFERENCE_SUFFIX = ".json"  # of saved reference runs
 JOURNAL_FOLDER = "journal"
 ANALYSIS_FOLDER = "analysis"
 WATCH_FOLDER = "watch"
+COMPARED_FOLDER = "compared"
 
 SUMMARY_FILE = "summary.json"
 # What its `contents` say of an analysis of ours; and the tables that such a one holds.

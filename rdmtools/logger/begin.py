@@ -19,6 +19,7 @@ from rdmtools.format.lock import Lock, can_tell, holder
 from rdmtools.format.marks import kept_beside, removable_beside, remove_segments, write_mark
 from rdmtools.format.names import (
     ANALYSIS_FOLDER,
+    COMPARED_FOLDER,
     DRAWS_FILE,
     JOURNAL_FOLDER,
     LOSSES_SUFFIX,
@@ -260,8 +261,9 @@ def _delete(path: Path, others: Collection[Path]) -> None:
     for table in _tables(path):
         table.unlink(missing_ok=True)  # which the user said by overwrite=True; of a link, the link
     left += remove_journal(companion(path) / JOURNAL_FOLDER, others)
-    if is_analysis(companion(path) / ANALYSIS_FOLDER):
-        left += remove_analysis(companion(path) / ANALYSIS_FOLDER)
+    for name in (ANALYSIS_FOLDER, COMPARED_FOLDER):
+        if is_analysis(companion(path) / name):
+            left += remove_analysis(companion(path) / name)
     if told := left_behind(left):
         warnings.warn(told, RdmtoolsWarning, stacklevel=4)
 

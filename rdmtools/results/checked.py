@@ -21,7 +21,7 @@ from rdmtools.format.names import SUMMARY_FILE
 from rdmtools.format.read_table import ParquetPart
 from rdmtools.format.records import check_version
 from rdmtools.results.folder import ANALYSIS, read_json, table_file
-from rdmtools.results.summary import plain
+from rdmtools.results.plain import plain
 
 _INT64 = 1 << 63
 

@@ -15,8 +15,8 @@ from rdmtools.results.cards import Card, Line, cards, headline, truth_wanted
 from rdmtools.results.control_words import control_lines
 from rdmtools.results.folder import read_json, write_json
 from rdmtools.results.ledger_words import early_lines, ledger_lines
+from rdmtools.results.plain import plain
 from rdmtools.results.reference_words import rank_lines
-from rdmtools.results.summary import plain
 from rdmtools.results.verdict import ENOUGH_ROWS, verdict
 from rdmtools.results.warning_words import outside_lines, short_lines
 from rdmtools.run.quality import counted

@@ -40,9 +40,7 @@ class SavedAnalysis(AnalysisTables):
 
     def compared(self) -> Compared:
         """What `compare` takes of it."""
-        return Compared(
-            summary=self._summary, events=self.events, observables=self.observables, leads=self.leads
-        )
+        return Compared(summary=self._summary, table=self.table)
 
     def __repr__(self) -> str:
         run, windows = self._summary["run"], self.settings.windows

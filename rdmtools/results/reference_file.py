@@ -25,7 +25,7 @@ from rdmtools.format.records import check_version, replacing, versioned
 from rdmtools.read.paths import local_path
 from rdmtools.read.stores import Location, StorePath
 from rdmtools.results.folder import read_json
-from rdmtools.results.summary import plain
+from rdmtools.results.plain import plain
 from rdmtools.results.words import shown
 from rdmtools.run.quality import counted
 

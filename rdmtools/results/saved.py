@@ -5,22 +5,32 @@ gaussian.parquet     shc_map.parquet summary.json     cards.json
 report.html          figures/overview.png, .svg, .pdf, event_1.png, ...   where they were asked for
 """
 
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from rdmtools.analysis.findings import Findings
+from rdmtools.analysis.findings import Brief, Findings
 from rdmtools.errors import FormatError, ParameterError, one_line, reading
-from rdmtools.format.names import FIGURES_FOLDER, FINGERPRINT, REPORT_FILE, SUMMARY_FILE
+from rdmtools.format.names import (
+    COMPARED_FOLDER,
+    FIGURES_FOLDER,
+    FINGERPRINT,
+    REPORT_FILE,
+    SUMMARY_FILE,
+)
+from rdmtools.format.ours import is_analysis
+from rdmtools.read.paths import companion_of
+from rdmtools.read.stores import Location
 from rdmtools.results.checked import checked_summary, checked_table
 from rdmtools.results.fingerprint import sealed
 from rdmtools.results.first_words import write_first_words
 from rdmtools.results.folder import ANALYSIS, new_place, remove_ours, table_file, write_json, write_tables
-from rdmtools.results.summary import summarise
+from rdmtools.results.summary import summarise, summarise_brief
 
 _COMPARED = ("events", "observables", "leads")
 
@@ -30,18 +40,17 @@ class Compared:
     """What is compared of one run, whether it was analysed now or earlier."""
 
     summary: dict[str, Any]
-    events: pd.DataFrame
-    observables: pd.DataFrame
-    leads: pd.DataFrame
+    table: Callable[[str], pd.DataFrame]
+    """"events", "observables" or "leads"; read and checked when asked for, where it lies in a folder."""
+    kept: bool = False
+    """Whether it was found earlier, and still holds."""
 
 
-def compared(findings: Findings) -> Compared:
-    """What is compared of an analysis that was made just now."""
+def compared(found: Findings | Brief) -> Compared:
+    """What is compared of an analysis, or what was found for that alone."""
     return Compared(
-        summary=summarise(findings),
-        events=findings.events,
-        observables=findings.observables,
-        leads=findings.leads,
+        summary=summarise_brief(found) if isinstance(found, Brief) else summarise(found),
+        table={name: getattr(found, name) for name in _COMPARED}.__getitem__,
     )
 
 
@@ -68,16 +77,22 @@ def is_whole(folder: Path, *, report: bool, figures: Iterable[str] = ()) -> bool
     return all((folder / file).is_file() for file in files)
 
 
-def saved(folder: Path) -> Compared:
-    """What is compared of what `Analysis.save`, or a cache, left. Raises FormatError."""
+def saved(folder: Path, *, whole: bool = True) -> Compared:
+    """What is compared of what `Analysis.save`, or a cache, left. Raises FormatError.
+
+    Tables are read at once, or, where not the `whole` of it is wanted, once they are asked for.
+    """
     with reading_saved(folder):
         summary = checked_summary(folder)
-        return Compared(
-            summary=summary,
-            events=checked_table(folder, "events", summary),
-            observables=checked_table(folder, "observables", summary),
-            leads=checked_table(folder, "leads", summary),
-        )
+        if not whole:
+            return Compared(summary=summary, table=partial(_saved_table, folder, summary))
+        read = {name: checked_table(folder, name, summary) for name in _COMPARED}
+    return Compared(summary=summary, table=read.__getitem__)
+
+
+def _saved_table(folder: Path, summary: dict[str, Any], name: str) -> pd.DataFrame:
+    with reading_saved(folder):
+        return checked_table(folder, name, summary)
 
 
 @contextmanager
@@ -98,39 +113,68 @@ def reading_saved(folder: Path) -> Generator[None]:
         yield
 
 
-def keep(found: Compared, cache: Path, key: str) -> None:
-    """Put what is compared into its place in the cache, as a whole. Raises ParameterError."""
-    try:
-        cache.mkdir(parents=True, exist_ok=True)
-        place = new_place(cache / key)
-        place.mkdir()
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keeping:
+    """Where is kept what is found for a comparison, and are earlier findings used?"""
+
+    cache: Path | None = None
+    """A folder with a place for each run and settings."""
+    beside: bool = False
+    """Without that, beside each run on this machine: the last one of it."""
+    fresh: bool = False
+    """Whether all is found again, whatever is kept."""
+    whole: bool = True
+    """Whether tables are wanted, and not the summary alone."""
+
+    def place(self, path: Location, key: str) -> Path | None:
+        """That of a run, by its fingerprint; None where nothing is kept."""
+        if self.cache is not None:
+            return self.cache / key
+        folder = companion_of(path)
+        return folder / COMPARED_FOLDER if self.beside and isinstance(folder, Path) else None
+
+    def put(self, found: Compared, place: Path, key: str) -> None:
+        """Put what is compared into its place, as a whole.
+
+        Raises ParameterError where the cache cannot be written; beside a run nothing is kept then.
+        """
         try:
-            write_tables(place, {name: getattr(found, name) for name in _COMPARED})
-            write_json(place / SUMMARY_FILE, _named(found.summary, key), indent=None)
-            remove_ours(cache / key, ANALYSIS)  # half of one, or it would have been used
-            try:
-                place.rename(cache / key)
-            except OSError:
-                if not (cache / key).is_dir():  # else another made it meanwhile
-                    raise
-        finally:
-            remove_ours(place, ANALYSIS)
-    except OSError as error:
-        raise ParameterError(
-            f"cache {cache} cannot be written ({error.strerror}); needed a folder that can; "
-            "make room, or choose another"
-        ) from error
+            _put(found, place, key)
+        except OSError as error:
+            if self.cache is not None:
+                raise ParameterError(
+                    f"cache {self.cache} cannot be written ({error.strerror}); needed a folder that can; "
+                    "make room, or choose another"
+                ) from error
 
 
-def still_holding(places: Iterable[Path], key: str) -> Compared | None:
+def _put(found: Compared, target: Path, key: str) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    place = new_place(target)
+    place.mkdir()
+    try:
+        write_tables(place, {name: found.table(name) for name in _COMPARED})
+        write_json(place / SUMMARY_FILE, _named(found.summary, key), indent=None)
+        if is_analysis(target):
+            remove_ours(target, ANALYSIS)  # half of one, or of other settings
+        try:
+            place.rename(target)
+        except OSError:
+            if not target.is_dir():  # else another made it meanwhile
+                raise
+    finally:
+        remove_ours(place, ANALYSIS)
+
+
+def still_holding(places: Iterable[Path], key: str, *, whole: bool = True) -> Compared | None:
     """The first of the saved analyses in `places` that is whole and bears that fingerprint; None without."""
     for place in places:
         try:
-            found = saved(place)
+            found = saved(place, whole=whole)
         except FormatError:  # half of one, or none
             continue
         if found.summary.get(FINGERPRINT) == sealed(found.summary, key):
-            return found
+            return replace(found, kept=True)
     return None
 
 

@@ -2,23 +2,21 @@
 
 # pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false
 
-from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from rdmtools import __version__
 from rdmtools.analysis.events import records
-from rdmtools.analysis.findings import Findings
+from rdmtools.analysis.findings import Brief, Findings
 from rdmtools.analysis.observables import OBSERVABLES, leading_first
 from rdmtools.format.names import FORMAT_VERSION, STEP
 from rdmtools.results.answers import answers
 from rdmtools.results.control_words import control_facts
 from rdmtools.results.folder import ANALYSIS
+from rdmtools.results.plain import plain
 from rdmtools.results.verdict import largest_rise, verdict
-from rdmtools.results.words import is_missing
 
 
 def summarise(findings: Findings) -> dict[str, Any]:
@@ -48,52 +46,72 @@ def summarise(findings: Findings) -> dict[str, Any]:
     - `first_mean_loss`, `last_mean_loss`: of the first and last window of the first window length, in loss.
     - `fingerprint`, in a folder that ``rdmtools analyze`` left: a name for all that the analysis depends on.
     """
-    run = findings.run
-    rows, samples = run.shape
-    spacing = run.spacing
-    table = findings.observables
-    mean_loss = table.loc[table["window"] == findings.settings.windows[0], "mean_loss"]
     return plain(
         {
-            "contents": ANALYSIS.mark,
-            "rdmtools": __version__,
-            "format": FORMAT_VERSION,
-            "run": {
-                "name": run.name,
-                "source": None if run.source is None else str(run.source),
-                "rows": rows,
-                "samples": samples,
-                "first_step": run.steps[0],
-                "last_step": run.steps[-1],
-                "spacing": {
-                    "median": spacing.median,
-                    "smallest": spacing.smallest,
-                    "largest": spacing.largest,
-                },
-                "unit": run.unit,
-                "metadata": run.metadata,
-            },
-            "settings": findings.settings.to_dict(),
-            "quality": run.quality.to_dict(),
-            "notes": run.quality.notes(),
+            **_about(findings),
             "verdict": verdict(findings),
             "answers": answers(findings),
             "early_fall": asdict(findings.early_fall),
-            "events": plain_records(findings.events),
-            "alarms": plain_records(findings.alarms),
-            "judged": plain_records(findings.judged),
+            **_warned(findings),
             "reference": plain_records(findings.reference),
             "control": control_facts(findings),
-            "peaks": [_peak(findings, window) for window in findings.settings.windows],
+            "peaks": _peaks(findings),
             "gaussian": _gaussian(findings.gaussian),
-            "first_mean_loss": mean_loss.iloc[0],
-            "last_mean_loss": mean_loss.iloc[-1],
+            **_mean_losses(findings),
         }
     )
 
 
-def _peak(findings: Findings, window: int) -> dict[str, Any]:
-    table = findings.observables
+def summarise_brief(brief: Brief) -> dict[str, Any]:
+    """The same of what runs are compared by, and no words."""
+    facts = {**_about(brief), "verdict": "", "answers": [], **_warned(brief)}
+    return plain({**facts, "peaks": _peaks(brief), **_mean_losses(brief)})
+
+
+def _about(found: Findings | Brief) -> dict[str, Any]:
+    run = found.run
+    rows, samples = run.shape
+    spacing = run.spacing
+    return {
+        "contents": ANALYSIS.mark,
+        "rdmtools": __version__,
+        "format": FORMAT_VERSION,
+        "run": {
+            "name": run.name,
+            "source": None if run.source is None else str(run.source),
+            "rows": rows,
+            "samples": samples,
+            "first_step": run.steps[0],
+            "last_step": run.steps[-1],
+            "spacing": {
+                "median": spacing.median,
+                "smallest": spacing.smallest,
+                "largest": spacing.largest,
+            },
+            "unit": run.unit,
+            "metadata": run.metadata,
+        },
+        "settings": found.settings.to_dict(),
+        "quality": run.quality.to_dict(),
+        "notes": run.quality.notes(),
+    }
+
+
+def _warned(found: Findings | Brief) -> dict[str, Any]:
+    return {name: plain_records(getattr(found, name)) for name in ("events", "alarms", "judged")}
+
+
+def _mean_losses(found: Findings | Brief) -> dict[str, Any]:
+    table = found.observables
+    mean_loss = table.loc[table["window"] == found.settings.windows[0], "mean_loss"]
+    return {"first_mean_loss": mean_loss.iloc[0], "last_mean_loss": mean_loss.iloc[-1]}
+
+
+def _peaks(found: Findings | Brief) -> list[dict[str, Any]]:
+    return [_peak(found.observables, window) for window in found.settings.windows]
+
+
+def _peak(table: pd.DataFrame, window: int) -> dict[str, Any]:
     table = table[table["window"] == window]
     peak = table.iloc[int(table["shc"].argmax())]
     return {
@@ -115,27 +133,3 @@ def _gaussian(table: pd.DataFrame) -> dict[str, Any] | None:
 def plain_records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """Rows of a table as plain dicts; null, NaN and inf are None."""
     return [plain(record) for record in records(frame)]
-
-
-def plain(value: Any) -> Any:
-    """The value as dicts, lists, text, numbers, booleans and None; anything else as its text."""
-    match value:
-        case None | bool() | int():
-            return value
-        case np.number() | np.bool_():
-            return plain(value.item())
-        case float():
-            return value if np.isfinite(value) else None
-        case str():
-            # A path may hold bytes that are no UTF-8; no JSON could.
-            return value.encode(errors="replace").decode()
-        case Mapping():
-            return {plain(str(key)): plain(entry) for key, entry in value.items()}
-        case list() | tuple():
-            return [plain(entry) for entry in value]
-        case np.ndarray():
-            return plain(value.tolist())
-        case _ if is_missing(value):
-            return None
-        case _:
-            return plain(str(value))

@@ -38,7 +38,8 @@ def transitions_table(found: Mapping[str, Compared], asked: Sequence[str] = ()) 
 
 def _transitions(name: str, found: Compared, asked: Sequence[str]) -> pd.DataFrame:
     window = found.summary["peaks"][0]["window"]
-    leads = first_leads(found.leads[found.leads["window"] == window])
+    table = found.table("leads")
+    leads = first_leads(table[table["window"] == window])
     absent = [truth for truth in asked if truth not in set(leads["truth"])]
     if absent:
         more = typed("leads", [{"truth": truth, "window": window, "outcome": NOT_ASKED} for truth in absent])

@@ -10,8 +10,6 @@ import math
 import unicodedata
 from typing import Any
 
-import pandas as pd
-
 ELLIPSIS = "…"
 # Embedding, override and isolate marks: they could make a name read as something else.
 _REORDERING = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -34,7 +32,13 @@ def shown(value: Any, limit: int = 200) -> str:
 
 def is_missing(value: Any) -> bool:
     """Whether a table shows nothing there: None, NaN, NaT, NA."""
-    return value is None or (pd.api.types.is_scalar(value) and bool(pd.isna(value)))
+    if value is None or isinstance(value, str | int):
+        return value is None
+    if isinstance(value, float):
+        return math.isnan(value)
+    import pandas as pd  # a third of a second, which a line of text has no need of
+
+    return pd.api.types.is_scalar(value) and bool(pd.isna(value))
 
 
 def _visible(character: str) -> str:

@@ -9,6 +9,7 @@ from helpers import naive
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rdmtools.analysis import about_line
 from rdmtools.analysis.gram import (
     PRODUCT_ROWS,
     RowGeometry,
@@ -16,9 +17,11 @@ from rdmtools.analysis.gram import (
     row_geometry,
     window_distances,
 )
-from rdmtools.analysis.moments import Windows, moments
+from rdmtools.analysis.lag_sums import sliding_sums
+from rdmtools.analysis.moments import moments
 from rdmtools.analysis.observables import observables
 from rdmtools.analysis.spectra import effective_rank, eigenvalues, top_share
+from rdmtools.analysis.windows import Windows
 from rdmtools.errors import ParameterError
 
 ORACLE = json.loads((Path(__file__).parents[1] / "helpers" / "oracle.json").read_text())
@@ -181,6 +184,33 @@ def test_small_noise_on_a_steep_line_keeps_its_digits_when_the_line_is_removed()
         np.testing.assert_allclose(found["pr"][index], expected["pr"], rtol=1e-7)
 
 
+@pytest.mark.parametrize(("samples", "window"), [(30, 12), (130, 40), (20, 70)])
+def test_smooth_descents_keep_their_digits_when_lines_are_removed(samples, window):
+    # From windows that are nearly all line to such of which half is left: each way of taking it out.
+    descent = np.exp(-np.linspace(0, 6, 300))[:, None] * np.random.default_rng(1).uniform(0.5, 1.5, samples)
+    losses = (2 * descent + 3e-3 * noise(300, samples)).astype(np.float32)
+    found = observe(losses, window, "linear")
+    for index in range(0, 300 - window + 1, 3):
+        expected = naive.observables(losses[index : index + window].astype(np.float64), 1)
+        for name in ("shc", "pr", "total_variance", "autocorrelation"):
+            np.testing.assert_allclose(
+                found[name][index], expected[name], rtol=1e-9, atol=1e-12 * (name[0] == "a")
+            )
+    assert found["drift_share"].max() > 0.96
+    assert found["drift_share"].min() < 0.7
+
+
+def test_lines_are_removed_alike_from_all_pairs_and_from_sums(monkeypatch):
+    losses = np.cumsum(noise(200, 9), axis=0)
+    found = []
+    for least in (0.0, np.inf):
+        monkeypatch.setattr(about_line, "LEAST_SQUARE", least)
+        found.append(observe(losses, 17, "linear"))
+    for name in ("shc", "pr", "total_variance", "autocorrelation"):
+        np.testing.assert_allclose(*[each[name] for each in found], rtol=1e-10, err_msg=name)
+        assert np.any(found[0][name] != found[1][name])
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("level", [0.0, 1.0, 300.0])
 @pytest.mark.parametrize("samples", [3, 40])
@@ -282,6 +312,17 @@ def test_shards_of_the_probe_set_add_up():
     assert summed.samples == whole.samples == 10
     for name in ("distances", "mean_loss", "mean_change"):
         np.testing.assert_allclose(getattr(summed, name), getattr(whole, name), rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 6, 11, 20])
+def test_sliding_sums_are_sums_that_a_start_elsewhere_does_not_change(count):
+    values = noise(20, 1)[:, 0]
+    found = sliding_sums(values, count)
+    expected = np.lib.stride_tricks.sliding_window_view(values, count).sum(axis=1)
+    np.testing.assert_allclose(found, expected, atol=1e-14)
+    for start in range(20 - count + 1):
+        np.testing.assert_array_equal(sliding_sums(values[start:], count), found[start:])
+    assert len(sliding_sums(values[: count - 1], count)) == 0
 
 
 def test_distances_are_distances():

@@ -328,7 +328,7 @@ def test_names_from_files_never_become_markup(tmp_path):
 
 
 HERE = {
-    "table": (("compare", LOUD, QUIET, "missing.parquet"), {"COLUMNS": "50"}),
+    "table": (("compare", LOUD, QUIET, "missing.parquet", "--fresh"), {"COLUMNS": "50"}),
     "note, json": (("info", LOUD, "x.csv", "bad\udcff.parquet", "--json"), {}),
     "usage": (("analyze", LOUD, "--detrend", "cubic"), {}),
     "help": (("score", "-h"), {"COLUMNS": "90"}),

@@ -18,7 +18,7 @@ from helpers import runs
 from helpers.command import rdmtools, rdmtools_process
 
 import rdmtools as rdm
-from rdmtools import comparison
+from rdmtools import comparing
 from rdmtools.analysis.settings import AnalysisSettings
 from rdmtools.results import fingerprint
 from rdmtools.run.rules import Rules
@@ -52,8 +52,8 @@ def assert_same(found, expected):
 def counted(monkeypatch):
     """How many runs were analysed, in this process."""
     calls = []
-    find = comparison.find
-    monkeypatch.setattr(comparison, "find", lambda *a, **k: calls.append(a) or find(*a, **k))
+    find = comparing.find_brief
+    monkeypatch.setattr(comparing, "find_brief", lambda *a, **k: calls.append(a) or find(*a, **k))
     return calls
 
 
@@ -226,8 +226,37 @@ def test_compare_shares_runs_out(folder):
     assert (shared.returncode, shared.stdout) == (1, alone.stdout)
     assert "s1.parquet starts with" in shared.stderr
     again = rdmtools("compare", "s*.parquet", "--cache", "kept", cwd=folder)
-    assert again.stdout == alone.stdout
+    assert again.stdout == alone.stdout + "4 of 4 runs as found before; --fresh looks again\n"
     assert len([*(folder / "kept").iterdir()]) == 4
+
+
+def test_compare_keeps_what_it_found_beside_each_run_and_looks_again_where_that_changed(folder):
+    def told(*words):
+        done = rdmtools("compare", "s*.parquet", *words, cwd=folder)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    first = told()
+    assert "as found before" not in first
+    kept = sorted(folder.glob("s*.rdm/compared/summary.json"))
+    assert len(kept) == RUNS
+    told_again = told()
+    assert told_again == f"{first}{RUNS} of {RUNS} runs as found before; --fresh looks again\n"
+    assert told("--fresh") == first
+    kept[0].write_text("{}")
+    assert f"{RUNS - 1} of {RUNS} runs as found before" in told()
+    assert "as found before" not in told("--window", 15)  # the last settings alone are kept
+    assert len(sorted(folder.glob("s*.rdm/compared/*"))) == 4 * RUNS
+
+
+def test_a_folder_that_is_not_ours_is_left_and_nothing_is_kept_there(folder):
+    mine = folder / "s0.rdm" / "compared" / "mine.txt"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("precious")
+    for _ in range(2):
+        assert "as found before" not in rdmtools("compare", "s0.parquet", cwd=folder).stdout
+    assert [*mine.parent.iterdir()] == [mine]
+    assert sorted(path.name for path in (folder / "s0.rdm").iterdir() if path.name.startswith(".")) == []
 
 
 def test_a_run_that_has_not_changed_is_not_analysed_again(folder):

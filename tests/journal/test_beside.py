@@ -87,7 +87,9 @@ def test_scalars_that_are_no_numbers_by_name_are_counted_and_left_out(path, payl
     def as_told(act):
         if not left:
             return act()
-        with pytest.warns(RdmtoolsWarning, match=rf"left out {left} scalars? that (is|are) no numbers? by name"):
+        with pytest.warns(
+            RdmtoolsWarning, match=rf"left out {left} scalars? that (is|are) no numbers? by name"
+        ):
             return act()
 
     assert as_told(found) == kept

@@ -15,7 +15,8 @@ from rdmtools.analyses import save
 from rdmtools.errors import ParameterError
 from rdmtools.format.names import ANALYSIS_TABLES
 from rdmtools.report.compare_page import save_comparison
-from rdmtools.results.summary import plain, plain_records, summarise
+from rdmtools.results.plain import plain
+from rdmtools.results.summary import plain_records, summarise
 from rdmtools.results.verdict import largest_rise, verdict
 
 
