@@ -44,6 +44,8 @@ TOO_SHORT_CODE = 3
 """Exit code where a run is too short to judge, at every window length."""
 _RUNS_A_WORKER = 4
 """So many take longer than a process to begin."""
+_LARGE = 4_000_000
+"""Losses from which on threads are worth it."""
 
 
 def analyze(
@@ -99,7 +101,7 @@ def analyze(
 
     with (
         notes.all_told(),
-        staff(sharing, runs=len(jobs) - len(unchanged), worth=_RUNS_A_WORKER) as (executor, count),
+        staff(sharing, runs=len(jobs) - len(unchanged), worth=_RUNS_A_WORKER) as (executor, count, threads),
     ):
         if reference and len(unchanged) < len(jobs):
             with console.patient_progress("reference runs") as phase:
@@ -110,7 +112,7 @@ def analyze(
         def work(name: str, job: Job) -> None:
             if name not in unchanged:
                 with console.patient_progress(name) as phase, notes.of(name):
-                    job.do(phase, executor)
+                    job.do(phase, executor, threads)
             tell(name, job)
 
         if executor is None or len(jobs) < count:
@@ -147,8 +149,13 @@ class Job:
     def __str__(self) -> str:
         return str(self.path)
 
-    def do(self, phase: console.Phase, executor: Executor | None = None) -> list[str]:
-        """Read, analyse, save; returns what was warned of, where nobody hears it."""
+    def do(
+        self, phase: console.Phase, executor: Executor | None = None, threads: Executor | None = None
+    ) -> list[str]:
+        """Read, analyse, save; returns what was warned of, where nobody hears it.
+
+        `threads` share the rows of a run that is large enough, where there is no `executor` to do it.
+        """
         if isinstance(self.path, Path) and self.folder == _beside(self.path):
             refuse_other_run(self.folder, self.path)
         # Before the run is read: that of a run which changes meanwhile never fits again.
@@ -156,6 +163,8 @@ class Job:
         with noted(self.home) as notes:
             run = read(self.path, self.rules, name=self.name, progress=phase("opening"))
             beside = self.found_in_control(phase, executor)
+        if executor is None and run.shape[0] * run.shape[1] >= _LARGE:
+            executor = threads
         rows = partial(console.in_rows, row_bytes=run.shape[1] * run.dtype.itemsize)
         findings = find(
             run,

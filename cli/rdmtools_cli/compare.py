@@ -60,7 +60,7 @@ def compare(
             bars = {"opening": phase("opening"), "analysing": phase("analysing", console.in_rows)}
             found[name] = compared_run(name, run, settings, rules, keeping=keeping, **bars)
 
-    with notes.all_told(), staff(sharing, runs=len(named), worth=_RUNS_A_WORKER) as (executor, _):
+    with notes.all_told(), staff(sharing, runs=len(named), worth=_RUNS_A_WORKER) as (executor, _, _):
         if executor is None:
             done = console.all_done(named, work, as_json)
         else:

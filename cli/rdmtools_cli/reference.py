@@ -17,7 +17,7 @@ def reference(
 ) -> None:
     """Keep the largest scores of runs in which nothing happened, for `rdmtools analyze --reference FILE`."""
     refuse_place(out)
-    with staff(sharing) as (executor, _), console.patient_progress("reference runs") as phase:
+    with staff(sharing) as (executor, *_), console.patient_progress("reference runs") as phase:
         told = phase("reading", console.in_runs)
         found = reference_runs(runs, settings, rules, executor=executor, progress=told)
     made = Reference(windows=settings.windows, runs=tuple(found))

@@ -21,7 +21,7 @@ def score(corpus: Path, window: int, out: Path | None, *, sharing: Sharing, as_j
 
     place = settled(corpus / "score" if out is None else out)
     free_place(place, SCORE)
-    with staff(sharing) as (executor, _), console.patient_progress(str(corpus)) as phase:
+    with staff(sharing) as (executor, *_), console.patient_progress(str(corpus)) as phase:
         scores = scored(corpus, window=window, executor=executor, progress=phase("scoring", console.in_runs))
     _print(scores, as_json)
     scores.save(place)

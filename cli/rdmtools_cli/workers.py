@@ -3,7 +3,7 @@
 import os
 import signal
 from collections.abc import Generator
-from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing import active_children, get_context
@@ -21,8 +21,8 @@ class Sharing:
     workers: int | None = field(
         default=None,
         metadata={
-            "help": "Processes that share the work, by run or by rows; by default one, or of many runs as "
-            "many as there are cores.",
+            "help": "Processes that share the work, by run or by rows; by default, of many runs, as many as "
+            "there are cores, and so many threads of one on a large run.",
             "metavar": "N",
         },
     )
@@ -37,6 +37,8 @@ class Staff(NamedTuple):
 
     executor: Executor | None
     workers: int
+    threads: Executor | None = None
+    """Of this process, where it does it all and nobody said how many: for runs large enough."""
 
 
 @contextmanager
@@ -53,7 +55,11 @@ def staff(sharing: Sharing, *, runs: int = 1, worth: int = 1) -> Generator[Staff
     if dask is not None and workers > 1:
         raise ParameterError("both --workers and --dask were given; give one of them")
     if dask is None and workers == 1:
-        yield Staff(None, 1)
+        if sharing.workers is None and (cores := _cores()) > 1:
+            with ThreadPoolExecutor(cores) as threads:  # which begin with their first work
+                yield Staff(None, 1, threads)
+        else:
+            yield Staff(None, 1)
         return
     with _processes(workers) if dask is None else _cluster(dask) as hired:
         yield hired

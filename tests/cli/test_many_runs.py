@@ -22,6 +22,7 @@ from rdmtools import comparing
 from rdmtools.analysis.settings import AnalysisSettings
 from rdmtools.results import fingerprint
 from rdmtools.run.rules import Rules
+from rdmtools_cli import analyze, workers
 
 RUNS = 5
 
@@ -217,6 +218,44 @@ def test_few_runs_are_shared_out_by_rows(folder):
     shared = rdmtools_process("analyze", "s0.parquet", "--out", "b", "--workers", 2, "--json", cwd=folder)
     alone = rdmtools("analyze", "s0.parquet", "--out", "a", "--json", cwd=folder)
     assert (shared.returncode, shared.stdout) == (0, alone.stdout)
+
+
+def test_threads_share_the_rows_of_a_large_run_and_find_the_same(folder, monkeypatch):
+    asked = []
+    monkeypatch.setattr(workers, "_cores", lambda: 3)
+    monkeypatch.setattr(
+        workers, "ThreadPoolExecutor", lambda count: asked.append(count) or ThreadPoolExecutor(count)
+    )
+
+    def found(out, *words):
+        done = rdmtools("analyze", "s0.parquet", "--out", out, "--json", *words, cwd=folder)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout), pd.read_parquet(folder / out / "observables.parquet")
+
+    alone, table = found("a", "--workers", 1)
+    assert asked == []
+    monkeypatch.setattr(analyze, "_LARGE", 1)
+    submitted = []
+    submit = ThreadPoolExecutor.submit
+    monkeypatch.setattr(
+        ThreadPoolExecutor, "submit", lambda *a, **k: submitted.append(a[1]) or submit(*a, **k)
+    )
+    shared, same = found("b")
+    assert asked == [3]
+    assert submitted
+    assert shared == alone
+    pd.testing.assert_frame_equal(same, table, check_exact=True)
+
+
+def test_many_runs_are_shared_out_to_all_cores_unless_told_otherwise(monkeypatch):
+    monkeypatch.setattr(workers, "_cores", lambda: 4)
+
+    def hired(asked, runs, worth):
+        with workers.staff(workers.Sharing(workers=asked), runs=runs, worth=worth) as staff:
+            return staff.workers
+
+    assert [hired(None, runs, 8) for runs in (1, 15, 16, 31, 400)] == [1, 1, 2, 3, 4]
+    assert [hired(asked, 400, 8) for asked in (1, 2)] == [1, 2]
 
 
 def test_compare_shares_runs_out(folder):
