@@ -29,6 +29,8 @@ class Refusal(ParameterError):
 
 def checked_step(step: Any, before: int | None, *, repeats: bool) -> int:
     """`step` as an integer. Raises Refusal where it is none, or does not rise above `before`."""
+    if type(step) is int and before is not None and before < step < 2**63:
+        return step  # as nearly all are
     try:
         number = operator.index(step)
     except Exception as error:  # not TypeError alone: a step on a device can fail as the device does
