@@ -190,9 +190,10 @@ def compare(
 
     Examples
     --------
-    >>> import numpy as np
-    >>> losses = 1 + 0.01 * np.random.default_rng(0).standard_normal((60, 4))
-    >>> runs = [Run.from_arrays(np.arange(60), losses, name=f"run {k}", metadata={"k": k}) for k in range(3)]
+    >>> import numpy as np, rdmtools as rdm
+    >>> losses, steps = 1 + 0.01 * np.random.default_rng(0).standard_normal((60, 4)), np.arange(60)
+    >>> make = rdm.Run.from_arrays
+    >>> runs = [make(steps, losses, name=f"run {k}", metadata={"k": k}) for k in range(3)]
     >>> compare(runs).runs[["run", "k", "events"]]
          run  k  events
     0  run 0  0       0
