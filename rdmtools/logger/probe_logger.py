@@ -157,7 +157,7 @@ class ProbeLogger:
         self.nonfinite = 0
         self._accepted: Counter[Kind] = Counter()
         self._last: dict[Kind, int] = {}
-        self._failed: set[Kind] = set()
+        self._called: set[Kind] = set()
         self._warned: set[str] = set()
         self._leaving: list[tuple[Kind, int, Leaving]] = []
         self._sealed = self._closing = self._closed = False
@@ -301,26 +301,20 @@ class ProbeLogger:
         return f"ProbeLogger({self.path.name!r}: {', '.join(parts)})"
 
     def _record(self, kind: Kind, step: Any, values: Any) -> None:
+        first = kind not in self._called
+        self._called.add(kind)
         try:
             if self._pid != Process.pid:
                 raise Refusal("fork", "another process opened this run; needed a call from that one")
             with self._lock:
                 self._append(kind, step, values)
         except ParameterError as error:
-            first = self._is_first(kind)
             reason = error.reason if isinstance(error, Refusal) else "values"
             if first and reason in ("step", "values"):
                 raise ParameterError(f"{_what(kind, step)} not recorded: {error}") from error
             self._refuse(reason, f"{_what(kind, step)} not recorded: {error}")
         except Exception as error:  # the system's, or what nobody thought of: the training goes on
-            self._is_first(kind)
             self._refuse("write", f"{_what(kind, step)} not recorded ({error}); {_MEND}")
-
-    def _is_first(self, kind: Kind) -> bool:
-        """Whether the call that failed was the first one of its kind."""
-        first = kind not in self._failed and kind not in self._last and not self._accepted[kind]
-        self._failed.add(kind)
-        return first
 
     def _append(self, kind: Kind, step: Any, values: Any) -> None:
         if self._leaving:
