@@ -15,6 +15,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from rdmtools.analysis.events import records
 from rdmtools.analysis.findings import Findings
@@ -157,6 +158,11 @@ def ledger(
         if np.nanmin([*ends.values()]) > 0 and np.nanmax([*ends.values()]) > 30 * np.nanmin([*ends.values()]):
             ax.set_xscale("log")
         ax.margins(x=0.05)
+        if ax.get_xscale() == "log":  # labels of our own, as of `_shc`
+            low, high = np.log10(ax.get_xlim())
+            powers = decade_ticks(low, high, 6) or [round(low)]
+            ax.set_xticks([10.0**power for power in powers], [power_of_ten(power) for power in powers])
+            ax.xaxis.set_minor_formatter(NullFormatter())
         ax.set_ylim(max(len(rows), 3) - 0.4, -0.6)
         ax.set_yticks(places, [_words(name, 24) for name in rows["group"].tolist()])
         unit = _words(analysis.run.unit, 20)

@@ -158,3 +158,12 @@ def test_a_comparison_is_drawn_on_axes_of_ones_own(comparison):
     assert rdm.plot.comparison(comparison, ax=ax) is figure
     assert ax.lines
     assert not other.lines
+
+
+def test_decades_of_a_ledger_have_labels_of_our_own():
+    sample = Path(__file__).parents[1] / "sample_data" / "deep_linear.parquet"
+    (ax,) = rdm.plot.ledger(rdm.analyze(sample)).axes
+    assert ax.get_xscale() == "log"
+    labels = [label.get_text() for label in ax.get_xticklabels()]
+    assert labels == ["10⁰", "10¹"]
+    assert not any(label.get_text() for label in ax.get_xticklabels(minor=True))
