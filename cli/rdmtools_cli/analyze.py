@@ -10,7 +10,8 @@ from pathlib import Path
 import typer
 
 from rdmtools.analyses import save
-from rdmtools.analysis.findings import Findings, find, find_control
+from rdmtools.analysis.control import Control
+from rdmtools.analysis.findings import find, find_control
 from rdmtools.analysis.judged import TOO_SHORT
 from rdmtools.analysis.reference import ReferenceRun
 from rdmtools.analysis.settings import AnalysisSettings
@@ -18,7 +19,7 @@ from rdmtools.errors import ParameterError, RdmtoolsError
 from rdmtools.executor import noted, results
 from rdmtools.format.names import ANALYSIS_FOLDER, FINGERPRINT, REPORT_FILE
 from rdmtools.read.paths import companion_of, named_paths, only_path
-from rdmtools.read.read import read
+from rdmtools.read.read import read, warn_of_guesses
 from rdmtools.read.stores import Location, StorePath
 from rdmtools.references import reference_paths, reference_runs
 from rdmtools.results.checked import checked_summary
@@ -82,7 +83,6 @@ def analyze(
             report=report,
             figures=formats,
             named=named,
-            control=control_path,
             named_control=named_control,
         )
         for name, path in paths.items()
@@ -108,6 +108,13 @@ def analyze(
                 bar = phase("reading", console.in_runs)
                 found = reference_runs(reference, settings, rules, executor=executor, progress=bar)
             jobs = {name: replace(job, references=tuple(found)) for name, job in jobs.items()}
+        if control_path is not None and len(unchanged) < len(jobs):
+            try:
+                beside = _control(control_path, rules, settings, executor)
+            except RdmtoolsError as error:
+                console.print_error(error, str(control_path), as_json)
+                return False
+            jobs = {name: replace(job, control=beside) for name, job in jobs.items()}
 
         def work(name: str, job: Job) -> None:
             if name not in unchanged:
@@ -140,9 +147,9 @@ class Job:
     named: str | None = ""
     """A name for all that its references depend on."""
     references: tuple[ReferenceRun, ...] = ()
-    control: Location | None = None
     named_control: str | None = ""
     """The same for its control."""
+    control: Control | None = None
     home: int = field(default_factory=os.getpid)
     """The process that hears warnings."""
 
@@ -162,7 +169,6 @@ class Job:
         name = self.fingerprint()
         with noted(self.home) as notes:
             run = read(self.path, self.rules, name=self.name, progress=phase("opening"))
-            beside = self.found_in_control(phase, executor)
         if executor is None and run.shape[0] * run.shape[1] >= _LARGE:
             executor = threads
         rows = partial(console.in_rows, row_bytes=run.shape[1] * run.dtype.itemsize)
@@ -170,18 +176,12 @@ class Job:
             run,
             self.settings,
             references=self.references,
-            control=beside,
+            control=self.control,
             executor=executor,
             progress=phase("analysing", rows),
         )
         save(findings, self.folder, report=self.report, figures=self.figures, fingerprint=name)
         return notes
-
-    def found_in_control(self, phase: console.Phase, executor: Executor | None) -> Findings | None:
-        if self.control is None:
-            return None
-        run = read(self.control, self.rules, progress=phase("opening the control of"))
-        return find_control(run, self.settings, executor=executor, progress=phase("analysing the control of"))
 
     def fingerprint(self) -> str | None:
         """A name for all that the analysis depends on."""
@@ -190,8 +190,7 @@ class Job:
     def elsewhere(self) -> "Job":
         """The same, for a process that works in another folder."""
         path = self.path.absolute() if isinstance(self.path, Path) else self.path
-        control = self.control.absolute() if isinstance(self.control, Path) else self.control
-        return replace(self, path=path, control=control, folder=self.folder.absolute())
+        return replace(self, path=path, folder=self.folder.absolute())
 
     def unchanged(self) -> bool:
         """Whether the results in place are those that would be made again."""
@@ -208,6 +207,14 @@ class Job:
             return False
         name = self.fingerprint()
         return name is not None and made == sealed(summary, name)
+
+
+def _control(path: Location, rules: Rules, settings: AnalysisSettings, executor: Executor | None) -> Control:
+    """The course of the control, found once for all runs."""
+    with console.patient_progress("the control") as phase:
+        run = read(path, rules, progress=phase("opening"))
+        warn_of_guesses(run)
+        return find_control(run, settings, executor=executor, progress=phase("analysing", console.in_rows))
 
 
 def _answers(

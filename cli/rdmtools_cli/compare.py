@@ -68,11 +68,15 @@ def compare(
             done = console.all_taken(named, notes.of_each(named, answers), found.__setitem__, as_json)
     if not found:
         return done
-    page, table, transitions = None, runs_table(found), transitions_table(found, settings.truth)
-    if out is not None:
+    page = None
+    if out is None:
+        table, transitions = runs_table(found), transitions_table(found, settings.truth)
+    else:
         from rdmtools.report.compare_page import save_comparison  # what draws, where it is asked for
 
-        page = save_comparison(side_by_side(found, truth=settings.truth, pages=pages(named)), out)
+        comparison = side_by_side(found, truth=settings.truth, pages=pages(named))
+        table, transitions = comparison.runs, comparison.transitions
+        page = save_comparison(comparison, out)
     if page is not None and open_page:
         console.open_page(page)
     if as_json:

@@ -14,7 +14,7 @@ import pandas as pd
 
 from rdmtools.alarms.self_normalised import SHORTEST_WINDOW
 from rdmtools.analysis.arrivals import arrivals_table
-from rdmtools.analysis.control import control_table
+from rdmtools.analysis.control import Control, control_of, no_control
 from rdmtools.analysis.events import (
     event_changes,
     events_table,
@@ -119,18 +119,19 @@ def find(
     settings: AnalysisSettings,
     *,
     references: Sequence[ReferenceRun] = (),
-    control: Findings | None = None,
+    control: Control | None = None,
     executor: Executor | None = None,
     progress: Progress | None = None,
 ) -> Findings:
     """Observables, events and modes of one run, as `rdmtools.analyze` has them.
 
-    `control` is what was found in a run to stand beside it, by `find_control`.
+    `control` is the course of a run to stand beside it, by `find_control`.
 
     Raises ParameterError where a window is longer than the run, or a truth is not there; WorkerError where
     the executor lost workers.
     """
     _refuse_short(run, settings)
+    beside = control or no_control()
     truths = find_truths(run, settings.truth)
     groups = groupings(run, settings.by)
     values = joined([*_values(run, settings, executor, progress)])
@@ -160,8 +161,8 @@ def find(
         judged=judged_table(judgements, run.steps, settings),
         reference=reference_table(ranks, settings),
         references=references,
-        control=control_table(None if control is None else control.run.name, control),
-        control_source=_source(control),
+        control=beside.table,
+        control_source=beside.source,
         marks=marks_table(
             run, judgements if settings.marks else [], [event.loud for event in events], run.steps
         ),
@@ -240,8 +241,8 @@ def find_control(
     *,
     executor: Executor | None = None,
     progress: Progress | None = None,
-) -> Findings:
-    """What is found in a control with these settings, but for those that ask for more than its course.
+) -> Control:
+    """The course of a control with these settings, but for those that ask for more.
 
     Raises ParameterError where it is shorter than a window.
     """
@@ -252,11 +253,8 @@ def find_control(
         )
     plain = AnalysisSettings()
     alone = replace(settings, truth=(), by=plain.by, marks=False, stride=1, spectrum=False)
-    return find(run, alone, executor=executor, progress=progress)
-
-
-def _source(control: Findings | None) -> str | None:
-    return None if control is None or control.run.source is None else str(control.run.source)
+    found = find_brief(run, alone, executor=executor, progress=progress)
+    return control_of(run, found.observables, found.events)
 
 
 def _draws(run: Run) -> Draws:

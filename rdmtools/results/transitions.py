@@ -38,7 +38,8 @@ def transitions_table(found: Mapping[str, Compared], asked: Sequence[str] = ()) 
 
 def _transitions(name: str, found: Compared, asked: Sequence[str]) -> pd.DataFrame:
     window = found.summary["peaks"][0]["window"]
-    table = found.table("leads")
+    # Without a truth there is no lead, and nothing to be read.
+    table = found.table("leads") if found.summary["settings"]["truth"] else typed("leads", [])
     leads = first_leads(table[table["window"] == window])
     absent = [truth for truth in asked if truth not in set(leads["truth"])]
     if absent:

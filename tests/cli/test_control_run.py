@@ -5,6 +5,8 @@ import json
 from helpers.command import rdmtools
 from helpers.quiet import bursting, quiet, write
 
+from rdmtools_cli import analyze as analyze_command
+
 
 def analyze(folder, *words):
     return rdmtools("analyze", "burst.parquet", "-w", 10, *words, cwd=folder)
@@ -37,3 +39,16 @@ def test_a_control_that_is_none_is_refused_in_a_line(tmp_path):
         assert done.returncode == 1
         (line,) = done.stderr.splitlines()
         assert words in line
+
+
+def test_a_control_is_looked_at_once_for_all_runs(tmp_path, monkeypatch):
+    asked = []
+    find = analyze_command.find_control
+    monkeypatch.setattr(analyze_command, "find_control", lambda *a, **k: asked.append(a) or find(*a, **k))
+    for seed in range(3):
+        write(bursting(seed), tmp_path / f"b{seed}.parquet")
+    write(quiet(3), tmp_path / "q3.parquet")
+    done = rdmtools("analyze", "b*.parquet", "-w", 10, "--control", "q3.parquet", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert [json.loads(line)["control"]["run"] for line in done.stdout.splitlines()] == ["q3"] * 3
+    assert len(asked) == 1
